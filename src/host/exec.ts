@@ -1,0 +1,74 @@
+import { spawn } from 'node:child_process'
+import { getExecOutput } from '@actions/exec'
+import { HostFailure, messageOf } from '../report/errors'
+
+export interface ToolOptions {
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** Text or bytes for the tool's standard input. */
+  readonly input?: string | Buffer
+}
+
+export interface ToolResult {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs a tool to its end, without a shell, and returns its status and output; throws only if it cannot be started. */
+export async function tryTool(name: string, args: readonly string[], options: ToolOptions = {}): Promise<ToolResult> {
+  // LC_ALL: what tools print is read by us, so it has to be in one language.
+  const env = { ...(process.env as Record<string, string>), LC_ALL: 'C.UTF-8', ...options.env }
+  const cwd = options.cwd === undefined ? {} : { cwd: options.cwd }
+  try {
+    if (options.input !== undefined) return await feed(name, args, options.input, { env, ...cwd })
+    const { exitCode, stdout, stderr } = await getExecOutput(name, [...args], { silent: true, ignoreReturnCode: true, env, ...cwd })
+    return { code: exitCode, stdout, stderr }
+  } catch (error) {
+    throw new HostFailure({ symptom: `${name} could not be started: ${messageOf(error)}` }, { cause: error })
+  }
+}
+
+/** @actions/exec takes input too, but a tool that ends without reading it all brings the whole process down (EPIPE). */
+function feed(name: string, args: readonly string[], input: string | Buffer, where: { env: Record<string, string>; cwd?: string }): Promise<ToolResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(name, args, where)
+    const out: Buffer[] = []
+    const err: Buffer[] = []
+    child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
+    child.stderr.on('data', (chunk: Buffer) => err.push(chunk))
+    child.stdin.on('error', () => undefined)
+    child.on('error', reject)
+    child.on('close', code => {
+      resolve({ code: code ?? 128, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() })
+    })
+    child.stdin.end(input)
+  })
+}
+
+/** Like {@link tryTool}, but a non-zero status is a {@link HostFailure} that carries the tool's last words. Returns stdout. */
+export async function tool(name: string, args: readonly string[], options: ToolOptions = {}): Promise<string> {
+  const { code, stdout, stderr } = await tryTool(name, args, options)
+  if (code !== 0) throw toolFailure(name, args, code, stderr || stdout)
+  return stdout
+}
+
+const symptoms: readonly { readonly pattern: RegExp; readonly cause: string; readonly remedy: string }[] = [
+  {
+    pattern: /no space left on device|disk full/i,
+    cause: 'the disk is full',
+    remedy: 'free some space, or point PI_QEMU_HOME (or RUNNER_TEMP) at a larger disk'
+  },
+  { pattern: /permission denied/i, cause: 'a file or folder is not accessible to this user', remedy: 'check the owner and mode of the path named above' }
+]
+
+/** The {@link HostFailure} for a tool that ended with `code`, with the cause where its output tells one. */
+export function toolFailure(name: string, args: readonly string[], code: number | string, output: string): HostFailure {
+  const lastWords = output.trim().split('\n').slice(-8).join('\n')
+  const known = symptoms.find(({ pattern }) => pattern.test(output))
+  return new HostFailure({
+    symptom: `${name} ended with status ${code} (${[name, ...args].join(' ').slice(0, 300)})\n${lastWords}`,
+    cause: known?.cause,
+    remedy: known?.remedy
+  })
+}

@@ -1,0 +1,210 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { tool, tryTool } from '../host/exec'
+import { HostFailure } from '../report/errors'
+
+/** One change to a file system, applied offline with debugfs. Paths are absolute in the guest. */
+export type Edit =
+  | { readonly kind: 'folder'; readonly path: string; readonly mode: number }
+  | { readonly kind: 'file'; readonly path: string; readonly content: string | Buffer; readonly mode: number }
+  | { readonly kind: 'symlink'; readonly path: string; readonly target: string }
+  | { readonly kind: 'remove'; readonly path: string }
+  | { readonly kind: 'remove-folder'; readonly path: string }
+
+/** What debugfs says when there was nothing to do; everything else it says on stderr is a fault. */
+const harmless = [/^debugfs [\d.]+ \(.*\)$/, /^(rm|rmdir): File not found by ext2_lookup/, /^mkdir: .*(exists|Ext2 file already)/i, /^$/]
+
+/** An ext4 file system inside an image file, read and edited with e2fsprogs: no root, no mount, no loop device. */
+export class Ext4 {
+  /** @param offset of the file system's first byte in `file`. */
+  constructor(
+    readonly file: string,
+    readonly offset: number
+  ) {}
+
+  private get device(): string {
+    return this.offset === 0 ? this.file : `${this.file}?offset=${this.offset}`
+  }
+
+  /** Runs debugfs commands against the file system, read-only. */
+  private async ask(request: string): Promise<{ stdout: string; stderr: string }> {
+    return tryTool('debugfs', ['-R', request, this.device])
+  }
+
+  /** Whether e2fsprogs can open it. */
+  async isValid(): Promise<boolean> {
+    const { stderr } = await this.ask('stats -h')
+    return !/bad magic|while (trying to )?open|not open|can't read|corrupt/i.test(stderr)
+  }
+
+  /** The text of a file (links are followed once), or undefined if there is none. */
+  async readText(path: string): Promise<string | undefined> {
+    const target = await this.linkTarget(path)
+    const { stdout, stderr } = await this.ask(`cat ${quote(target ?? path)}`)
+    return /File not found|is not a regular|Is a directory/i.test(stderr) ? undefined : stdout
+  }
+
+  /** Whether a path exists (as anything, dangling links included). */
+  async exists(path: string): Promise<boolean> {
+    const { stderr } = await this.ask(`stat ${quote(path)}`)
+    return !/File not found/.test(stderr)
+  }
+
+  /** Names in a folder, without `.` and `..`; empty if there is no such folder. */
+  async list(path: string): Promise<readonly string[]> {
+    const { stdout } = await this.ask(`ls -p ${quote(path)}`)
+    return stdout
+      .split('\n')
+      .map(line => line.split('/')[5] ?? '')
+      .filter(name => name !== '' && name !== '.' && name !== '..')
+  }
+
+  private async linkTarget(path: string): Promise<string | undefined> {
+    const { stdout } = await this.ask(`stat ${quote(path)}`)
+    const target = /^Fast link dest: "(.*)"$/m.exec(stdout)?.[1]
+    if (target === undefined) return undefined
+    return target.startsWith('/') ? target : join(path, '..', target)
+  }
+
+  /**
+   * Applies edits in order; existing files are replaced, existing folders kept. All belong to root.
+   * @throws HostFailure with debugfs's words if any edit fails.
+   */
+  async apply(edits: readonly Edit[], workDir: string): Promise<void> {
+    if (edits.length === 0) return
+    const scratch = await mkdtemp(join(workDir, 'edits-'))
+    const commands: string[] = []
+    for (const [index, edit] of edits.entries()) {
+      const path = quote(edit.path)
+      switch (edit.kind) {
+        case 'folder':
+          commands.push(`mkdir ${path}`, ...attributes(path, 0o040000 | edit.mode))
+          break
+        case 'file': {
+          const source = join(scratch, String(index))
+          await writeFile(source, edit.content)
+          commands.push(`rm ${path}`, `write ${quote(source)} ${path}`, ...attributes(path, 0o100000 | edit.mode))
+          break
+        }
+        case 'symlink':
+          commands.push(`rm ${path}`, `symlink ${path} ${quote(edit.target)}`)
+          break
+        case 'remove':
+          commands.push(`rm ${path}`)
+          break
+        case 'remove-folder':
+          commands.push(`rmdir ${path}`)
+          break
+      }
+    }
+    await this.script(commands, scratch)
+    await rm(scratch, { recursive: true })
+  }
+
+  /** Makes every inode belong to one user, so that files keep no trace of who owned them on the host. */
+  async own(uid: number, gid: number, workDir: string): Promise<void> {
+    const { stdout } = await this.ask('stats -h')
+    const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(stdout)?.[1])
+    const used = field('Inode count') - field('Free inodes')
+    // A new file system hands out inodes in order; 1 to 10 are reserved, 2 is the root folder.
+    const inodes = [2, ...Array.from({ length: Math.max(0, used - 10) }, (_, index) => index + 11)]
+    const scratch = await mkdtemp(join(workDir, 'own-'))
+    await this.script(
+      inodes.flatMap(inode => [`sif <${inode}> uid ${uid}`, `sif <${inode}> gid ${gid}`]),
+      scratch
+    )
+    await rm(scratch, { recursive: true })
+  }
+
+  /** Copies the whole tree below `path` to a folder on the host. */
+  async extract(path: string, to: string): Promise<void> {
+    // rdump also tries to restore owners, which only root may: what it says about that is of no interest.
+    const { stderr } = await tryTool('debugfs', ['-R', `rdump ${quote(path)} ${quote(to)}`, this.device])
+    const faults = faultsIn(stderr).filter(line => !/while changing ownership/.test(line))
+    if (faults.length > 0) throw new HostFailure({ symptom: `reading back from the guest's volume failed:\n${faults.slice(0, 5).join('\n')}` })
+  }
+
+  /**
+   * Where `length` bytes from `start` of a file lie in the image file: one row per run of bytes.
+   * @throws HostFailure if the file is not there or has holes.
+   */
+  async locate(path: string, start: number, length: number): Promise<readonly { offset: number; length: number }[]> {
+    const { stdout: stats } = await this.ask('stats -h')
+    const blockSize = Number(/^Block size:\s+(\d+)/m.exec(stats)?.[1])
+    const runs: { offset: number; length: number }[] = []
+    for (let at = start; at < start + length; ) {
+      const inBlock = at % blockSize
+      const size = Math.min(blockSize - inBlock, start + length - at)
+      const { stdout } = await this.ask(`bmap ${quote(path)} ${Math.floor(at / blockSize)}`)
+      const block = Number(stdout.trim())
+      if (!Number.isInteger(block) || block === 0) throw new HostFailure({ symptom: `${path} has no block ${at} in ${this.file}` })
+      runs.push({ offset: this.offset + block * blockSize + inBlock, length: size })
+      at += size
+    }
+    return runs
+  }
+
+  private async script(commands: readonly string[], scratch: string): Promise<void> {
+    const file = join(scratch, 'commands')
+    await writeFile(file, commands.join('\n') + '\n')
+    const { stderr } = await tryTool('debugfs', ['-w', '-f', file, this.device])
+    const faults = faultsIn(stderr)
+    if (faults.length > 0) {
+      throw new HostFailure({ symptom: `editing the root file system failed:\n${faults.slice(0, 5).join('\n')}`, remedy: 'check the image with e2fsck' })
+    }
+  }
+}
+
+export interface Ext4Request {
+  readonly file: string
+  /** Byte offset in `file`. */
+  readonly offset?: number
+  /** Bytes. */
+  readonly size: number
+  readonly label: string
+  /** Folder to fill it with. */
+  readonly from?: string
+  /** Who owns everything in it; by default the owners on the host. */
+  readonly owner?: { readonly uid: number; readonly gid: number }
+  /** Default true. A volume that lives for one run needs none. */
+  readonly journal?: boolean
+  readonly inodes?: number
+}
+
+/**
+ * Features named one by one, so that any mke2fs makes what any guest kernel can mount: newer defaults (orphan_file)
+ * are refused by bullseye's kernel.
+ */
+const features = 'ext_attr,resize_inode,dir_index,filetype,extent,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize'
+
+/** Makes an ext4 file system in a file (sparse), filled from a folder. */
+export async function makeExt4(request: Ext4Request): Promise<void> {
+  const { file, offset = 0, size, label, from, owner, journal = true, inodes } = request
+  await tool('mke2fs', [
+    ...['-q', '-F', '-t', 'ext4', '-L', label, '-m', '1', '-b', '4096', '-I', '256'],
+    ...['-O', `none,${features}${journal ? ',has_journal' : ''}`],
+    ...['-E', `offset=${offset},root_owner=${owner?.uid ?? 0}:${owner?.gid ?? 0},lazy_itable_init=1,nodiscard`],
+    ...(inodes === undefined ? [] : ['-N', String(inodes)]),
+    ...(from === undefined ? [] : ['-d', from]),
+    file,
+    `${Math.floor(size / 1024)}k`
+  ])
+  const volume = new Ext4(file, offset)
+  const workDir = join(file, '..')
+  await volume.apply([{ kind: 'remove-folder', path: '/lost+found' }], workDir)
+  if (owner !== undefined) await volume.own(owner.uid, owner.gid, workDir)
+}
+
+function attributes(path: string, mode: number): readonly string[] {
+  return [`sif ${path} mode 0${mode.toString(8)}`, `sif ${path} uid 0`, `sif ${path} gid 0`]
+}
+
+function faultsIn(stderr: string): readonly string[] {
+  return stderr.split('\n').filter(line => !harmless.some(pattern => pattern.test(line)))
+}
+
+/** debugfs splits at blanks; quotes inside quotes are doubled. */
+function quote(path: string): string {
+  if (path.includes('\n')) throw new HostFailure({ symptom: `a path with a line break cannot be edited offline: ${JSON.stringify(path)}` })
+  return `"${path.replaceAll('"', '""')}"`
+}
