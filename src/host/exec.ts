@@ -22,7 +22,12 @@ export async function tryTool(name: string, args: readonly string[], options: To
   const cwd = options.cwd === undefined ? {} : { cwd: options.cwd }
   try {
     if (options.input !== undefined) return await feed(name, args, options.input, { env, ...cwd })
-    const { exitCode, stdout, stderr } = await getExecOutput(name, [...args], { silent: true, ignoreReturnCode: true, env, ...cwd })
+    const { exitCode, stdout, stderr } = await getExecOutput(name, [...args], {
+      silent: true,
+      ignoreReturnCode: true,
+      env,
+      ...cwd
+    })
     return { code: exitCode, stdout, stderr }
   } catch (error) {
     throw new HostFailure({ symptom: `${name} could not be started: ${messageOf(error)}` }, { cause: error })
@@ -30,7 +35,12 @@ export async function tryTool(name: string, args: readonly string[], options: To
 }
 
 /** @actions/exec takes input too, but a tool that ends without reading it all brings the whole process down (EPIPE). */
-function feed(name: string, args: readonly string[], input: string | Buffer, where: { env: Record<string, string>; cwd?: string }): Promise<ToolResult> {
+function feed(
+  name: string,
+  args: readonly string[],
+  input: string | Buffer,
+  where: { env: Record<string, string>; cwd?: string }
+): Promise<ToolResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(name, args, where)
     const out: Buffer[] = []
@@ -59,7 +69,11 @@ const symptoms: readonly { readonly pattern: RegExp; readonly cause: string; rea
     cause: 'the disk is full',
     remedy: 'free some space, or point PI_QEMU_HOME (or RUNNER_TEMP) at a larger disk'
   },
-  { pattern: /permission denied/i, cause: 'a file or folder is not accessible to this user', remedy: 'check the owner and mode of the path named above' }
+  {
+    pattern: /permission denied/i,
+    cause: 'a file or folder is not accessible to this user',
+    remedy: 'check the owner and mode of the path named above'
+  }
 ]
 
 /** The {@link HostFailure} for a tool that ended with `code`, with the cause where its output tells one. */

@@ -1,4 +1,166 @@
+import { constants } from 'node:fs'
+import { access } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { HostFailure } from '../report/errors'
+import type { Log } from '../report/log'
+import { toolFailure, tryTool } from './exec'
+import { installMarker, runMarker } from './processes'
+
+interface Tool {
+  /** Debian's and Ubuntu's package. */
+  readonly package: string
+  /** How to ask for its version; the first line that has a digit is shown. */
+  readonly version?: readonly string[]
+  /** Files that prove the package, where the command alone does not. */
+  readonly files?: readonly string[]
+}
+
+/** Every program we start, and where it comes from. */
+export const tools = {
+  'qemu-system-aarch64': { package: 'qemu-system-arm', version: ['--version'] },
+  'qemu-img': { package: 'qemu-utils', version: ['--version'] },
+  'qemu-io': { package: 'qemu-utils' },
+  sfdisk: { package: 'fdisk', version: ['--version'] },
+  mcopy: { package: 'mtools', version: ['--version'] },
+  'mkfs.vfat': { package: 'dosfstools' },
+  mke2fs: { package: 'e2fsprogs' },
+  debugfs: { package: 'e2fsprogs', version: ['-V'] },
+  xz: { package: 'xz-utils', version: ['--version'] },
+  zstd: { package: 'zstd', version: ['--version'] },
+  gzip: { package: 'gzip' },
+  bsdtar: { package: 'libarchive-tools' },
+  cpio: { package: 'cpio' },
+  depmod: { package: 'kmod' },
+  ssh: { package: 'openssh-client', version: ['-V'] },
+  'ssh-keygen': { package: 'openssh-client' },
+  // Ubuntu's mmdebstrap can check Debian's signatures only with Debian's keys.
+  mmdebstrap: {
+    package: 'mmdebstrap',
+    version: ['--version'],
+    files: ['/usr/share/keyrings/debian-archive-keyring.gpg']
+  }
+} as const satisfies Readonly<Record<string, Tool>>
+
+export type ToolName = keyof typeof tools
+
+/** Packages that come along with a tool's own. */
+const companions: Readonly<Partial<Record<ToolName, readonly string[]>>> = { mmdebstrap: ['debian-archive-keyring'] }
+
 /** Whether we run as root, and so need no sudo. */
 export function isRoot(): boolean {
   return process.getuid?.() === 0
+}
+
+/** Full path of a program. Debian keeps some in sbin, which a user's PATH may lack. */
+export async function findTool(name: string): Promise<string | undefined> {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']
+  for (const folder of folders) {
+    const path = join(folder, name)
+    if (folder !== '' && (await exists(path, constants.X_OK))) return path
+  }
+  return undefined
+}
+
+/** Tools of the list that this host lacks. */
+export async function missingTools(names: readonly ToolName[]): Promise<readonly ToolName[]> {
+  const missing: ToolName[] = []
+  for (const name of names) {
+    const row: Tool = tools[name]
+    const complete = await Promise.all((row.files ?? []).map(file => exists(file, constants.R_OK)))
+    if ((await findTool(name)) === undefined || complete.includes(false)) missing.push(name)
+  }
+  return missing
+}
+
+/** First line of a tool's own version message. */
+export async function toolVersion(name: ToolName): Promise<string> {
+  const row: Tool = tools[name]
+  if (row.version === undefined) return 'present'
+  const { stdout, stderr } = await tryTool(name, row.version)
+  return (
+    (stdout + stderr)
+      .split('\n')
+      .find(line => /\d/.test(line))
+      ?.trim() ?? 'present'
+  )
+}
+
+/**
+ * Makes sure that the tools are there; installs packages with apt if, and only if, something is missing.
+ * @throws HostFailure if that cannot be done
+ */
+export async function ensureTools(names: readonly ToolName[], log: Log): Promise<void> {
+  addSbinToPath()
+  const missing = await missingTools(names)
+  if (missing.length > 0) await install(packagesFor(missing), log)
+  const left = await missingTools(missing)
+  if (left.length > 0) {
+    throw new HostFailure({
+      symptom: `still missing after installation: ${left.join(', ')}`,
+      remedy: `install ${packagesFor(left).join(' ')} by hand`
+    })
+  }
+}
+
+/** apt packages that bring the tools. */
+export function packagesFor(names: readonly ToolName[]): readonly string[] {
+  return [...new Set(names.flatMap(name => [tools[name].package, ...(companions[name] ?? [])]))].sort()
+}
+
+async function install(packages: readonly string[], log: Log): Promise<void> {
+  if ((await findTool('apt-get')) === undefined) {
+    throw new HostFailure({
+      symptom: `this host lacks ${packages.join(', ')}, and has no apt-get to install them`,
+      remedy: "install them (by Debian's names) with the host's own package manager"
+    })
+  }
+  const sudo = isRoot() ? [] : ['sudo', '-n']
+  if (sudo.length > 0 && (await tryTool('sudo', ['-n', 'true']).catch(() => ({ code: 1 }))).code !== 0) {
+    throw new HostFailure({
+      symptom: `this host lacks ${packages.join(', ')}, and sudo is not allowed without a password`,
+      remedy: `run: sudo apt-get install --no-install-recommends ${packages.join(' ')}`
+    })
+  }
+  log.info(`Installing ${packages.join(', ')}`)
+  const apt = ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=3']
+  const add = [...apt, 'install', '--no-install-recommends', ...packages]
+  // The lists may be absent or stale, so an update follows the first failure.
+  for (let attempt = 1; ; attempt++) {
+    const { code, stdout, stderr } = await asInstaller(sudo, add)
+    if (code === 0) return
+    if (attempt === 3) throw toolFailure('apt-get', add.slice(1), code, stderr + stdout)
+    log.info(attempt === 1 ? 'Updating the package lists' : 'Trying again')
+    await asInstaller(sudo, [...apt, 'update'])
+    if (attempt > 1) await sleep(5000)
+  }
+}
+
+/** The marker of this run is replaced: see {@link installMarker}. sudo would drop what is set in front of it. */
+async function asInstaller(sudo: readonly string[], command: readonly string[]): ReturnType<typeof tryTool> {
+  const marker = `${installMarker}=${process.env[runMarker] ?? ''}`
+  const [program = '', ...args] = [
+    ...sudo,
+    'env',
+    '-u',
+    runMarker,
+    marker,
+    'DEBIAN_FRONTEND=noninteractive',
+    ...command
+  ]
+  return tryTool(program, args, { input: '' })
+}
+
+function addSbinToPath(): void {
+  const folders = (process.env['PATH'] ?? '').split(delimiter)
+  process.env['PATH'] = [...folders, ...['/usr/sbin', '/sbin'].filter(folder => !folders.includes(folder))].join(
+    delimiter
+  )
+}
+
+async function exists(path: string, mode: number): Promise<boolean> {
+  return access(path, mode).then(
+    () => true,
+    () => false
+  )
 }

@@ -31,7 +31,10 @@ export class BadInput extends Failure {
   /** @param faults one sentence each: the input's name, what was wrong, what is valid. */
   constructor(readonly faults: readonly string[]) {
     super({
-      symptom: faults.length === 1 ? (faults[0] ?? '') : `${faults.length} inputs are wrong:\n${faults.map(fault => `  - ${fault}`).join('\n')}`
+      symptom:
+        faults.length === 1
+          ? (faults[0] ?? '')
+          : `${faults.length} inputs are wrong:\n${faults.map(fault => `  - ${fault}`).join('\n')}`
     })
   }
 }

@@ -1,0 +1,27 @@
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+/** Where state and caches live. */
+export interface Home {
+  readonly root: string
+  /** One folder per run: journal, sockets, logs, keys, overlay. Gone when the run is torn down. */
+  readonly runs: string
+  /** One folder of logs per run; those of failed runs stay. */
+  readonly logs: string
+  /** Prepared images, kept between runs. */
+  readonly images: string
+  /** What is known about sources: which file or URL had which SHA-256. */
+  readonly sources: string
+}
+
+/** `PI_QEMU_HOME`, or `~/.cache/pi-qemu`. */
+export function homeFolders(env: Readonly<NodeJS.ProcessEnv>): Home {
+  const root = resolve(env['PI_QEMU_HOME'] || join(homedir(), '.cache', 'pi-qemu'))
+  return {
+    root,
+    runs: join(root, 'runs'),
+    logs: join(root, 'logs'),
+    images: join(root, 'images'),
+    sources: join(root, 'sources')
+  }
+}

@@ -1,0 +1,181 @@
+import { randomBytes } from 'node:crypto'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import * as core from '@actions/core'
+import type { Home } from './host/paths'
+import {
+  end,
+  identify,
+  installMarker,
+  isAlive,
+  marked,
+  runMarker,
+  waitForEnd,
+  type ProcessIdentity
+} from './host/processes'
+import { messageOf } from './report/errors'
+import type { Log } from './report/log'
+
+/**
+ * What exists on the host because of a run. An entry is written before its thing is made, and says what proves that
+ * the thing is ours.
+ */
+export type Entry =
+  /** The process that does the run. */
+  | { readonly kind: 'owner'; readonly process: ProcessIdentity }
+  /** Every process with our marker in its environment. */
+  | { readonly kind: 'processes' }
+  /** One long-lived process, by name. */
+  | { readonly kind: 'process'; readonly name: string; readonly process: ProcessIdentity }
+  /** A file that is being written outside the run's folder; removed unless `done` follows. */
+  | { readonly kind: 'partial-file'; readonly path: string }
+  | { readonly kind: 'done'; readonly path: string }
+  /** The Pi is meant to stay up after main. */
+  | { readonly kind: 'kept' }
+
+const fileName = 'journal.jsonl'
+const stateName = 'run-folder'
+/** dpkg is never interrupted; this long (ms) we wait for it. */
+const installPatience = 120_000
+
+/** The record of one run, in the run's own folder, which is itself the first thing to be undone. */
+export class Journal {
+  private constructor(
+    /** Gone when the run is torn down. */
+    readonly folder: string,
+    /** Console and QEMU logs; kept after a failed run on a terminal. */
+    readonly logs: string
+  ) {}
+
+  /** Starts a run: a new folder below `runs`, readable by this user alone. Its name marks all processes of the run. */
+  static create(home: Home): Journal {
+    for (const path of [home.runs, home.logs]) mkdirSync(path, { recursive: true, mode: 0o700 })
+    const name = `run-${randomBytes(6).toString('hex')}`
+    const folder = join(realpathSync(home.runs), name)
+    // Post has to know of the folder even if we die between the next two lines.
+    if (process.env['GITHUB_STATE']) core.saveState(stateName, folder)
+    mkdirSync(folder, { mode: 0o700 })
+    const journal = new Journal(folder, logsOf(folder))
+    const owner = identify(process.pid)
+    if (owner !== undefined) journal.record({ kind: 'owner', process: owner })
+    journal.record({ kind: 'processes' })
+    mkdirSync(journal.logs, { mode: 0o700 })
+    // Children inherit it; this process itself does not show it in /proc.
+    process.env[runMarker] = journal.id
+    return journal
+  }
+
+  /** The run of which an earlier process of this step told us, if there is one. */
+  static fromState(): string | undefined {
+    return core.getState(stateName) || undefined
+  }
+
+  get id(): string {
+    return basename(this.folder)
+  }
+
+  record(entry: Entry): void {
+    appendFileSync(join(this.folder, fileName), JSON.stringify(entry) + '\n')
+  }
+}
+
+/** Entries in the order they were written; a line cut off by a crash is left out. */
+export function readJournal(folder: string): readonly Entry[] {
+  const file = join(folder, fileName)
+  if (!existsSync(file)) return []
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .flatMap(line => {
+      try {
+        return line === '' ? [] : [JSON.parse(line) as Entry]
+      } catch {
+        return []
+      }
+    })
+}
+
+/** Whether the process that did the run, or a Pi it left up on purpose, still lives. */
+export function isInUse(folder: string): boolean {
+  const entries = readJournal(folder)
+  const kept = entries.some(entry => entry.kind === 'kept')
+  return entries.some(
+    entry =>
+      (entry.kind === 'owner' && isAlive(entry.process)) || (kept && entry.kind === 'process' && isAlive(entry.process))
+  )
+}
+
+/** Folders of all runs that are still recorded. */
+export function recordedRuns(runs: string): readonly string[] {
+  return existsSync(runs)
+    ? readdirSync(runs)
+        .filter(name => name.startsWith('run-'))
+        .map(name => join(runs, name))
+    : []
+}
+
+/**
+ * Undoes everything a run made, newest first. Each step is bounded in time and independent of the others; doing it
+ * again is harmless. Problems are logged, never thrown.
+ * @param keepLogs leaves the run's logs for the reader
+ * @returns whether nothing is left
+ */
+export async function undo(folder: string, log: Log, { keepLogs = false } = {}): Promise<boolean> {
+  const entries = readJournal(folder)
+  let clean = true
+  const attempt = async (what: string, work: () => Promise<boolean>): Promise<void> => {
+    try {
+      if (await work()) return
+      log.warn(`teardown: ${what} is still there`)
+    } catch (error) {
+      log.warn(`teardown: ${what}: ${messageOf(error)}`)
+    }
+    clean = false
+  }
+  for (const entry of [...entries].reverse()) {
+    switch (entry.kind) {
+      case 'process':
+        await attempt(`${entry.name} (pid ${entry.process.pid})`, async () => (await end([entry.process])).length === 0)
+        break
+      case 'processes':
+        await attempt(
+          'a package installation',
+          async () => (await waitForEnd(marked(installMarker, basename(folder)), installPatience)).length === 0
+        )
+        await attempt(
+          'a process of this run',
+          async () => (await end(marked(runMarker, basename(folder)))).length === 0
+        )
+        break
+      case 'partial-file':
+        if (entries.some(other => other.kind === 'done' && other.path === entry.path)) break
+        await attempt(entry.path, async () => {
+          await rm(entry.path, { force: true })
+          return true
+        })
+        break
+      case 'owner':
+      case 'done':
+      case 'kept':
+        break
+    }
+  }
+  for (const path of keepLogs ? [folder] : [folder, logsOf(folder)]) {
+    await attempt(path, async () => {
+      if (!isOurs(path)) throw new Error('not a folder of ours, left alone')
+      await rm(path, { recursive: true, force: true, maxRetries: 3 })
+      return !existsSync(path)
+    })
+  }
+  return clean
+}
+
+/** Where the logs of a run are: beside the runs, so that they can outlive it. */
+export function logsOf(folder: string): string {
+  return join(dirname(dirname(folder)), 'logs', basename(folder))
+}
+
+/** What may be removed with all it holds. */
+function isOurs(folder: string): boolean {
+  return /^run-[0-9a-f]{12}$/.test(basename(folder)) && ['runs', 'logs'].includes(basename(dirname(folder)))
+}

@@ -1,0 +1,64 @@
+import type { Log } from './log'
+
+export interface PhaseTiming {
+  readonly name: string
+  /** Seconds since the run began. */
+  readonly start: number
+  /** Duration in seconds. */
+  readonly seconds: number
+}
+
+/** Runs the phases of a run one after the other: a log group, a duration and a row in the timeline for each. */
+export class Phases {
+  private readonly rows: PhaseTiming[] = []
+  private readonly origin = performance.now()
+  private current = 'start'
+
+  constructor(private readonly log: Log) {}
+
+  /** Name of the phase under way, or of the last one: where a failure happened. */
+  get last(): string {
+    return this.current
+  }
+
+  get timings(): readonly PhaseTiming[] {
+    return this.rows
+  }
+
+  /** Seconds since the run began. */
+  get elapsed(): number {
+    return (performance.now() - this.origin) / 1000
+  }
+
+  /**
+   * @param name key in `timings`, such as `boot`
+   * @param title what the reader sees
+   */
+  async run<T>(name: string, title: string, work: () => Promise<T>): Promise<T> {
+    this.current = name
+    const start = this.elapsed
+    this.log.group(title)
+    try {
+      return await work()
+    } finally {
+      const seconds = this.elapsed - start
+      this.rows.push({ name, start: round(start), seconds: round(seconds) })
+      this.log.debug(`${name}: ${seconds.toFixed(2)} s`)
+      this.log.endGroup()
+    }
+  }
+
+  /** Adds a phase that was timed elsewhere. */
+  note(name: string, seconds: number): void {
+    this.rows.push({ name, start: round(this.elapsed - seconds), seconds: round(seconds) })
+  }
+
+  /** `{"boot": 12.3, …}`, in order; a phase that ran twice is summed. */
+  json(): string {
+    const sums: Record<string, number> = {}
+    for (const { name, seconds } of this.rows) sums[name] = round((sums[name] ?? 0) + seconds)
+    return JSON.stringify(sums)
+  }
+}
+
+const round = (seconds: number): number => Math.round(seconds * 1000) / 1000
