@@ -1,0 +1,120 @@
+import { boardNames } from '../boards'
+
+export interface Definition {
+  readonly name: string
+  /** One or two sentences, for action.yml, the CLI's help and the README alike. */
+  readonly description: string
+  /** What an empty input means; shown to readers. */
+  readonly default: string
+  /** What stands for the value in the CLI's help. */
+  readonly placeholder: string
+}
+
+/** Inputs that take several values, one per line; on the command line the flag is repeated. */
+export const listInputs: readonly string[] = ['env', 'ports', 'sync-exclude']
+
+const define = <Name extends string>(name: Name, placeholder: string, fallback: string, description: string) =>
+  ({ name, placeholder, default: fallback, description }) as const
+
+/**
+ * Every input, once: action.yml, `pi-qemu --help` and the README's table are checked against this. A flag of the
+ * command line has the input's name.
+ */
+export const definitions = [
+  define(
+    'image',
+    'IMAGE',
+    'mini-arm64',
+    'What to boot: a file, an http(s) URL, or a built-in name (`mini-arm64`). Raw, `.xz`, `.gz`, `.zst`, `.zip` or `.qcow2`.'
+  ),
+  define(
+    'image-sha256',
+    'HEX',
+    '',
+    'SHA-256 of the image file as downloaded. Default: `<url>.sha256`, if the server has it.'
+  ),
+  define(
+    'board',
+    boardNames.join('|'),
+    '',
+    `The emulated board: ${boardNames.map(name => `\`${name}\``).join(' or ')}. Default: by the image's architecture (\`raspi3b\`).`
+  ),
+  define('memory', 'MIB', '', 'Memory in MiB, or with a suffix (`2G`). Only on `virt`; a Pi has what it has.'),
+  define('cpus', 'N', '', 'Number of CPUs. Only on `virt`.'),
+  define('run', 'SCRIPT', '', 'The script to run in the Pi. Without it the Pi is only booted.'),
+  define(
+    'shell',
+    'SHELL',
+    '',
+    'Shell for `run`: a command, or a form with `{0}` for the script file, as in workflows. Default: `bash -e`, or `sh -e` where there is no bash.'
+  ),
+  define('user', 'NAME', '', 'Guest user who runs the script. Default: `pi` where it exists, else `root`.'),
+  define(
+    'working-directory',
+    'DIR',
+    '',
+    "Where the script starts. Relative to the workspace. Default: the workspace, or the user's home with `sync: none`."
+  ),
+  define(
+    'env',
+    'NAME[=VALUE]',
+    '',
+    'Environment of the script, one per line: `NAME=value`, or `NAME` to pass the variable on.'
+  ),
+  define(
+    'sync',
+    'both|in|out|none',
+    'both',
+    'The workspace appears in the guest under the same path. `in`: changes stay there; `out`: it starts empty; `none`: not at all.'
+  ),
+  define(
+    'sync-exclude',
+    'PATTERN',
+    '',
+    'Paths that stay on the host, one glob per line, relative to the workspace (`node_modules`, `build/**`, `*.o`).'
+  ),
+  define(
+    'ports',
+    'HOST:GUEST[/udp]',
+    '',
+    'Ports of the guest to reach on 127.0.0.1, one per line: `host:guest` or `host:guest/udp`.'
+  ),
+  define('append', 'ARGS', '', 'More kernel arguments.'),
+  define('kernel', 'FILE', '', "Kernel to boot instead of the image's own."),
+  define('initrd', 'FILE', '', "Initramfs instead of the image's own."),
+  define('dtb', 'FILE', '', "Device tree instead of the image's own."),
+  define('qemu-args', 'ARGS', '', 'More arguments for QEMU, split at blanks; quotes group.'),
+  define(
+    'provision',
+    'auto|none',
+    'auto',
+    '`auto` prepares the image for an unattended login, offline and on a copy. `none` leaves it as it is; then `ssh-key` is needed.'
+  ),
+  define('ssh-key', 'FILE', '', 'Private key that the image already accepts for `user`. Only with `provision: none`.'),
+  define('boot-timeout', 'TIME', '10m', 'How long SSH may take to answer (`90s`, `10m`).'),
+  define('run-timeout', 'TIME', '', 'How long the script may run (`90s`, `2h`). Default: no limit.'),
+  define('keep-running', 'true|false', 'false', 'Leave the Pi up for later steps, until the job ends.'),
+  define('save-image', 'FILE', '', 'Write the changed disk here: `.img` (raw), `.img.xz`, `.img.zst` or `.qcow2`.')
+] as const satisfies readonly Definition[]
+
+export type InputName = (typeof definitions)[number]['name']
+
+/** What the user wrote, by input name; absent and empty mean the same. */
+export type RawInputs = Partial<Record<InputName, string>>
+
+export const outputs = {
+  'exit-code': "The script's exit status; 128 + N if signal N ended it.",
+  outcome: '`success`, `script-failed`, `boot-failed`, `timeout`, `bad-input` or `host-failed`.',
+  'ssh-host': 'Where SSH listens (127.0.0.1), while the Pi is up.',
+  'ssh-port': 'Its port.',
+  'ssh-user': 'The guest user.',
+  'ssh-key': 'File with the private key of this run.',
+  'ssh-config': 'File for `ssh -F`; the host in it is called `pi`.',
+  'serial-log': 'File with what the guest wrote to its serial console.',
+  board: 'The emulated board.',
+  'qemu-version': 'Version of QEMU used.',
+  'boot-seconds': "Seconds from QEMU's start to SSH.",
+  timings: 'Seconds per phase, as JSON.'
+} as const
+
+export type OutputName = keyof typeof outputs

@@ -1,0 +1,137 @@
+/**
+ * Readers of single values. Each takes the text of an input and returns its value, or throws a {@link Fault} with the
+ * rest of the sentence "input `x` …".
+ */
+export class Fault extends Error {}
+
+const quoted = (text: string): string => `“${text.length > 60 ? `${text.slice(0, 60)}…` : text}”`
+
+export function oneOf<T extends string>(...valid: readonly T[]): (text: string) => T {
+  return text => {
+    const match = valid.find(value => value === text)
+    if (match === undefined) throw new Fault(`is ${quoted(text)}; valid: ${valid.join(', ')}`)
+    return match
+  }
+}
+
+export function truth(text: string): boolean {
+  return oneOf('true', 'false')(text.toLowerCase()) === 'true'
+}
+
+/** A duration in ms: `90`, `90s`, `10m`, `2h`. */
+export function duration(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|)$/.exec(text)
+  const unit = { ms: 1, '': 1000, s: 1000, m: 60_000, h: 3_600_000 }[match?.[2] ?? '']
+  const value = Math.round(Number(match?.[1]) * (unit ?? Number.NaN))
+  // setTimeout's limit is 2^31 - 1 ms: more would fire at once.
+  if (!(value > 0) || value >= 2 ** 31)
+    throw new Fault(`is ${quoted(text)}; valid: a time such as 90s, 10m or 2h, at most 24 days`)
+  return value
+}
+
+export function count(min: number, max: number): (text: string) => number {
+  return text => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
+    if (!(value >= min && value <= max))
+      throw new Fault(`is ${quoted(text)}; valid: a whole number from ${min} to ${max}`)
+    return value
+  }
+}
+
+/** Memory in MiB: `1024`, `1024M`, `2G`. */
+export function memory(text: string): number {
+  const match = /^(\d+)(?:([MG])(?:i?B)?)?$/i.exec(text)
+  const value = Number(match?.[1]) * (match?.[2]?.toUpperCase() === 'G' ? 1024 : 1)
+  if (!(value >= 128 && value <= 1_048_576))
+    throw new Fault(`is ${quoted(text)}; valid: MiB from 128 up, or with a suffix, such as 2048 or 2G`)
+  return value
+}
+
+export function sha256(text: string): string {
+  const hex = text.toLowerCase().replace(/^sha256:/, '')
+  if (!/^[0-9a-f]{64}$/.test(hex)) throw new Fault(`is ${quoted(text)}; valid: 64 hexadecimal digits`)
+  return hex
+}
+
+/** A login name as useradd accepts it. */
+export function userName(text: string): string {
+  if (!/^[a-z_][a-z0-9_-]{0,31}$/.test(text)) throw new Fault(`is ${quoted(text)}; valid: a login name such as pi`)
+  return text
+}
+
+/** Non-empty lines, without blanks around them. */
+export function lines(text: string): readonly string[] {
+  return text
+    .split(/\r?\n/)
+    .map(line => line.trim())
+    .filter(line => line !== '')
+}
+
+/** Lines `NAME=value` or `NAME`; the latter takes its value from `from`, and is left out where that has none. */
+export function environment(from: Readonly<NodeJS.ProcessEnv>): (text: string) => Readonly<Record<string, string>> {
+  return text => {
+    const result: Record<string, string> = {}
+    for (const line of text.split(/\r?\n/)) {
+      if (line.trim() === '') continue
+      const [, name = '', value] = /^\s*([^=\s]+)(?:=(.*))?\s*$/s.exec(line) ?? []
+      if (!/^[A-Za-z_]\w*$/.test(name)) throw new Fault(`has the line ${quoted(line)}; valid: NAME or NAME=value`)
+      const chosen = value ?? from[name]
+      if (chosen !== undefined) result[name] = chosen
+    }
+    return result
+  }
+}
+
+export interface PortForward {
+  readonly protocol: 'tcp' | 'udp'
+  readonly host: number
+  readonly guest: number
+}
+
+export function ports(text: string): readonly PortForward[] {
+  const seen = new Set<string>()
+  return lines(text).map(line => {
+    const match = /^(\d+):(\d+)(?:\/(tcp|udp))?$/.exec(line)
+    const [host, guest] = [Number(match?.[1]), Number(match?.[2])]
+    if (![host, guest].every(port => port >= 1 && port <= 65535)) {
+      throw new Fault(`has the line ${quoted(line)}; valid: host:guest or host:guest/udp, ports from 1 to 65535`)
+    }
+    const protocol = match?.[3] === 'udp' ? 'udp' : 'tcp'
+    if (seen.has(`${host}/${protocol}`)) throw new Fault(`names the host port ${host}/${protocol} twice`)
+    seen.add(`${host}/${protocol}`)
+    return { protocol, host, guest }
+  })
+}
+
+/** Splits at blanks; single and double quotes group, a backslash outside single quotes takes the next letter as is. */
+export function words(text: string): readonly string[] {
+  const result: string[] = []
+  let word: string | undefined
+  let quote = ''
+  for (let at = 0; at < text.length; at++) {
+    const letter = text[at] ?? ''
+    if (letter === '\\' && quote !== "'") word = (word ?? '') + (text[++at] ?? '')
+    else if (quote !== '' && letter === quote) quote = ''
+    else if (quote === '' && (letter === '"' || letter === "'")) {
+      quote = letter
+      word ??= ''
+    } else if (quote === '' && /\s/.test(letter)) {
+      if (word !== undefined) result.push(word)
+      word = undefined
+    } else word = (word ?? '') + letter
+  }
+  if (quote !== '') throw new Fault(`has a quote (${quote}) that is not closed`)
+  if (word !== undefined) result.push(word)
+  return result
+}
+
+const diskFormats = { '.qcow2': 'qcow2', '.xz': 'xz', '.zst': 'zst', '.img': 'raw', '.raw': 'raw' } as const
+export type DiskFormat = (typeof diskFormats)[keyof typeof diskFormats]
+
+/** Where to save a disk image, and in which format, by its ending. */
+export function imageTarget(text: string): { readonly path: string; readonly format: DiskFormat } {
+  const ending = Object.keys(diskFormats).find((key): key is keyof typeof diskFormats => text.endsWith(key))
+  if (ending === undefined)
+    throw new Fault(`is ${quoted(text)}; valid: a file name that ends in ${Object.keys(diskFormats).join(', ')}`)
+  return { path: text, format: diskFormats[ending] }
+}
