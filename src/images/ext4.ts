@@ -12,7 +12,12 @@ export type Edit =
   | { readonly kind: 'remove-folder'; readonly path: string }
 
 /** What debugfs says when there was nothing to do; everything else it says on stderr is a fault. */
-const harmless = [/^debugfs [\d.]+ \(.*\)$/, /^(rm|rmdir): File not found by ext2_lookup/, /^mkdir: .*(exists|Ext2 file already)/i, /^$/]
+const harmless = [
+  /^debugfs [\d.]+ \(.*\)$/,
+  /^(rm|rmdir): File not found by ext2_lookup/,
+  /^mkdir: .*(exists|Ext2 file already)/i,
+  /^$/
+]
 
 /** An ext4 file system inside an image file, read and edited with e2fsprogs: no root, no mount, no loop device. */
 export class Ext4 {
@@ -121,7 +126,10 @@ export class Ext4 {
     // rdump also tries to restore owners, which only root may: what it says about that is of no interest.
     const { stderr } = await tryTool('debugfs', ['-R', `rdump ${quote(path)} ${quote(to)}`, this.device])
     const faults = faultsIn(stderr).filter(line => !/while changing ownership/.test(line))
-    if (faults.length > 0) throw new HostFailure({ symptom: `reading back from the guest's volume failed:\n${faults.slice(0, 5).join('\n')}` })
+    if (faults.length > 0)
+      throw new HostFailure({
+        symptom: `reading back from the guest's volume failed:\n${faults.slice(0, 5).join('\n')}`
+      })
   }
 
   /**
@@ -132,12 +140,13 @@ export class Ext4 {
     const { stdout: stats } = await this.ask('stats -h')
     const blockSize = Number(/^Block size:\s+(\d+)/m.exec(stats)?.[1])
     const runs: { offset: number; length: number }[] = []
-    for (let at = start; at < start + length; ) {
+    for (let at = start; at < start + length;) {
       const inBlock = at % blockSize
       const size = Math.min(blockSize - inBlock, start + length - at)
       const { stdout } = await this.ask(`bmap ${quote(path)} ${Math.floor(at / blockSize)}`)
       const block = Number(stdout.trim())
-      if (!Number.isInteger(block) || block === 0) throw new HostFailure({ symptom: `${path} has no block ${at} in ${this.file}` })
+      if (!Number.isInteger(block) || block === 0)
+        throw new HostFailure({ symptom: `${path} has no block ${at} in ${this.file}` })
       runs.push({ offset: this.offset + block * blockSize + inBlock, length: size })
       at += size
     }
@@ -150,7 +159,10 @@ export class Ext4 {
     const { stderr } = await tryTool('debugfs', ['-w', '-f', file, this.device])
     const faults = faultsIn(stderr)
     if (faults.length > 0) {
-      throw new HostFailure({ symptom: `editing the root file system failed:\n${faults.slice(0, 5).join('\n')}`, remedy: 'check the image with e2fsck' })
+      throw new HostFailure({
+        symptom: `editing the root file system failed:\n${faults.slice(0, 5).join('\n')}`,
+        remedy: 'check the image with e2fsck'
+      })
     }
   }
 }
@@ -175,7 +187,8 @@ export interface Ext4Request {
  * Features named one by one, so that any mke2fs makes what any guest kernel can mount: newer defaults (orphan_file)
  * are refused by bullseye's kernel.
  */
-const features = 'ext_attr,resize_inode,dir_index,filetype,extent,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize'
+const features =
+  'ext_attr,resize_inode,dir_index,filetype,extent,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize'
 
 /** Makes an ext4 file system in a file (sparse), filled from a folder. */
 export async function makeExt4(request: Ext4Request): Promise<void> {
@@ -205,6 +218,7 @@ function faultsIn(stderr: string): readonly string[] {
 
 /** debugfs splits at blanks; quotes inside quotes are doubled. */
 function quote(path: string): string {
-  if (path.includes('\n')) throw new HostFailure({ symptom: `a path with a line break cannot be edited offline: ${JSON.stringify(path)}` })
+  if (path.includes('\n'))
+    throw new HostFailure({ symptom: `a path with a line break cannot be edited offline: ${JSON.stringify(path)}` })
   return `"${path.replaceAll('"', '""')}"`
 }

@@ -58,4 +58,3 @@ export async function assembleImage(request: AssembleRequest): Promise<void> {
   })
   await truncate(out, (rootStart + rootMiB) * MiB)
 }
-

@@ -13,7 +13,8 @@ export const miniVersion = 1
 const extraModules = ['vfat', 'nls_cp437', 'nls_ascii', 'loop', 'overlay', 'fuse', 'tun', '9p', '9pnet_virtio', 'uas']
 
 /** Shared libraries of the packages below that programs in the image link to; everything else in them stays out. */
-const libraries = /^(ld-linux.*|lib(c|m|dl|pthread|rt|resolv|util|gcc_s|z|crypt|tomcrypt|tommath|gmp|nss_dns|nss_files)\.so\.\d+)$/
+const libraries =
+  /^(ld-linux.*|lib(c|m|dl|pthread|rt|resolv|util|gcc_s|z|crypt|tomcrypt|tommath|gmp|nss_dns|nss_files)\.so\.\d+)$/
 
 const text = {
   'etc/passwd': 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n',
@@ -25,7 +26,8 @@ const text = {
   'etc/hosts': '127.0.0.1 localhost\n127.0.1.1 mini\n',
   'etc/profile': 'export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n',
   'etc/inittab': miniInittab,
-  'etc/os-release': 'PRETTY_NAME="Mini (busybox and dropbear on Debian\'s kernel)"\nNAME="Mini"\nID=mini\nID_LIKE=debian\nVERSION_CODENAME=bookworm\n'
+  'etc/os-release':
+    'PRETTY_NAME="Mini (busybox and dropbear on Debian\'s kernel)"\nNAME="Mini"\nID=mini\nID_LIKE=debian\nVERSION_CODENAME=bookworm\n'
 } as const
 
 const scripts = {
@@ -52,7 +54,16 @@ export async function buildMini(out: string, workDir: string): Promise<void> {
   await tool('depmod', ['-b', packages, version])
   const boot = await bootTree(packages, version, workDir)
   const root = await rootTree(packages, version, workDir)
-  await assembleImage({ bootDir: boot, rootDir: root, out, bootMiB: 64, rootMiB: 192, ownedByRoot: true, workDir, diskId: '31415926' })
+  await assembleImage({
+    bootDir: boot,
+    rootDir: root,
+    out,
+    bootMiB: 64,
+    rootMiB: 192,
+    ownedByRoot: true,
+    workDir,
+    diskId: '31415926'
+  })
   for (const dir of [packages, boot, root]) await rm(dir, { recursive: true })
 }
 
@@ -64,15 +75,37 @@ async function bootTree(packages: string, version: string, workDir: string): Pro
   for (const name of await readdir(trees)) {
     if (name.endsWith('.dtb')) await copyFile(join(trees, name), join(boot, name))
   }
-  await writeInitramfs({ kernelRoot: packages, busybox: join(packages, 'bin/busybox'), out: join(boot, 'initramfs8'), workDir })
-  await writeFile(join(boot, 'cmdline.txt'), 'console=ttyAMA0,115200 root=PARTUUID=31415926-02 rootfstype=ext4 rootwait\n')
+  await writeInitramfs({
+    kernelRoot: packages,
+    busybox: join(packages, 'bin/busybox'),
+    out: join(boot, 'initramfs8'),
+    workDir
+  })
+  await writeFile(
+    join(boot, 'cmdline.txt'),
+    'console=ttyAMA0,115200 root=PARTUUID=31415926-02 rootfstype=ext4 rootwait\n'
+  )
   await writeFile(join(boot, 'config.txt'), 'arm_64bit=1\nauto_initramfs=1\n')
   return boot
 }
 
 async function rootTree(packages: string, version: string, workDir: string): Promise<string> {
   const root = join(workDir, 'root')
-  const folders = ['boot/firmware', 'dev', 'etc/init.d', 'etc/rc.d', 'home', 'mnt', 'opt', 'proc', 'root', 'run', 'srv', 'sys', 'tmp']
+  const folders = [
+    'boot/firmware',
+    'dev',
+    'etc/init.d',
+    'etc/rc.d',
+    'home',
+    'mnt',
+    'opt',
+    'proc',
+    'root',
+    'run',
+    'srv',
+    'sys',
+    'tmp'
+  ]
   const merged = ['usr/bin', 'usr/sbin', 'usr/lib', 'usr/share/udhcpc', 'var/log', 'var/tmp', 'usr/local/bin']
   for (const dir of [...folders, ...merged]) await mkdir(join(root, dir), { recursive: true })
   await chmod(join(root, 'root'), 0o700)
@@ -92,7 +125,8 @@ async function rootTree(packages: string, version: string, workDir: string): Pro
   await symlink(`${triplet}/ld-linux-aarch64.so.1`, join(root, 'usr/lib/ld-linux-aarch64.so.1'))
   await copyModules(packages, root, version, [...Object.values(bootModules).flat(), ...extraModules])
 
-  for (const [path, content] of Object.entries(text)) await writeFile(join(root, path), content, { mode: path === 'etc/shadow' ? 0o600 : 0o644 })
+  for (const [path, content] of Object.entries(text))
+    await writeFile(join(root, path), content, { mode: path === 'etc/shadow' ? 0o600 : 0o644 })
   for (const [path, content] of Object.entries(scripts)) await writeFile(join(root, path), content, { mode: 0o755 })
   return root
 }

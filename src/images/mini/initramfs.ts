@@ -9,7 +9,17 @@ import { initramfsInit } from './scripts'
  * and the emulated network. `phy-generic` must come before `dwc2`, which otherwise waits 10 s for it.
  */
 export const bootModules = {
-  raspi: ['phy-generic', 'bcm2835', 'sdhci-iproc', 'dwc2', 'usbnet', 'cdc_ether', 'rndis_host', 'usb-storage', 'sd_mod'],
+  raspi: [
+    'phy-generic',
+    'bcm2835',
+    'sdhci-iproc',
+    'dwc2',
+    'usbnet',
+    'cdc_ether',
+    'rndis_host',
+    'usb-storage',
+    'sd_mod'
+  ],
   virt: ['virtio_pci', 'virtio_mmio', 'virtio_blk', 'virtio_net', 'virtio-rng'],
   // ext4 asks for crc32c by algorithm name, so no dependency leads there.
   all: ['crc32c_generic', 'ext4']
@@ -31,7 +41,9 @@ export async function kernelVersion(root: string): Promise<string> {
   const versions = await readdir(join(root, 'lib/modules'))
   const [version] = versions
   if (version === undefined || versions.length > 1) {
-    throw new HostFailure({ symptom: `${root}/lib/modules should hold one kernel, found: ${versions.join(', ') || 'none'}` })
+    throw new HostFailure({
+      symptom: `${root}/lib/modules should hold one kernel, found: ${versions.join(', ') || 'none'}`
+    })
   }
   return version
 }
@@ -49,7 +61,10 @@ export async function writeInitramfs({ kernelRoot, busybox, out, workDir }: Init
   await writeFile(join(tree, 'init'), initramfsInit(bootModules), { mode: 0o755 })
   await copyModules(kernelRoot, tree, version, Object.values(bootModules).flat())
   const names = await tool('find', ['.', '-print0'], { cwd: tree })
-  await tool('cpio', ['--quiet', '--null', '--create', '--format=newc', '--owner=+0:+0', `--file=${out}`], { cwd: tree, input: names })
+  await tool('cpio', ['--quiet', '--null', '--create', '--format=newc', '--owner=+0:+0', `--file=${out}`], {
+    cwd: tree,
+    input: names
+  })
   await rm(tree, { recursive: true })
 }
 

@@ -1,0 +1,80 @@
+import { createReadStream } from 'node:fs'
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { tool, tryTool } from '../host/exec'
+import { HostFailure } from '../report/errors'
+import { unpack } from './unpack'
+
+/** What is taken from the boot partition: kernels, their initramfs, device trees, and the firmware's two text files. */
+const wanted = /^(kernel\w*\.img|initramfs\w*|[\w.+-]+\.dtb|cmdline\.txt|config\.txt)$/
+
+export interface BootFiles {
+  readonly names: readonly string[]
+  /** `Linux version` of each kernel, where it can be read. */
+  readonly kernelReleases: Readonly<Record<string, string>>
+}
+
+/**
+ * Copies the boot files of a FAT volume at byte `offset` of an image into a folder; compressed kernels are unpacked.
+ * @throws HostFailure if the volume cannot be read or has no kernel
+ */
+export async function takeBootFiles(image: string, offset: number, into: string): Promise<BootFiles> {
+  const volume = `${image}@@${offset}`
+  // The FAT of a Pi image may be larger or smaller than its partition says; mtools would refuse it.
+  const env = { MTOOLS_SKIP_CHECK: '1' }
+  const { code, stdout, stderr } = await tryTool('mdir', ['-b', '-i', volume, '::'], { env })
+  if (code !== 0)
+    throw new HostFailure({
+      symptom: `the FAT boot partition cannot be read: ${stderr.trim()}`,
+      cause: 'it is damaged, or not FAT'
+    })
+  const names = stdout
+    .split('\n')
+    .map(line => line.trim().replace(/^::\//, ''))
+    .filter(name => wanted.test(name))
+  if (!names.some(name => name.startsWith('kernel'))) {
+    throw new HostFailure({
+      symptom: 'the boot partition has no kernel (kernel*.img)',
+      cause: 'it is not an image for a Raspberry Pi, or its kernel is elsewhere',
+      remedy: 'give `kernel` (and `initrd`, `dtb`) as files'
+    })
+  }
+  await mkdir(into, { recursive: true })
+  await tool('mcopy', ['-n', '-i', volume, ...names.map(name => `::${name}`), into], { env })
+  const kernelReleases: Record<string, string> = {}
+  for (const name of names.filter(entry => entry.startsWith('kernel'))) {
+    await gunzip(join(into, name))
+    const release = await kernelRelease(join(into, name))
+    if (release !== undefined) kernelReleases[name] = release
+  }
+  return { names: await readdir(into), kernelReleases }
+}
+
+async function gunzip(file: string): Promise<void> {
+  const head = Buffer.alloc(2)
+  const handle = await open(file, 'r')
+  await handle.read(head, 0, 2, 0)
+  await handle.close()
+  if (head.toString('hex') !== '1f8b') return
+  await unpack({
+    chunks: createReadStream(file) as AsyncIterable<Buffer>,
+    format: 'gz',
+    target: `${file}.raw`,
+    name: file
+  })
+  await rm(file)
+  await rename(`${file}.raw`, file)
+}
+
+/** The version a kernel reports, such as `6.1.0-56-arm64`; an uncompressed kernel carries the text in clear. */
+async function kernelRelease(file: string): Promise<string | undefined> {
+  if ((await stat(file)).size > 256 * 1024 * 1024) return undefined
+  const image = await readFile(file)
+  const at = image.indexOf('Linux version ')
+  return at < 0
+    ? undefined
+    : image
+        .subarray(at + 14, at + 100)
+        .toString('latin1')
+        .split(' ')[0]
+}

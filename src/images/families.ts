@@ -1,0 +1,92 @@
+import type { Architecture } from '../boards'
+import type { Ext4 } from './ext4'
+
+export type Family = 'raspios' | 'debian' | 'ubuntu' | 'mini' | 'unknown'
+
+/** What an image's root file system says about itself; everything that provisioning decides on. */
+export interface RootFacts {
+  readonly family: Family
+  /** PRETTY_NAME of os-release. */
+  readonly title: string
+  readonly architecture: Architecture
+  /** Login names with a home and a shell, by name. */
+  readonly users: Readonly<Record<string, { readonly uid: number; readonly gid: number; readonly home: string }>>
+  /** systemd units that exist. */
+  readonly units: ReadonlySet<string>
+  /** Which of {@link probedPaths} exist. */
+  readonly paths: ReadonlySet<string>
+  /** Whether sshd reads the drop-ins in sshd_config.d. */
+  readonly sshDropIns: boolean
+  readonly sshConfig: string | undefined
+}
+
+/** Paths whose presence decides something. */
+export const probedPaths = [
+  '/etc/rpi-issue',
+  '/etc/pi-qemu',
+  '/etc/ssh/sshd_config.d',
+  '/etc/sudoers.d',
+  '/etc/systemd/system/multi-user.target.wants',
+  '/etc/systemd/network',
+  '/etc/resolv.conf',
+  '/etc/NetworkManager/system-connections',
+  '/etc/dhcpcd.conf',
+  '/etc/network/interfaces',
+  '/lib/ld-linux-aarch64.so.1',
+  '/lib/ld-linux-armhf.so.3',
+  '/lib/ld-linux.so.3'
+] as const
+
+/** Reads the facts, offline. */
+export async function readRootFacts(root: Ext4): Promise<RootFacts> {
+  const osRelease = (await root.readText('/etc/os-release')) ?? (await root.readText('/usr/lib/os-release')) ?? ''
+  const paths = new Set<string>()
+  for (const path of probedPaths) if (await root.exists(path)) paths.add(path)
+  const units = new Set<string>()
+  for (const folder of ['/lib/systemd/system', '/etc/systemd/system']) {
+    for (const unit of await root.list(folder)) units.add(unit)
+  }
+  const sshConfig = await root.readText('/etc/ssh/sshd_config')
+  return {
+    family: familyOf(osRelease, paths),
+    title: field(osRelease, 'PRETTY_NAME') ?? 'unknown system',
+    architecture: architectureOf(paths),
+    users: parseUsers((await root.readText('/etc/passwd')) ?? ''),
+    units,
+    paths,
+    sshDropIns: /^\s*Include\s+\/etc\/ssh\/sshd_config\.d\//im.test(sshConfig ?? ''),
+    sshConfig
+  }
+}
+
+/** Raspberry Pi OS calls itself `raspbian` or, 64-bit, `debian`: its own issue file tells. */
+export function familyOf(osRelease: string, paths: ReadonlySet<string>): Family {
+  if (paths.has('/etc/rpi-issue')) return 'raspios'
+  const ids: Readonly<Record<string, Family>> = {
+    raspbian: 'raspios',
+    debian: 'debian',
+    ubuntu: 'ubuntu',
+    mini: 'mini'
+  }
+  return ids[field(osRelease, 'ID') ?? ''] ?? 'unknown'
+}
+
+function architectureOf(paths: ReadonlySet<string>): Architecture {
+  if (paths.has('/lib/ld-linux-aarch64.so.1')) return 'arm64'
+  return paths.has('/lib/ld-linux-armhf.so.3') ? 'armhf' : 'armel'
+}
+
+/** A field of os-release, quotes removed. */
+export function field(osRelease: string, name: string): string | undefined {
+  return new RegExp(`^${name}=(["']?)(.*)\\1$`, 'm').exec(osRelease)?.[2]
+}
+
+export function parseUsers(passwd: string): RootFacts['users'] {
+  const rows = passwd
+    .split('\n')
+    .map(line => line.split(':'))
+    .filter(([name, , uid]) => name !== undefined && name !== '' && uid !== undefined)
+  return Object.fromEntries(
+    rows.map(([name = '', , uid, gid, , home = '/']) => [name, { uid: Number(uid), gid: Number(gid), home }])
+  )
+}

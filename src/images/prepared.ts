@@ -1,0 +1,171 @@
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Home } from '../host/paths'
+import type { ImageRef } from '../inputs'
+import { BadInput } from '../report/errors'
+import { mib, type Log } from '../report/log'
+import { takeBootFiles, type BootFiles } from './boot-files'
+import { Ext4 } from './ext4'
+import { readRootFacts, type RootFacts } from './families'
+import { slotLengths, type SlotContent } from './keys'
+import { buildMini, miniVersion } from './mini/build'
+import { inspectDisk, type DiskLayout } from './partitions'
+import { provisioning, provisionVersion } from './provision'
+import { fileSource, urlSource, type Source } from './source'
+
+/** An image ready to boot: unpacked, looked at, provisioned; free of anything that belongs to one run. */
+export interface PreparedImage extends Pick<RootFacts, 'family' | 'title' | 'architecture' | 'users'> {
+  readonly folder: string
+  /** Raw disk image; only ever read from now on. */
+  readonly disk: string
+  /** Bytes. */
+  readonly diskSize: number
+  readonly layout: DiskLayout
+  /** Names in the folder `boot` beside the disk. */
+  readonly bootFiles: BootFiles
+  readonly kernelArguments: readonly string[]
+  /** Where the keys of a run go. */
+  readonly slots: readonly {
+    readonly content: SlotContent
+    readonly runs: readonly { offset: number; length: number }[]
+  }[]
+  /** Guest paths that exist only because of us. */
+  readonly created: readonly string[]
+}
+
+export interface PrepareRequest {
+  readonly image: ImageRef
+  readonly sha256: string | undefined
+  readonly provision: 'auto' | 'none'
+  /** The user asked for; by default `pi` where it exists, else `root`. */
+  readonly user: string | undefined
+}
+
+interface Place {
+  readonly home: Home
+  /** The run's folder, on the same disk as the cache. */
+  readonly runFolder: string
+  readonly log: Log
+}
+
+/** Raise when the shape of meta.json changes. */
+const metaVersion = 1
+
+/** The image, from the cache if it was prepared before, else made now. */
+export async function prepareImage(request: PrepareRequest, { home, runFolder, log }: Place): Promise<PreparedImage> {
+  const source = await openSource(request, home, log)
+  const key = (sha256: string): string =>
+    createHash('sha256')
+      .update(JSON.stringify([metaVersion, sha256, provisionVersion, request.provision, request.user ?? '']))
+      .digest('hex')
+      .slice(0, 24)
+  if (source.sha256 !== undefined) {
+    const cached = await load(join(home.images, key(source.sha256)))
+    if (cached !== undefined) {
+      source.close?.()
+      log.info(`Already prepared: ${cached.title}, ${cached.architecture}, ${mib(cached.diskSize)}`)
+      return cached
+    }
+  }
+  const build = join(runFolder, 'build')
+  await mkdir(build)
+  const sha256 = await source.unpackTo(join(build, 'disk.img'), build)
+  await make(build, request, log)
+  const folder = join(home.images, key(sha256))
+  await mkdir(home.images, { recursive: true })
+  await adopt(build, folder)
+  const made = await load(folder)
+  if (made === undefined) throw new Error(`the prepared image in ${folder} cannot be read back`)
+  return made
+}
+
+async function openSource({ image, sha256 }: PrepareRequest, home: Home, log: Log): Promise<Source> {
+  switch (image.kind) {
+    case 'file':
+      return fileSource(image.path, sha256, home, log)
+    case 'url':
+      return urlSource(image.url, sha256, home, log)
+    case 'built-in': {
+      const identity = createHash('sha256').update(`${image.name} ${miniVersion}`).digest('hex')
+      return {
+        name: image.name,
+        sha256: identity,
+        async unpackTo(target, scratch) {
+          log.info(`Building ${image.name} from Debian packages`)
+          await buildMini(target, scratch)
+          return identity
+        }
+      }
+    }
+  }
+}
+
+/** Looks at build/disk.img, provisions it, and writes beside it what a run needs to know. */
+async function make(build: string, request: PrepareRequest, log: Log): Promise<void> {
+  const disk = join(build, 'disk.img')
+  const layout = await inspectDisk(disk)
+  const bootFiles = await takeBootFiles(disk, layout.boot.offset, join(build, 'boot'))
+  const root = new Ext4(disk, layout.root.offset)
+  const facts = await readRootFacts(root)
+  log.info(`${facts.title}, ${facts.architecture}, ${mib((await stat(disk)).size)}`)
+  const user = chooseUser(facts.users, request.user)
+  const plan =
+    request.provision === 'auto'
+      ? provisioning(facts, user)
+      : { edits: [], notes: [], slots: [], kernelArguments: [], created: [] }
+  const created: string[] = []
+  for (const path of plan.created) if (!(await root.exists(path))) created.push(path)
+  await root.apply(plan.edits, build)
+  for (const note of plan.notes) log.info(note)
+  const slots = []
+  for (const { path, content } of plan.slots)
+    slots.push({ content, runs: await root.locate(path, 0, slotLengths[content]) })
+  const { family, title, architecture, users } = facts
+  const meta: Omit<PreparedImage, 'folder' | 'disk'> = {
+    ...{ family, title, architecture, users, layout, bootFiles, slots, created },
+    diskSize: (await stat(disk)).size,
+    kernelArguments: plan.kernelArguments
+  }
+  await writeFile(join(build, 'meta.json'), JSON.stringify(meta, undefined, 1))
+}
+
+/**
+ * The guest user: the one asked for, else `pi`, else `root`.
+ * @throws BadInput if the image has no such user
+ */
+export function chooseUser(users: RootFacts['users'], asked: string | undefined): string {
+  if (asked === undefined) return 'pi' in users ? 'pi' : 'root'
+  if (asked in users) return asked
+  const people = Object.keys(users).filter(
+    name => name === 'root' || ((users[name]?.uid ?? 0) >= 1000 && name !== 'nobody')
+  )
+  throw new BadInput([`input \`user\` is “${asked}”, but the image has no such user; valid: ${people.join(', ')}`])
+}
+
+/** Moves a finished build into the cache. If another run was first, its result is as good as ours. */
+async function adopt(build: string, folder: string): Promise<void> {
+  try {
+    await rename(build, folder)
+  } catch (error) {
+    if ((await load(folder)) === undefined) {
+      await rm(folder, { recursive: true, force: true })
+      await rename(build, folder)
+    } else if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  }
+}
+
+/** A prepared image in the cache; undefined if it is not there, or not whole. */
+async function load(folder: string): Promise<PreparedImage | undefined> {
+  try {
+    const meta = JSON.parse(await readFile(join(folder, 'meta.json'), 'utf8')) as Omit<PreparedImage, 'folder' | 'disk'>
+    const disk = join(folder, 'disk.img')
+    const whole =
+      (await stat(disk)).size === meta.diskSize &&
+      meta.bootFiles.names.every(name => existsSync(join(folder, 'boot', name)))
+    return whole ? { ...meta, folder, disk } : undefined
+  } catch {
+    return undefined
+  }
+}

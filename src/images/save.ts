@@ -1,0 +1,67 @@
+import { copyFile, rename, rm, stat, truncate } from 'node:fs/promises'
+import { join } from 'node:path'
+import { tool, toolFailure, tryTool } from '../host/exec'
+import type { DiskFormat } from '../inputs'
+import type { Journal } from '../journal'
+import { mib, type Log } from '../report/log'
+import { Ext4 } from './ext4'
+import { parsePartitions } from './partitions'
+import type { PreparedImage } from './prepared'
+
+export interface SaveRequest {
+  readonly image: PreparedImage
+  readonly overlay: string
+  readonly target: { readonly path: string; readonly format: DiskFormat }
+  readonly journal: Journal
+  readonly log: Log
+}
+
+/**
+ * Writes the changed disk of a switched-off guest to a file. What provisioning added is taken out, the keys of the
+ * run first of all, so that nobody who gets the image gets in with them.
+ */
+export async function saveDisk({ image, overlay, target, journal, log }: SaveRequest): Promise<void> {
+  const raw = join(journal.folder, 'save.img')
+  await tool('qemu-img', ['convert', '-f', 'qcow2', '-O', 'raw', '-S', '4k', overlay, raw])
+  const partitions = parsePartitions(await tool('sfdisk', ['--json', raw]))
+  const end = Math.max(...partitions.map(({ offset, size }) => offset + size))
+  // The overlay was rounded up to a card's size; what lies behind the partitions is empty.
+  await truncate(raw, Math.max(end, image.diskSize))
+
+  const check = ['-f', '-p', `${raw}?offset=${image.layout.root.offset}`]
+  const { code, stdout, stderr } = await tryTool('e2fsck', check)
+  // 1: corrected, as after a guest that was not switched off in order.
+  if (code > 1) throw toolFailure('e2fsck', check, code, stdout + stderr)
+  const root = new Ext4(raw, image.layout.root.offset)
+  await root.apply(
+    image.created.map(path => ({ kind: 'remove', path })),
+    journal.folder
+  )
+
+  const made = await converted(raw, target.format)
+  const partial = `${target.path}.partial`
+  journal.record({ kind: 'partial-file', path: partial })
+  await rename(made, partial).catch(async () => {
+    await copyFile(made, partial)
+  })
+  await rename(partial, target.path)
+  journal.record({ kind: 'done', path: partial })
+  await rm(raw, { force: true })
+  log.info(`Saved ${target.path} (${mib((await stat(target.path)).size)})`)
+}
+
+async function converted(raw: string, format: DiskFormat): Promise<string> {
+  switch (format) {
+    case 'raw':
+      return raw
+    case 'qcow2':
+      await tool('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', '-c', raw, `${raw}.qcow2`])
+      return `${raw}.qcow2`
+    case 'xz':
+      await tool('xz', ['-T0', '-3', raw])
+      return `${raw}.xz`
+    case 'zst':
+      await tool('zstd', ['-q', '-T0', '--rm', raw])
+      return `${raw}.zst`
+  }
+}
