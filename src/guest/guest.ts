@@ -1,0 +1,92 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BadInput, BootFailure, HostFailure } from '../report/errors'
+import {
+  freezeText,
+  guestFolder,
+  noSuchDirectory,
+  setupText,
+  startCommand,
+  stopText,
+  thawText,
+  type SetupRequest
+} from './script'
+import type { ExecOptions, ExecResult, GuestSession } from './ssh'
+
+/** How long (ms) a script may take to end after it was told to. */
+const stopPatience = 15_000
+
+/** A Pi we are logged in to: what a run does in it. */
+export class Guest {
+  private readonly folder: string
+
+  constructor(
+    readonly session: GuestSession,
+    private readonly user: string,
+    runId: string
+  ) {
+    this.folder = guestFolder(runId)
+  }
+
+  /** Runs a text with root's shell; the user has sudo without a password on a provisioned image. */
+  private asRoot(text: string): Promise<ExecResult> {
+    return this.session.exec(this.user === 'root' ? 'sh' : 'sudo -n sh', { input: text })
+  }
+
+  /** Sets the clock, mounts the workspace, lays down the script. */
+  async setUp(request: Omit<SetupRequest, 'folder' | 'user'>): Promise<void> {
+    const { code, stderr, stdout } = await this.asRoot(setupText({ ...request, folder: this.folder, user: this.user }))
+    if (code === 0) return
+    if (code === noSuchDirectory) {
+      throw new BadInput([
+        `input \`working-directory\` names ${request.script?.workingDirectory ?? ''}, which does not exist in the guest`
+      ])
+    }
+    throw new BootFailure({
+      symptom: `the guest could not be set up (status ${code ?? 'unknown'}): ${(stderr || stdout).trim()}`,
+      cause: /sudo|password|a terminal is required/i.test(stderr)
+        ? `${this.user} may not use sudo without a password`
+        : undefined,
+      remedy: 'use `user: root`, or `provision: auto`'
+    })
+  }
+
+  /** Runs the script; its output goes to `options` as it comes. Past `timeout` (ms) it is ended; then `timedOut`. */
+  async run(options: ExecOptions, timeout: number | undefined): Promise<ExecResult & { readonly timedOut: boolean }> {
+    const running = this.session.exec(startCommand(this.folder), options)
+    if (timeout === undefined) return { ...(await running), timedOut: false }
+    const timer = new AbortController()
+    const limit = sleep(timeout, 'limit' as const, { signal: timer.signal })
+    limit.catch(() => undefined)
+    const first = await Promise.race([running, limit])
+    timer.abort()
+    if (first !== 'limit') return { ...first, timedOut: false }
+    const nothing = { code: undefined, signal: undefined, stdout: '', stderr: '' }
+    const stopping = this.asRoot(stopText(this.folder)).catch(() => undefined)
+    const result = await Promise.race([
+      Promise.all([stopping, running]).then(([, ended]) => ended),
+      sleep(stopPatience, nothing, { ref: false })
+    ])
+    return { ...result, timedOut: true }
+  }
+
+  /** Runs `work` while the file system at `path` stands still and is complete on its volume. */
+  async whileFrozen<T>(path: string, work: () => Promise<T>): Promise<T> {
+    const { code, stderr } = await this.asRoot(freezeText(path))
+    if (code !== 0) {
+      throw new HostFailure({
+        symptom: `the workspace could not be read back: ${stderr.trim() || `status ${code ?? 'unknown'}`}`,
+        cause: 'the script unmounted it, or the guest is out of order; nothing on the host was changed'
+      })
+    }
+    try {
+      return await work()
+    } finally {
+      await this.asRoot(thawText(path)).catch(() => undefined)
+    }
+  }
+
+  /** Starts an orderly power-off; the connection may break before the answer. */
+  async powerOff(): Promise<void> {
+    await Promise.race([this.asRoot('sync; poweroff').catch(() => undefined), sleep(3000, undefined, { ref: false })])
+  }
+}

@@ -1,0 +1,186 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Qemu } from '../qemu/process'
+import type { SerialLog } from '../qemu/serial'
+import { diagnose } from '../report/diagnosis'
+import { BootFailure, messageOf, TimeLimit, type FailureDetails } from '../report/errors'
+import type { Log } from '../report/log'
+import { GuestSession, knock, LoginError, type Login } from './ssh'
+
+/** How often (ms) the console and QEMU are looked at. */
+const watchInterval = 200
+/** How long (ms) one knock waits for the SSH server's greeting before the next. */
+const knockTimeout = 5000
+/** Time (ms) for a login, key exchange on an emulated CPU included. */
+const loginTimeout = 120_000
+/**
+ * How long (ms) refused logins are tried again: while systemd boots, it lets nobody but root in, and says so only
+ * after authentication (pam_nologin).
+ */
+const refusalPatience = 90_000
+/** Lines of console shown with a failure. */
+const shownLines = 60
+
+export interface Boot {
+  readonly qemu: Qemu
+  readonly serial: SerialLog
+  readonly login: Login
+  /** ms from now. */
+  readonly timeout: number
+  readonly log: Log
+}
+
+/**
+ * Waits until the guest lets us in over SSH, and fails as soon as it is known that it never will.
+ * @throws BootFailure with the cause the console shows; TimeLimit after `timeout`
+ */
+export async function waitForLogin(boot: Boot): Promise<GuestSession> {
+  const stop = new AbortController()
+  try {
+    return await Promise.race([knocking(boot, stop.signal), watching(boot, stop.signal)])
+  } catch (error) {
+    boot.serial.poll()
+    showConsole(boot)
+    throw error
+  } finally {
+    stop.abort()
+  }
+}
+
+async function knocking({ login, qemu, serial }: Boot, stop: AbortSignal): Promise<GuestSession> {
+  let refusedSince: number | undefined
+  for (;;) {
+    stop.throwIfAborted()
+    try {
+      const session = await GuestSession.login(await knock(login.port, knockTimeout), login, loginTimeout)
+      if (stop.aborted) session.close()
+      return session
+    } catch (error) {
+      if (!(error instanceof LoginError)) throw error
+      if (error.refused && qemu.isAlive()) {
+        refusedSince ??= Date.now()
+        if (Date.now() - refusedSince > refusalPatience) throw refusal(login, error, serial)
+      }
+      await sleep(error.refused ? 1500 : 250)
+    }
+  }
+}
+
+function refusal({ user }: Login, error: LoginError, serial: SerialLog): BootFailure {
+  return new BootFailure({
+    symptom: `the guest does not let ${user} in over SSH: ${error.message}`,
+    cause: 'the user may not log in (shell, account or sshd settings), or the key in `ssh-key` is not accepted',
+    remedy: 'check `user`; with `provision: none`, check `ssh-key`',
+    log: serial.mainFile
+  })
+}
+
+async function watching({ qemu, serial, timeout, log }: Boot, stop: AbortSignal): Promise<never> {
+  const started = Date.now()
+  let reported = started
+  for (;;) {
+    await sleep(watchInterval, undefined, { signal: stop })
+    if (diagnose(serial.poll()) !== undefined) {
+      // What follows within a moment often names the cause better.
+      await sleep(500, undefined, { signal: stop })
+      serial.poll()
+      const found = diagnose(serial.tail(shownLines))
+      if (found !== undefined) {
+        const { row, line } = found
+        throw new BootFailure({
+          symptom: `${row.symptom} (“${line.trim()}”)`,
+          cause: row.cause,
+          remedy: row.remedy,
+          log: serial.mainFile
+        })
+      }
+    }
+    if (!qemu.isAlive()) {
+      throw new BootFailure({
+        symptom: `QEMU ended while the guest was booting (${qemu.exit() ?? 'status unknown'})`,
+        cause: 'it was killed from outside (out of memory?), crashed, or the guest switched itself off',
+        remedy: 'look at the end of the serial log; on a small host lower `memory`',
+        log: serial.mainFile
+      })
+    }
+    if (Date.now() - started > timeout) throw new TimeLimit(tooSlow(serial, timeout))
+    if (Date.now() - reported > 15_000) {
+      reported = Date.now()
+      log.info(
+        `Still booting after ${Math.round((reported - started) / 1000)} s: ${serial.tail(1)[0]?.slice(0, 100) ?? 'nothing on the console yet'}`
+      )
+    }
+  }
+}
+
+/** What the console tells about a guest that is up, or not, but does not answer. */
+export function tooSlow(serial: Pick<SerialLog, 'bytes' | 'tail' | 'mainFile'>, timeout: number): FailureDetails {
+  const symptom = `SSH did not answer within ${timeout / 1000} s (boot-timeout)`
+  const log = serial.mainFile
+  if (serial.bytes === 0) {
+    return {
+      symptom: `${symptom}; the console stayed empty`,
+      cause: 'the kernel died before its console was up, or writes to another one',
+      remedy: 'add `earlycon` to `append`, and check `kernel` and `dtb`',
+      log
+    }
+  }
+  const up = serial
+    .tail(shownLines)
+    .some(line => /login:|Reached target.*(?:Multi-User|Graphical)|Startup finished|mini: up/.test(line))
+  return up
+    ? {
+        symptom: `${symptom}; the guest is up, but its SSH server does not answer`,
+        cause: 'no SSH server is enabled in the image, or the guest has no network',
+        remedy: 'use `provision: auto`, or enable SSH in the image',
+        log
+      }
+    : {
+        symptom: `${symptom}; the guest was still booting`,
+        cause: 'it is slow, or hangs',
+        remedy: 'raise `boot-timeout`, or look at the serial log',
+        log
+      }
+}
+
+function showConsole({ serial, log }: Boot): void {
+  const lines = serial.tail(shownLines)
+  log.group(`Serial console, last ${lines.length} lines`)
+  for (const line of lines) log.info(line)
+  log.endGroup()
+}
+
+/** Fails once QEMU has ended or the guest's kernel has panicked; the connection alone would notice much later. */
+export async function watchGuest(qemu: Qemu, serial: SerialLog, stop: AbortSignal): Promise<never> {
+  for (;;) {
+    await sleep(watchInterval, undefined, { signal: stop })
+    if (!qemu.isAlive() || serial.poll().some(line => /Kernel panic - not syncing/.test(line))) {
+      await sleep(300, undefined, { signal: stop })
+      throw lostGuest(qemu, serial)
+    }
+  }
+}
+
+/** The message of a broken connection, with what QEMU and the console know about it. */
+export function lostGuest(qemu: Qemu, serial: SerialLog, error?: unknown): BootFailure {
+  serial.poll()
+  const found = diagnose(serial.tail(shownLines))
+  const reason = error === undefined ? '' : ` (${messageOf(error)})`
+  return new BootFailure(
+    qemu.isAlive()
+      ? {
+          symptom:
+            found === undefined
+              ? `the connection to the guest broke${reason}`
+              : `${found.row.symptom} (“${found.line.trim()}”)`,
+          cause: found?.row.cause ?? 'the guest hangs, rebooted, or its SSH server ended',
+          remedy: found?.row.remedy ?? 'look at the serial log',
+          log: serial.mainFile
+        }
+      : {
+          symptom: `QEMU ended while the script was running (${qemu.exit() ?? 'status unknown'})`,
+          cause: 'it was killed from outside (out of memory?), crashed, or the script switched the guest off',
+          remedy: 'look at the end of the serial log; on a small host lower `memory`',
+          log: serial.mainFile
+        }
+  )
+}

@@ -1,0 +1,124 @@
+import { posix } from 'node:path'
+
+/**
+ * The texts that run in the guest. They are written for any POSIX shell (busybox included), and reach it over standard
+ * input: nothing the user wrote is ever part of a command line.
+ */
+
+/** A word that any POSIX shell takes as it is. */
+export function shellQuote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`
+}
+
+export interface ScriptRequest {
+  readonly run: string
+  readonly shell: string | undefined
+  readonly env: Readonly<Record<string, string>>
+  /** Absolute, or undefined for the user's home. */
+  readonly workingDirectory: string | undefined
+}
+
+/** Where a run's files lie in the guest: memory, gone at power-off. */
+export function guestFolder(runId: string): string {
+  return `/run/pi-qemu/${runId}`
+}
+
+/** Shells that workflows know by name, with the arguments they get there. */
+const knownShells: Readonly<Record<string, string>> = {
+  bash: 'bash --noprofile --norc -eo pipefail {0}',
+  sh: 'sh -e {0}',
+  python: 'python3 {0}',
+  python3: 'python3 {0}'
+}
+
+/** The command that runs a script file, by input `shell`. The text is the user's own, for their own guest. */
+export function shellCommand(shell: string | undefined, script: string): string {
+  if (shell === undefined)
+    return `if command -v bash >/dev/null 2>&1; then exec bash -e ${script}; else exec sh -e ${script}; fi`
+  const form = knownShells[shell] ?? shell
+  return `exec ${form.includes('{0}') ? form.replaceAll('{0}', script) : `${form} ${script}`}`
+}
+
+/** What {@link exitCodes} says when our own preparation failed: a number no preparation step returns by itself. */
+export const noSuchDirectory = 83
+
+export interface SetupRequest {
+  readonly folder: string
+  readonly user: string
+  /** ms since 1970, the host's. */
+  readonly clock: number
+  readonly script: ScriptRequest | undefined
+  /** Volume to mount, by label, and where. */
+  readonly mount: { readonly label: string; readonly path: string } | undefined
+}
+
+/**
+ * Run as root once after login: sets the clock, mounts the workspace, lays down the script.
+ * Everything goes in one message, since each round trip into an emulated Pi takes a good part of a second.
+ */
+export function setupText({ folder, user, clock, script, mount }: SetupRequest): string {
+  const lines = ['set -e', 'umask 022', `date -u -s @${Math.round(clock / 1000)} >/dev/null`, `mkdir -p ${folder}`]
+  if (mount !== undefined) {
+    const path = shellQuote(mount.path)
+    lines.push(
+      `mkdir -p ${path}`,
+      // A disk on the emulated USB appears seconds after boot.
+      `tries=0; until device=$(findfs LABEL=${mount.label} 2>/dev/null); do tries=$((tries + 1)); [ $tries -lt 120 ] || { echo "no volume ${mount.label}" >&2; exit 1; }; sleep 0.25; done`,
+      `mount -t ext4 -o noatime "$device" ${path}`
+    )
+  }
+  if (script !== undefined) {
+    const directory = script.workingDirectory === undefined ? '' : shellQuote(script.workingDirectory)
+    const scriptFile = `${folder}/script`
+    const start = [
+      ...Object.entries(script.env).map(([name, text]) => `export ${name}=${shellQuote(text)}`),
+      `echo $$ > ${folder}/pid`,
+      `cd ${directory}`.trim(),
+      shellCommand(script.shell, scriptFile)
+    ].join('\n')
+    lines.push(
+      ...(directory === '' ? [] : [`[ -d ${directory} ] || exit ${noSuchDirectory}`]),
+      `printf %s ${shellQuote(script.run)} > ${scriptFile}`,
+      `printf %s ${shellQuote(start)} > ${folder}/start`,
+      `: > ${folder}/pid`,
+      // The environment may hold secrets: for the user alone.
+      `chmod 700 ${folder}`,
+      `chown -R ${user} ${folder}`
+    )
+  }
+  return lines.join('\n') + '\n'
+}
+
+/** Command line that starts the script that {@link setupText} laid down; its shell becomes the user's process. */
+export function startCommand(folder: string): string {
+  return `exec sh ${folder}/start`
+}
+
+/** Ends the script and all that it started, politely and then not. */
+export function stopText(folder: string): string {
+  return [
+    'tree() { for child in $(cat /proc/"$1"/task/*/children 2>/dev/null); do tree "$child"; done; echo "$1"; }',
+    `pid=$(cat ${folder}/pid) && [ -n "$pid" ] || exit 0`,
+    'all=$(tree "$pid")',
+    'kill -TERM $all 2>/dev/null',
+    'sleep 2',
+    'kill -KILL $all 2>/dev/null',
+    'exit 0'
+  ].join('\n')
+}
+
+/** Freezes the workspace's file system, so that the volume on the host is whole and complete. */
+export function freezeText(path: string): string {
+  return `sync; fsfreeze -f ${shellQuote(path)}`
+}
+
+export function thawText(path: string): string {
+  return `fsfreeze -u ${shellQuote(path)}`
+}
+
+/** Absolute working directory in the guest; relative ones start in the workspace, if there is one. */
+export function guestDirectory(directory: string | undefined, workspace: string | undefined): string | undefined {
+  if (directory === undefined) return workspace
+  if (posix.isAbsolute(directory)) return posix.normalize(directory)
+  return workspace === undefined ? directory : posix.join(workspace, directory)
+}

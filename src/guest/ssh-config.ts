@@ -1,0 +1,28 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Login } from './ssh'
+
+/** The host's name in the file. */
+export const sshHost = 'pi'
+
+/** Writes a file for `ssh -F FILE pi`, with the guest's key known and checked; returns its path. */
+export async function writeSshConfig(folder: string, { port, user, hostKey }: Login, keyFile: string): Promise<string> {
+  const known = join(folder, 'known_hosts')
+  if (hostKey !== undefined) await writeFile(known, `[127.0.0.1]:${port} ssh-ed25519 ${hostKey.toString('base64')}\n`)
+  const file = join(folder, 'ssh-config')
+  const settings = {
+    HostName: '127.0.0.1',
+    Port: port,
+    User: user,
+    IdentityFile: `"${keyFile}"`,
+    IdentitiesOnly: 'yes',
+    UserKnownHostsFile: `"${known}"`,
+    GlobalKnownHostsFile: '/dev/null',
+    StrictHostKeyChecking: hostKey === undefined ? 'accept-new' : 'yes',
+    PasswordAuthentication: 'no',
+    LogLevel: 'ERROR'
+  }
+  const lines = Object.entries(settings).map(([name, value]) => `  ${name} ${value}\n`)
+  await writeFile(file, `Host ${sshHost}\n${lines.join('')}`, { mode: 0o600 })
+  return file
+}

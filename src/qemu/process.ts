@@ -1,0 +1,113 @@
+import { spawn } from 'node:child_process'
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { identify, isAlive, waitForEnd, type ProcessIdentity } from '../host/processes'
+import type { Journal } from '../journal'
+import { BootFailure, messageOf } from '../report/errors'
+import { logFiles, qemuArguments, runFiles, type Machine } from './argv'
+import { Qmp } from './qmp'
+
+/** A running QEMU. It does not depend on this process: it may outlive it. */
+export interface Qemu {
+  readonly process: ProcessIdentity
+  readonly qmp: Qmp
+  /** Host port on 127.0.0.1 that leads to the guest's port 22. */
+  readonly sshPort: number
+  isAlive(): boolean
+  /** How it ended, once it has. */
+  exit(): string | undefined
+}
+
+/** The program for a 64- or 32-bit Arm guest; the 64-bit one runs both. */
+export const qemuProgram = 'qemu-system-aarch64'
+
+const startTimeout = 15_000
+
+/**
+ * Starts QEMU in the run's folder and waits until it listens.
+ * @throws BootFailure with QEMU's own words if it refuses
+ */
+export async function startQemu(machine: Machine, journal: Journal): Promise<Qemu> {
+  const { folder, logs } = journal
+  const args = qemuArguments(machine)
+  const log = openSync(join(logs, logFiles.qemu), 'a')
+  const child = spawn(qemuProgram, args, { cwd: folder, detached: true, stdio: ['ignore', log, log] })
+  closeSync(log)
+  let exit: string | undefined
+  const ended = (): string | undefined => exit
+  child.on('exit', (code, signal) => {
+    exit = signal === null ? `status ${code ?? '?'}` : `signal ${signal}`
+  })
+  child.on('error', error => {
+    exit = messageOf(error)
+  })
+  child.unref()
+  const identity = child.pid === undefined ? undefined : identify(child.pid)
+  if (identity !== undefined) journal.record({ kind: 'process', name: qemuProgram, process: identity })
+
+  const deadline = Date.now() + startTimeout
+  while (!existsSync(join(folder, runFiles.qmp)) && exit === undefined && Date.now() < deadline) await sleep(20)
+  if (exit !== undefined || identity === undefined) throw refused(logs, exit ?? 'no process')
+  try {
+    const qmp = await Qmp.connect(folder, runFiles.qmp)
+    const sshPort = sshPortIn(await qmp.human('info usernet'))
+    return { process: identity, qmp, sshPort, isAlive: () => exit === undefined && isAlive(identity), exit: ended }
+  } catch (error) {
+    await sleep(50) // the exit, if that is why, is on its way
+    throw refused(logs, ended() ?? messageOf(error))
+  }
+}
+
+/** Ends QEMU at once; the disk of a run is thrown away, so there is nothing to flush. */
+export async function quitQemu({ qmp, process: identity }: Qemu, patience = 3000): Promise<boolean> {
+  await Promise.race([qmp.execute('quit').catch(() => undefined), sleep(1000)])
+  qmp.close()
+  return (await waitForEnd([identity], patience)).length === 0
+}
+
+/** The port that the kernel chose for SSH, in the monitor's table of connections. */
+export function sshPortIn(usernet: string): number {
+  const port = Number(/TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+22\s/.exec(usernet)?.[1])
+  if (!Number.isInteger(port)) throw new Error(`no SSH forward in:\n${usernet}`)
+  return port
+}
+
+const refusals: readonly { readonly pattern: RegExp; readonly cause: string; readonly remedy: string }[] = [
+  {
+    pattern: /Could not set up host forwarding rule '([^']*)'/,
+    cause: 'a host port in `ports` is taken by another program, or needs root (below 1024)',
+    remedy: 'choose another host port'
+  },
+  {
+    pattern: /unsupported machine type/,
+    cause: 'this QEMU is too old for the board',
+    remedy: 'install a newer QEMU, or choose another board'
+  },
+  {
+    pattern: /invalid option|Invalid parameter|unknown option/i,
+    cause: 'QEMU does not know an argument',
+    remedy: 'check `qemu-args`'
+  },
+  {
+    pattern: /Cannot allocate memory|cannot set up guest memory/i,
+    cause: 'the host has too little memory',
+    remedy: 'lower `memory`'
+  },
+  {
+    pattern: /No space left on device/,
+    cause: 'the disk is full',
+    remedy: 'free some space, or point PI_QEMU_HOME at a larger disk'
+  }
+]
+
+function refused(logs: string, exit: string): BootFailure {
+  const log = join(logs, logFiles.qemu)
+  const text = existsSync(log) ? readFileSync(log, 'utf8').trim() : ''
+  const known = refusals.find(({ pattern }) => pattern.test(text))
+  return new BootFailure({
+    symptom: `QEMU did not start (${exit})${text === '' ? '' : `:\n${text.split('\n').slice(-6).join('\n')}`}`,
+    cause: known?.cause,
+    remedy: known?.remedy
+  })
+}

@@ -1,0 +1,80 @@
+import { open } from 'node:fs/promises'
+import { createConnection, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+
+interface Reply {
+  readonly QMP?: unknown
+  readonly event?: string
+  readonly id?: number
+  readonly return?: unknown
+  readonly error?: { readonly class: string; readonly desc: string }
+}
+
+/** A connection to QEMU's machine protocol (QMP): one JSON object a line, commands answered by `id`. */
+export class Qmp {
+  private readonly waiting = new Map<
+    number,
+    { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void }
+  >()
+  private next = 1
+
+  private constructor(private readonly socket: Socket) {
+    createInterface({ input: socket }).on('line', line => {
+      this.receive(JSON.parse(line) as Reply)
+    })
+    const fail = (): void => {
+      for (const { reject } of this.waiting.values()) reject(new Error('QEMU closed the connection'))
+      this.waiting.clear()
+    }
+    socket.on('error', fail).on('close', fail)
+  }
+
+  /** Connects to the socket `name` in `folder`, and leaves the negotiation mode. */
+  static async connect(folder: string, name: string, timeout = 5000): Promise<Qmp> {
+    // A socket's path has 107 bytes at most; through the folder's descriptor it always fits.
+    const handle = await open(folder, 'r')
+    try {
+      const socket = await new Promise<Socket>((resolve, reject) => {
+        const connection = createConnection(join('/proc/self/fd', String(handle.fd), name))
+        connection.setTimeout(timeout, () => connection.destroy(new Error('QEMU does not answer')))
+        connection.once('error', reject)
+        connection.once('connect', () => {
+          resolve(connection)
+        })
+      })
+      const qmp = new Qmp(socket)
+      await qmp.execute('qmp_capabilities')
+      socket.setTimeout(0)
+      return qmp
+    } finally {
+      await handle.close()
+    }
+  }
+
+  /** Runs a command and returns what it returns. */
+  execute(command: string, args: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+    const id = this.next++
+    return new Promise((resolve, reject) => {
+      this.waiting.set(id, { resolve, reject })
+      this.socket.write(JSON.stringify({ execute: command, arguments: args, id }) + '\n')
+    })
+  }
+
+  /** Runs a line of the human monitor, for the few things QMP has no command for. */
+  async human(line: string): Promise<string> {
+    return String(await this.execute('human-monitor-command', { 'command-line': line }))
+  }
+
+  close(): void {
+    this.socket.destroy()
+  }
+
+  private receive(reply: Reply): void {
+    const waiting = reply.id === undefined ? undefined : this.waiting.get(reply.id)
+    if (waiting === undefined || reply.id === undefined) return
+    this.waiting.delete(reply.id)
+    if (reply.error === undefined) waiting.resolve(reply.return)
+    else waiting.reject(new Error(reply.error.desc))
+  }
+}

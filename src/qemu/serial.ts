@@ -1,0 +1,80 @@
+import { closeSync, openSync, readSync } from 'node:fs'
+import { join } from 'node:path'
+import { logFiles } from './argv'
+
+/** Lines kept per UART: enough to see a boot's end, and to show it. */
+const kept = 400
+
+/** Follows what the guest writes to its UARTs, which QEMU appends to files. */
+export class SerialLog {
+  private readonly uarts: { readonly file: string; position: number; rest: string; readonly lines: string[] }[]
+
+  constructor(logs: string, uarts: number) {
+    this.uarts = Array.from({ length: uarts }, (_, uart) => ({
+      file: join(logs, logFiles.serial(uart)),
+      position: 0,
+      rest: '',
+      lines: []
+    }))
+  }
+
+  /** The log that has the most to say, for messages and the output. */
+  get mainFile(): string {
+    return [...this.uarts].sort((a, b) => b.position - a.position)[0]?.file ?? ''
+  }
+
+  /** Bytes seen so far. */
+  get bytes(): number {
+    return this.uarts.reduce((sum, { position }) => sum + position, 0)
+  }
+
+  /** Reads what is new; returns the new lines, the unfinished last one included (a prompt has no line end). */
+  poll(): readonly string[] {
+    return this.uarts.flatMap(uart => {
+      const text = readFrom(uart.file, uart.position)
+      if (text.length === 0) return []
+      uart.position += text.length
+      const lines = (uart.rest + text.toString('utf8')).split(/\r*\n/)
+      uart.rest = lines.at(-1) ?? ''
+      const clean = lines.map(line => printable(line))
+      uart.lines.push(...clean.slice(0, -1))
+      uart.lines.splice(0, Math.max(0, uart.lines.length - kept))
+      return clean
+    })
+  }
+
+  /** The last lines of the busiest UART. */
+  tail(count: number): readonly string[] {
+    const busiest = [...this.uarts].sort((a, b) => b.position - a.position)[0]
+    return busiest === undefined
+      ? []
+      : [...busiest.lines, printable(busiest.rest)].filter(line => line !== '').slice(-count)
+  }
+}
+
+function readFrom(file: string, position: number): Buffer {
+  let descriptor: number
+  try {
+    descriptor = openSync(file, 'r')
+  } catch {
+    return Buffer.alloc(0) // QEMU has not made it yet
+  }
+  try {
+    const buffer = Buffer.alloc(256 * 1024)
+    return buffer.subarray(0, readSync(descriptor, buffer, 0, buffer.length, position))
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** Without colours and other control sequences; workflow commands from a console are defused. */
+function printable(line: string): string {
+  return (
+    line
+      // eslint-disable-next-line no-control-regex
+      .replace(/\x1b(\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>cM78])/g, '')
+      // eslint-disable-next-line no-control-regex
+      .replace(/[\x00-\x08\x0b-\x1f]/g, '')
+      .replace(/^::/, ': :')
+  )
+}
