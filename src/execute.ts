@@ -1,0 +1,100 @@
+import { homeFolders } from './host/paths'
+import { parseInputs, type OutputName, type RawInputs } from './inputs'
+import { Journal, undo } from './journal'
+import { describeFailure, Failure, type Outcome } from './report/errors'
+import type { Log } from './report/log'
+import { Phases } from './report/phases'
+import { run, type Context } from './run'
+import type { Inputs } from './inputs'
+
+/** Statuses that are ours and not the script's; as docker and timeout(1) have them. */
+export const ownStatus = { fault: 125, timeLimit: 124 } as const
+
+export interface Request {
+  readonly raw: RawInputs
+  readonly env: Readonly<NodeJS.ProcessEnv>
+  readonly workspace: string
+  readonly log: Log
+  readonly output: (name: OutputName, value: string) => void
+  /** What to do once all is checked; by default a run of the script. */
+  readonly work?: (inputs: Inputs, context: Context) => Promise<Pick<Report, 'outcome' | 'exitCode' | 'signal'>>
+  /** Called with the run's folder once there is one. */
+  readonly started?: (folder: string) => unknown
+  /** Whether logs stay after a run that went well. */
+  readonly keepLogs: 'always' | 'on-failure'
+}
+
+export interface Report {
+  readonly outcome: Outcome
+  /** Status for the process to end with. */
+  readonly exitCode: number
+  readonly signal: string | undefined
+  /** Our own failure, in words. */
+  readonly failure: string | undefined
+  readonly phases: Phases
+}
+
+/**
+ * One whole run, the same from a workflow and a terminal: inputs, work, outcome, teardown. Never throws; a signal that
+ * asks this process to end tears down first.
+ */
+export async function execute({
+  raw,
+  env,
+  workspace,
+  log,
+  output,
+  work = run,
+  started,
+  keepLogs
+}: Request): Promise<Report> {
+  const phases = new Phases(log)
+  let report: Report
+  let journal: Journal | undefined
+  let kept = false
+  try {
+    const inputs = parseInputs(raw, { env, workspace })
+    const home = homeFolders(env)
+    journal = Journal.create(home)
+    started?.(journal.folder)
+    tearDownOnSignals(journal.folder, log)
+    const write = (stream: NodeJS.WriteStream) => (chunk: Buffer) => {
+      stream.write(chunk)
+    }
+    const context: Context = {
+      home,
+      journal,
+      log,
+      phases,
+      output,
+      stdout: write(process.stdout),
+      stderr: write(process.stderr)
+    }
+    report = { ...(await work(inputs, context)), failure: undefined, phases }
+    kept = inputs.keepRunning
+  } catch (error) {
+    const outcome = error instanceof Failure ? error.outcome : 'host-failed'
+    const exitCode = outcome === 'timeout' ? ownStatus.timeLimit : ownStatus.fault
+    report = { outcome, exitCode, signal: undefined, failure: describeFailure(error), phases }
+  }
+  if (report.failure !== undefined) log.error(report.failure)
+  output('outcome', report.outcome)
+  output('exit-code', String(report.exitCode))
+  output('timings', phases.json())
+  if (journal !== undefined && !kept)
+    await undo(journal.folder, log, { keepLogs: keepLogs === 'always' || report.failure !== undefined })
+  return report
+}
+
+function tearDownOnSignals(folder: string, log: Log): void {
+  const signals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const
+  let ending = false
+  for (const [name, number] of Object.entries(signals)) {
+    process.on(name, () => {
+      if (ending) return
+      ending = true
+      log.warn(`${name}: switching the Pi off`)
+      void undo(folder, log).finally(() => process.exit(128 + number))
+    })
+  }
+}

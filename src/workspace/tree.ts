@@ -1,0 +1,46 @@
+import type { BigIntStats } from 'node:fs'
+import { lstat, readdir } from 'node:fs/promises'
+import ignore from 'ignore'
+
+/**
+ * File names are bytes, not text. A path is kept as a string with one character per byte (latin1), relative to the
+ * workspace and without a leading slash; {@link bytes} makes a real path of it.
+ */
+export type BytePath = string
+
+export const bytes = (root: string, path: BytePath): Buffer =>
+  Buffer.concat([Buffer.from(path === '' ? root : `${root}/`), Buffer.from(path, 'latin1')])
+
+export const below = (folder: BytePath, name: BytePath): BytePath => (folder === '' ? name : `${folder}/${name}`)
+
+/** Whether a path stays out of the exchange. */
+export type Excluded = (path: BytePath, isFolder: boolean) => boolean
+
+/** Patterns as in .gitignore, relative to the workspace. */
+export function excluding(patterns: readonly string[]): Excluded {
+  if (patterns.length === 0) return () => false
+  const rules = ignore().add([...patterns])
+  return (path, isFolder) => rules.ignores(Buffer.from(path, 'latin1').toString('utf8') + (isFolder ? '/' : ''))
+}
+
+export interface Entry {
+  readonly path: BytePath
+  readonly stat: BigIntStats
+}
+
+/** Names in a folder, as bytes, in a stable order. */
+export async function namesIn(root: string, folder: BytePath): Promise<readonly BytePath[]> {
+  const names = await readdir(bytes(root, folder), { encoding: 'buffer' })
+  return names.map(name => name.toString('latin1')).sort()
+}
+
+/** Everything below `root`, folders before what they hold; excluded paths and what is below them left out. */
+export async function* walk(root: string, excluded: Excluded, folder: BytePath = ''): AsyncGenerator<Entry> {
+  for (const name of await namesIn(root, folder)) {
+    const path = below(folder, name)
+    const stat = await lstat(bytes(root, path), { bigint: true })
+    if (excluded(path, stat.isDirectory())) continue
+    yield { path, stat }
+    if (stat.isDirectory()) yield* walk(root, excluded, path)
+  }
+}

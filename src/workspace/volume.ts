@@ -1,0 +1,95 @@
+import { constants } from 'node:fs'
+import { chmod, copyFile, link, mkdir, mkdtemp, readlink, rm, statfs, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Ext4, makeExt4 } from '../images/ext4'
+import { HostFailure } from '../report/errors'
+import { bytes, walk, type BytePath, type Excluded } from './tree'
+
+/** The file system's label, by which the guest finds it. */
+export const workspaceLabel = 'pi-workspace'
+
+const GiB = 1024 ** 3
+/** What the script may add to the workspace, where the host's disk allows it. */
+const room = 16 * GiB
+
+/** What was handed over: enough to tell later what changed on either side. */
+export type Manifest = ReadonlyMap<
+  BytePath,
+  { readonly kind: 'file' | 'folder' | 'other'; readonly size: bigint; readonly mtimeNs: bigint }
+>
+
+export interface VolumeRequest {
+  /** Host folder to fill it with; undefined for an empty volume. */
+  readonly workspace: string | undefined
+  readonly excluded: Excluded
+  /** Who owns everything in it, in the guest. */
+  readonly owner: { readonly uid: number; readonly gid: number }
+  /** Raw file to make (sparse). */
+  readonly file: string
+  /** The run's folder, for scratch. */
+  readonly runFolder: string
+}
+
+/** Makes an ext4 volume of the workspace: no copy over the emulated network, and the guest reads only what it needs. */
+export async function makeVolume({ workspace, excluded, owner, file, runFolder }: VolumeRequest): Promise<Manifest> {
+  const manifest = new Map<BytePath, { kind: 'file' | 'folder' | 'other'; size: bigint; mtimeNs: bigint }>()
+  let size = 0
+  const seen = { exclusions: false }
+  const noted: Excluded = (path, isFolder) => {
+    const out = excluded(path, isFolder)
+    seen.exclusions ||= out
+    return out
+  }
+  if (workspace !== undefined) {
+    for await (const { path, stat } of walk(workspace, noted)) {
+      manifest.set(path, {
+        kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : 'other',
+        size: stat.size,
+        mtimeNs: stat.mtimeNs
+      })
+      // Blocks, not length: sparse files stay sparse.
+      size += Number(stat.blocks) * 512 + 4096
+    }
+  }
+  const { bavail, bsize } = await statfs(runFolder)
+  const free = bavail * bsize
+  if (size > free) {
+    throw new HostFailure({
+      symptom: `the workspace (${(size / GiB).toFixed(1)} GiB) does not fit on the disk of ${runFolder} (${(free / GiB).toFixed(1)} GiB free)`,
+      remedy: 'leave large folders out with `sync-exclude`, or free some space'
+    })
+  }
+  const stage = workspace !== undefined && seen.exclusions ? await stageTree(workspace, excluded, runFolder) : workspace
+  await makeExt4({
+    file,
+    size: Math.floor((size * 1.1 + Math.max(Math.min(room, free - size), GiB / 4)) / 4096) * 4096,
+    label: workspaceLabel,
+    owner,
+    // The volume lives for one run; a journal would only double the writes.
+    journal: false,
+    inodes: manifest.size + 262_144,
+    ...(stage !== undefined && { from: stage })
+  })
+  if (stage !== undefined && stage !== workspace) await rm(stage, { recursive: true })
+  return manifest
+}
+
+/** A tree of hard links (or copies, on another disk) without the excluded paths: mke2fs knows no exclusions. */
+async function stageTree(workspace: string, excluded: Excluded, runFolder: string): Promise<string> {
+  const stage = await mkdtemp(join(runFolder, 'stage-'))
+  for await (const { path, stat } of walk(workspace, excluded)) {
+    const [from, to] = [bytes(workspace, path), bytes(stage, path)]
+    if (stat.isDirectory()) {
+      await mkdir(to)
+      await chmod(to, Number(stat.mode) & 0o7777)
+    } else if (stat.isSymbolicLink()) await symlink(await readlink(from, { encoding: 'buffer' }), to)
+    else if (stat.isFile()) await link(from, to).catch(() => copyFile(from, to, constants.COPYFILE_FICLONE))
+  }
+  return stage
+}
+
+/** Copies the volume's files to an empty folder on the host. */
+export async function readVolume(file: string, to: string): Promise<void> {
+  await mkdir(to)
+  await new Ext4(file, 0).extract('/', to)
+}
