@@ -109,11 +109,11 @@ export function stopText(folder: string): string {
 
 /** Freezes the workspace's file system, so that the volume on the host is whole and complete. */
 export function freezeText(path: string): string {
-  return `sync; fsfreeze -f ${shellQuote(path)}`
+  return `sync; fsfreeze --freeze ${shellQuote(path)}`
 }
 
 export function thawText(path: string): string {
-  return `fsfreeze -u ${shellQuote(path)}`
+  return `fsfreeze --unfreeze ${shellQuote(path)}`
 }
 
 /** Absolute working directory in the guest; relative ones start in the workspace, if there is one. */

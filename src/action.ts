@@ -1,0 +1,49 @@
+import * as core from '@actions/core'
+import { execute } from './execute'
+import { definitions, type RawInputs } from './inputs'
+import { Journal, undo } from './journal'
+import { actionLog } from './report/log'
+import { writeSummary } from './report/summary'
+
+/** The action's main step. */
+export async function main(): Promise<void> {
+  const raw = Object.fromEntries(
+    definitions.map(({ name }) => [name, core.getInput(name, { trimWhitespace: false })])
+  ) as RawInputs
+  const outputs = new Map<string, string>()
+  const report = await execute({
+    raw,
+    env: process.env,
+    workspace: process.env['GITHUB_WORKSPACE'] ?? process.cwd(),
+    log: actionLog,
+    // The logs are for later steps, such as an upload; post removes them.
+    keepLogs: 'always',
+    output: (name, value) => {
+      outputs.set(name, value)
+      core.setOutput(name, value)
+    }
+  })
+  if (report.outcome === 'script-failed') {
+    core.error(
+      report.signal === undefined
+        ? `The script ended with status ${report.exitCode}`
+        : `The script was killed by SIG${report.signal}`
+    )
+  } else if (report.outcome === 'timeout' && report.failure === undefined) {
+    core.error('The script ran longer than `run-timeout`, and was ended')
+  }
+  await writeSummary(report, outputs).catch((error: unknown) => {
+    core.debug(String(error))
+  })
+  process.exitCode = report.exitCode
+}
+
+/** The action's post step: whatever main left, however it ended. Never fails the job. */
+export async function post(): Promise<void> {
+  const folder = Journal.fromState()
+  if (folder === undefined) {
+    core.info('Nothing to tear down')
+    return
+  }
+  if (await undo(folder, actionLog)) core.info('Torn down')
+}

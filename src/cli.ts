@@ -1,0 +1,57 @@
+import { ownStatus } from './execute'
+import { parseFlags } from './commands/arguments'
+import { commandSummaries, helpText, type CommandName } from './commands/help'
+import { boardsCommand, cleanCommand, doctorCommand, imagesCommand, stopCommand } from './commands/host'
+import { demoCommand, runCommand, shellCommand } from './commands/run'
+import { homeFolders } from './host/paths'
+import { BadInput, describeFailure } from './report/errors'
+import { terminalLog } from './report/log'
+
+const print = (text: string): void => {
+  process.stdout.write(`${text}\n`)
+}
+
+async function command(name: string | undefined, rest: readonly string[]): Promise<number> {
+  const home = homeFolders(process.env)
+  const onlyFlags = (...valid: readonly string[]): void => {
+    const wrong = rest.find(word => !valid.includes(word))
+    if (wrong !== undefined)
+      throw new BadInput([
+        `\`pi-qemu ${name ?? ''}\` does not take \`${wrong}\`; valid: ${valid.join(', ') || 'nothing'}`
+      ])
+  }
+  const flagged = (work: typeof runCommand): Promise<number> => {
+    const { raw, verbose, help } = parseFlags(rest)
+    if (!help) return work({ raw, log: terminalLog(process.stderr, verbose || process.env['RUNNER_DEBUG'] === '1') })
+    print(helpText())
+    return Promise.resolve(0)
+  }
+  const commands: Readonly<Record<CommandName, () => number | Promise<number>>> = {
+    run: () => flagged(runCommand),
+    demo: () => flagged(demoCommand),
+    shell: () => flagged(shellCommand),
+    images: () => (onlyFlags(), imagesCommand(home, print)),
+    boards: () => (onlyFlags(), boardsCommand(print)),
+    doctor: () => (onlyFlags(), doctorCommand(home, print)),
+    stop: () => (onlyFlags(), stopCommand(home, terminalLog())),
+    clean: () => (onlyFlags('--cache'), cleanCommand(home, terminalLog(), { cache: rest.includes('--cache') }))
+  }
+  if (name === undefined || ['help', '--help', '-h'].includes(name)) {
+    print(helpText())
+    return name === undefined ? ownStatus.fault : 0
+  }
+  if (!(name in commands))
+    throw new BadInput([`there is no command \`${name}\`; valid: ${Object.keys(commandSummaries).join(', ')}`])
+  return commands[name as CommandName]()
+}
+
+const [name, ...rest] = process.argv.slice(2)
+command(name, rest).then(
+  code => {
+    process.exitCode = code
+  },
+  (error: unknown) => {
+    terminalLog().error(describeFailure(error))
+    process.exitCode = ownStatus.fault
+  }
+)

@@ -1,0 +1,61 @@
+import { parseArgs } from 'node:util'
+import { shellQuote } from '../guest'
+import { definitions, listInputs, type InputName, type RawInputs } from '../inputs'
+import { BadInput } from '../report/errors'
+
+export interface Flags {
+  readonly raw: RawInputs
+  readonly verbose: boolean
+  readonly help: boolean
+}
+
+const names = definitions.map(({ name }) => name)
+/** Flags whose value may be left out, and then is "true". */
+const switches: readonly InputName[] = ['keep-running']
+
+/**
+ * Reads the flags of a command that takes the action's inputs. What follows `--` is the command to run in the guest.
+ * @throws BadInput for flags that do not exist and for stray words
+ */
+export function parseFlags(argv: readonly string[]): Flags {
+  const split = argv.indexOf('--')
+  const [flags, command] = split < 0 ? [argv, undefined] : [argv.slice(0, split), argv.slice(split + 1)]
+  const complete = flags.map((word, at) => {
+    const bare = switches.some(name => word === `--${name}`)
+    return bare && !/^(true|false)$/i.test(flags[at + 1] ?? '') ? `${word}=true` : word
+  })
+  const values = read(complete)
+  const raw: Partial<Record<InputName, string>> = {}
+  for (const name of names) {
+    const given = values[name] as string[] | undefined
+    const value = listInputs.includes(name) ? given?.join('\n') : given?.at(-1)
+    if (value !== undefined) raw[name] = value
+  }
+  if (command !== undefined && command.length > 0) {
+    if (raw.run !== undefined) throw new BadInput(['there are two scripts: `--run` and the words after `--`; give one'])
+    raw.run = command.map(word => shellQuote(word)).join(' ')
+  }
+  return { raw, verbose: values['verbose'] === true, help: values['help'] === true }
+}
+
+function read(args: readonly string[]): Record<string, unknown> {
+  const options = {
+    ...Object.fromEntries(names.map(name => [name, { type: 'string', multiple: true } as const])),
+    verbose: { type: 'boolean', short: 'v' },
+    help: { type: 'boolean', short: 'h' }
+  } as const
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: false }).values
+  } catch (error) {
+    const wrong = /'(-[^\s'=]*)/.exec((error as Error).message)?.[1]
+    if ((error as NodeJS.ErrnoException).code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') {
+      throw new BadInput([
+        `flag \`${wrong ?? '?'}\` does not exist; valid: ${names.map(name => `--${name}`).join(', ')}, --verbose, --help`
+      ])
+    }
+    if ((error as NodeJS.ErrnoException).code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL') {
+      throw new BadInput([`${(error as Error).message.split('.')[0] ?? ''}; the command for the Pi goes after \`--\``])
+    }
+    throw new BadInput([(error as Error).message])
+  }
+}

@@ -1,0 +1,60 @@
+import { definitions, listInputs } from '../inputs'
+
+export const commandSummaries = {
+  run: 'boot a Pi, run a script in it, tear it down; exit with the script’s status',
+  shell: 'boot a Pi and open a shell in it; torn down on exit',
+  demo: 'boot the built-in image on a raspi3b and show what it is',
+  images: 'list the images known by name, and what is prepared already',
+  boards: 'list the boards',
+  doctor: 'check what this host has and lacks',
+  stop: 'switch off Pis that were left up by --keep-running',
+  clean: 'tear down what a dead run left behind; --cache drops prepared images, too'
+} as const
+
+export type CommandName = keyof typeof commandSummaries
+
+/** The text of `pi-qemu --help`. */
+export function helpText(): string {
+  const wide = (text: string, width: number): string => text.padEnd(width)
+  return [
+    'pi-qemu: a Raspberry Pi under QEMU, from a terminal',
+    '',
+    'usage: pi-qemu run [flags] -- COMMAND [ARGUMENT ...]',
+    "       pi-qemu run [flags] --run 'SCRIPT'",
+    ...Object.keys(commandSummaries)
+      .filter(name => name !== 'run')
+      .map(
+        name =>
+          `       pi-qemu ${name}${name === 'shell' || name === 'demo' ? ' [flags]' : name === 'clean' ? ' [--cache]' : ''}`
+      ),
+    '',
+    'commands:',
+    ...Object.entries(commandSummaries).map(([name, summary]) => `  ${wide(name, 8)} ${summary}`),
+    '',
+    'flags (the same as the inputs of the action):',
+    ...definitions.flatMap(({ name, placeholder, description, default: fallback }) => [
+      `  --${name} ${placeholder}${listInputs.includes(name) ? ' (may be repeated)' : ''}`,
+      ...wrap(
+        `${description}${fallback === '' || description.includes('Default') ? '' : ` Default: \`${fallback}\`.`}`,
+        92
+      ).map(line => `      ${line}`)
+    ]),
+    '  -v, --verbose',
+    '      Say more.',
+    '',
+    'The script’s output goes to stdout and stderr untouched; what pi-qemu itself says goes to stderr.',
+    'Exit status: the script’s; 124 when a time limit was reached, 125 for a wrong request or a fault of ours.',
+    'PI_QEMU_HOME is the folder for state and caches; by default ~/.cache/pi-qemu.',
+    ''
+  ].join('\n')
+}
+
+function wrap(text: string, width: number): readonly string[] {
+  const lines: string[] = ['']
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1) ?? ''
+    if (line !== '' && line.length + word.length >= width) lines.push(word)
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`
+  }
+  return lines
+}

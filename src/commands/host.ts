@@ -1,0 +1,111 @@
+import { existsSync } from 'node:fs'
+import { readdir, readFile, rm, stat, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import { boards } from '../boards'
+import { tryTool } from '../host/exec'
+import type { Home } from '../host/paths'
+import { findTool, isRoot, missingTools, packagesFor, tools, toolVersion, type ToolName } from '../host/tools'
+import { builtInImages } from '../inputs'
+import { isInUse, readJournal, recordedRuns, undo } from '../journal'
+import { mib, type Log } from '../report/log'
+
+type Print = (line: string) => void
+
+/** `pi-qemu boards` */
+export function boardsCommand(print: Print): number {
+  for (const { name, title, architectures, sinceQemu } of Object.values(boards)) {
+    print(`${name.padEnd(10)} ${title}; ${architectures.join(', ')}; QEMU ${sinceQemu.join('.')} or newer`)
+  }
+  return 0
+}
+
+/** `pi-qemu images` */
+export async function imagesCommand(home: Home, print: Print): Promise<number> {
+  for (const name of builtInImages) print(`${name.padEnd(12)} built here from Debian packages, in seconds`)
+  const folders = existsSync(home.images) ? await readdir(home.images) : []
+  print(folders.length === 0 ? 'nothing is prepared yet' : `prepared, in ${home.images}:`)
+  for (const folder of folders) {
+    const meta = await readFile(join(home.images, folder, 'meta.json'), 'utf8').catch(() => undefined)
+    if (meta === undefined) continue
+    const { title, architecture } = JSON.parse(meta) as { title: string; architecture: string }
+    const { blocks } = await stat(join(home.images, folder, 'disk.img'))
+    print(`  ${folder}  ${title}, ${architecture}, ${mib(blocks * 512)} on disk`)
+  }
+  return 0
+}
+
+/** `pi-qemu doctor`: one line each, with the remedy where something is missing. Status 1 if a run could not work. */
+export async function doctorCommand(home: Home, print: Print): Promise<number> {
+  let able = true
+  const line = (ok: boolean, text: string, remedy?: string): void => {
+    print(`${ok ? 'ok     ' : 'missing'} ${text}${!ok && remedy !== undefined ? `; remedy: ${remedy}` : ''}`)
+  }
+  const canInstall =
+    (await findTool('apt-get')) !== undefined &&
+    (isRoot() || (await tryTool('sudo', ['-n', 'true']).catch(() => ({ code: 1 }))).code === 0)
+  line(
+    canInstall,
+    'apt-get with the right to install',
+    'run as root, or allow sudo without a password; or install what is missing by hand'
+  )
+  const names = Object.keys(tools) as ToolName[]
+  const missing = await missingTools(names)
+  for (const name of names) {
+    const there = !missing.includes(name)
+    if (!there && !canInstall) able = false
+    const remedy = `${canInstall ? 'is installed when it is needed, or now with: ' : ''}apt-get install ${packagesFor([name]).join(' ')}`
+    line(there, there ? `${name}: ${await toolVersion(name)}` : name, remedy)
+  }
+  if (!missing.includes('qemu-system-aarch64')) {
+    const machines = (await tryTool('qemu-system-aarch64', ['-machine', 'help'])).stdout
+    for (const { name, machine, sinceQemu } of Object.values(boards)) {
+      line(new RegExp(`^${machine}\\s`, 'm').test(machines), `board ${name}`, `needs QEMU ${sinceQemu.join('.')}`)
+    }
+  }
+  const folder = existsSync(home.root) ? home.root : '/'
+  const { bavail, bsize } = await statfs(folder)
+  line(
+    bavail * bsize > 4 * 1024 ** 3,
+    `disk: ${mib(bavail * bsize)} free for ${home.root}`,
+    'free some space, or set PI_QEMU_HOME to a larger disk'
+  )
+  const handlers = await readdir('/proc/sys/fs/binfmt_misc').catch(() => [])
+  print(
+    `info    binfmt_misc: ${handlers.length === 0 ? 'not mounted' : handlers.filter(name => !['register', 'status'].includes(name)).join(', ') || 'no handlers'} (not needed to boot a Pi)`
+  )
+  const docker =
+    (await findTool('docker')) === undefined
+      ? 'not installed'
+      : (await tryTool('docker', ['version', '--format', '{{.Server.Version}}'])).code === 0
+        ? 'running'
+        : 'not running'
+  print(`info    Docker: ${docker} (not needed to boot a Pi)`)
+  return able ? 0 : 1
+}
+
+/** `pi-qemu stop`: ends the Pis that were left up on purpose. */
+export async function stopCommand(home: Home, log: Log): Promise<number> {
+  const kept = recordedRuns(home.runs).filter(folder => readJournal(folder).some(({ kind }) => kind === 'kept'))
+  let clean = true
+  for (const folder of kept) clean = (await undo(folder, log)) && clean
+  log.info(kept.length === 0 ? 'No Pi is up' : `${kept.length} switched off`)
+  return clean ? 0 : 1
+}
+
+/** `pi-qemu clean`: what dead runs left; with `cache` also what makes later runs faster. Living runs are left alone. */
+export async function cleanCommand(home: Home, log: Log, { cache }: { readonly cache: boolean }): Promise<number> {
+  let clean = true
+  const runs = recordedRuns(home.runs)
+  const busy = runs.filter(isInUse)
+  for (const folder of runs) if (!busy.includes(folder)) clean = (await undo(folder, log)) && clean
+  for (const folder of recordedRuns(home.logs)) {
+    if (!busy.some(run => run.endsWith(folder.slice(folder.lastIndexOf('/')))))
+      await rm(folder, { recursive: true, force: true })
+  }
+  log.info(
+    `${runs.length - busy.length} dead run(s) torn down${busy.length > 0 ? `, ${busy.length} alive and left alone` : ''}`
+  )
+  if (cache && busy.length > 0) log.warn('the cache is in use by a living run, and was kept')
+  else if (cache) for (const path of [home.images, home.sources]) await rm(path, { recursive: true, force: true })
+  return clean ? 0 : 1
+}

@@ -1,0 +1,88 @@
+import { spawn } from 'node:child_process'
+import { execute, type Report } from '../execute'
+import { shellQuote, sshHost } from '../guest'
+import type { Inputs, RawInputs } from '../inputs'
+import { logsOf } from '../journal'
+import type { Log } from '../report/log'
+import { quitQemu } from '../qemu'
+import { bootPi, type Context } from '../run'
+
+interface Terminal {
+  readonly raw: RawInputs
+  readonly log: Log
+}
+
+/** What `demo` runs unless told otherwise. */
+const demoScript = `printf 'This is a %s\\n' "$(tr -d '\\0' < /proc/device-tree/model)"
+uname -a
+echo "$(nproc) CPUs, $(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo) MiB of memory"
+`
+
+/** `pi-qemu run`: the action's main and post in one. Returns the status to exit with. */
+export async function runCommand({ raw, log }: Terminal): Promise<number> {
+  const known = new Map<string, string>()
+  let folder = ''
+  const report = await onTerminal({ raw, log }, known, undefined, path => (folder = path))
+  conclude(report, log)
+  if (report.failure !== undefined && known.has('serial-log')) log.info(`logs: ${logsOf(folder)}`)
+  if (raw['keep-running'] === 'true' && report.failure === undefined) {
+    log.info(`The Pi stays up: ssh -F ${known.get('ssh-config') ?? ''} ${sshHost}`)
+    log.info('Switch it off with: pi-qemu stop')
+  }
+  return report.exitCode
+}
+
+/** `pi-qemu demo`: a run with defaults that show what this is about. */
+export async function demoCommand({ raw, log }: Terminal): Promise<number> {
+  log.info('Booting a Raspberry Pi 3 in QEMU, on a small image that is built here from Debian packages.')
+  return runCommand({ raw: { image: 'mini-arm64', board: 'raspi3b', sync: 'none', run: demoScript, ...raw }, log })
+}
+
+/** `pi-qemu shell`: an interactive session instead of a script. */
+export async function shellCommand({ raw, log }: Terminal): Promise<number> {
+  const session = async (
+    inputs: Inputs,
+    context: Context
+  ): Promise<Pick<Report, 'outcome' | 'exitCode' | 'signal'>> => {
+    const pi = await bootPi({ ...inputs, run: undefined }, context)
+    const start =
+      pi.workspace === undefined ? [] : [`cd ${shellQuote(pi.workspace.path)} && exec "\${SHELL:-/bin/sh}" -l`]
+    const exitCode = await new Promise<number>((resolve, reject) => {
+      spawn('ssh', ['-F', pi.sshConfig, '-t', sshHost, ...start], { stdio: 'inherit' })
+        .on('error', reject)
+        .on('close', code => {
+          resolve(code ?? 255)
+        })
+    })
+    pi.guest.session.close()
+    await quitQemu(pi.qemu)
+    return { outcome: 'success', exitCode, signal: undefined }
+  }
+  // A shell is for looking around: the host's folder is there, and stays as it is.
+  const report = await onTerminal({ raw: { sync: 'in', ...raw }, log }, new Map(), session, () => undefined)
+  return report.exitCode
+}
+
+function onTerminal(
+  { raw, log }: Terminal,
+  known: Map<string, string>,
+  work: ((inputs: Inputs, context: Context) => Promise<Pick<Report, 'outcome' | 'exitCode' | 'signal'>>) | undefined,
+  started: (folder: string) => unknown
+): Promise<Report> {
+  return execute({
+    ...{ raw, log, started, keepLogs: 'on-failure', env: process.env, workspace: process.cwd() },
+    output: (name, value) => known.set(name, value),
+    ...(work !== undefined && { work })
+  })
+}
+
+function conclude({ outcome, exitCode, signal, failure, phases }: Report, log: Log): void {
+  if (failure !== undefined) return
+  const how = signal === undefined ? `ended with status ${exitCode}` : `was killed by SIG${signal}`
+  const booted = phases.timings.find(({ name }) => name === 'boot')
+  log.info(
+    outcome === 'timeout'
+      ? 'The script ran longer than --run-timeout, and was ended'
+      : `The script ${how}; ${phases.elapsed.toFixed(1)} s in all${booted === undefined ? '' : `, ${booted.seconds.toFixed(1)} s of it to boot`}`
+  )
+}

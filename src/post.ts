@@ -1,0 +1,3 @@
+import { post } from './action'
+
+void post()

@@ -1,0 +1,42 @@
+import { appendFile } from 'node:fs/promises'
+import type { Report } from '../execute'
+
+const verdicts: Readonly<Record<Report['outcome'], string>> = {
+  success: '✅ success',
+  'script-failed': '❌ the script failed',
+  'boot-failed': '❌ the Pi did not boot',
+  timeout: '⏱️ a time limit was reached',
+  'bad-input': '❌ the inputs are wrong',
+  'host-failed': '❌ the host could not do its part'
+}
+
+/** The run as Markdown: what was emulated, how it ended, where the time went. */
+export function summaryText(
+  { outcome, exitCode, failure, phases }: Report,
+  outputs: ReadonlyMap<string, string>
+): string {
+  const facts = [
+    ['Outcome', `${verdicts[outcome]} (exit code ${exitCode})`],
+    ['Board', outputs.get('board')],
+    ['QEMU', outputs.get('qemu-version')],
+    ['Boot to SSH', outputs.has('boot-seconds') ? `${outputs.get('boot-seconds') ?? ''} s` : undefined]
+  ].filter(([, value]) => value !== undefined)
+  const rows = phases.timings.map(
+    ({ name, start, seconds }) => `| ${name} | ${start.toFixed(1)} | ${seconds.toFixed(1)} |`
+  )
+  return [
+    '### Raspberry Pi under QEMU',
+    '',
+    ...facts.map(([name = '', value = '']) => `- **${name}:** ${value}`),
+    ...(failure === undefined ? [] : ['', '```text', failure.replaceAll('```', "'''"), '```']),
+    '',
+    ...(rows.length === 0 ? [] : ['| Phase | starts at (s) | takes (s) |', '|---|---:|---:|', ...rows]),
+    ''
+  ].join('\n')
+}
+
+/** Appends the summary to the job's, where there is one. */
+export async function writeSummary(report: Report, outputs: ReadonlyMap<string, string>): Promise<void> {
+  const file = process.env['GITHUB_STEP_SUMMARY']
+  if (file) await appendFile(file, summaryText(report, outputs))
+}
