@@ -57884,7 +57884,7 @@ function toolFailure(name, args, code, output) {
 const harmless = [
     /^debugfs [\d.]+ \(.*\)$/,
     /^(rm|rmdir): File not found by ext2_lookup/,
-    /^mkdir: .*(exists|Ext2 file already)/i,
+    /^ext2fs_mkdir: Ext2 directory already exists/,
     /^$/
 ];
 /** An ext4 file system inside an image file, read and edited with e2fsprogs: no root, no mount, no loop device. */
@@ -57947,7 +57947,8 @@ class Ext4 {
             const path = quote(edit.path);
             switch (edit.kind) {
                 case 'folder':
-                    commands.push(`mkdir ${path}`, ...attributes(path, 0o040000 | edit.mode));
+                    if (!(await this.exists(edit.path)))
+                        commands.push(`mkdir ${path}`, ...attributes(path, 0o040000 | edit.mode));
                     break;
                 case 'file': {
                     const source = (0,external_node_path_namespaceObject.join)(scratch, String(index));
@@ -58881,10 +58882,10 @@ function stopText(folder) {
 }
 /** Freezes the workspace's file system, so that the volume on the host is whole and complete. */
 function freezeText(path) {
-    return `sync; fsfreeze -f ${shellQuote(path)}`;
+    return `sync; fsfreeze --freeze ${shellQuote(path)}`;
 }
 function thawText(path) {
-    return `fsfreeze -u ${shellQuote(path)}`;
+    return `fsfreeze --unfreeze ${shellQuote(path)}`;
 }
 /** Absolute working directory in the guest; relative ones start in the workspace, if there is one. */
 function guestDirectory(directory, workspace) {
@@ -61430,7 +61431,13 @@ function read(args) {
         if (error.code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL') {
             throw new BadInput([`${error.message.split('.')[0] ?? ''}; the command for the Pi goes after \`--\``]);
         }
-        throw new BadInput([error.message]);
+        // parseArgs names the flag in quotes, and goes on to explain its own syntax.
+        const flag = /'(--?[^\s']+)/.exec(error.message)?.[1];
+        throw new BadInput([
+            flag === undefined
+                ? error.message
+                : `flag \`${flag}\` needs a value (and one that starts with a dash goes behind \`=\`)`
+        ]);
     }
 }
 

@@ -57758,7 +57758,7 @@ function exec_toolFailure(name, args, code, output) {
 const harmless = (/* unused pure expression or super */ null && ([
     /^debugfs [\d.]+ \(.*\)$/,
     /^(rm|rmdir): File not found by ext2_lookup/,
-    /^mkdir: .*(exists|Ext2 file already)/i,
+    /^ext2fs_mkdir: Ext2 directory already exists/,
     /^$/
 ]));
 /** An ext4 file system inside an image file, read and edited with e2fsprogs: no root, no mount, no loop device. */
@@ -57821,7 +57821,8 @@ class ext4_Ext4 {
             const path = quote(edit.path);
             switch (edit.kind) {
                 case 'folder':
-                    commands.push(`mkdir ${path}`, ...attributes(path, 0o040000 | edit.mode));
+                    if (!(await this.exists(edit.path)))
+                        commands.push(`mkdir ${path}`, ...attributes(path, 0o040000 | edit.mode));
                     break;
                 case 'file': {
                     const source = join(scratch, String(index));
@@ -58755,10 +58756,10 @@ function script_stopText(folder) {
 }
 /** Freezes the workspace's file system, so that the volume on the host is whole and complete. */
 function script_freezeText(path) {
-    return `sync; fsfreeze -f ${shellQuote(path)}`;
+    return `sync; fsfreeze --freeze ${shellQuote(path)}`;
 }
 function script_thawText(path) {
-    return `fsfreeze -u ${shellQuote(path)}`;
+    return `fsfreeze --unfreeze ${shellQuote(path)}`;
 }
 /** Absolute working directory in the guest; relative ones start in the workspace, if there is one. */
 function script_guestDirectory(directory, workspace) {

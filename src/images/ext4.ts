@@ -15,7 +15,7 @@ export type Edit =
 const harmless = [
   /^debugfs [\d.]+ \(.*\)$/,
   /^(rm|rmdir): File not found by ext2_lookup/,
-  /^mkdir: .*(exists|Ext2 file already)/i,
+  /^ext2fs_mkdir: Ext2 directory already exists/,
   /^$/
 ]
 
@@ -83,7 +83,7 @@ export class Ext4 {
       const path = quote(edit.path)
       switch (edit.kind) {
         case 'folder':
-          commands.push(`mkdir ${path}`, ...attributes(path, 0o040000 | edit.mode))
+          if (!(await this.exists(edit.path))) commands.push(`mkdir ${path}`, ...attributes(path, 0o040000 | edit.mode))
           break
         case 'file': {
           const source = join(scratch, String(index))
