@@ -110,7 +110,7 @@ export function planMachine({ inputs, image, volumes, logs, clock }: MachineRequ
       ...[
         `earlycon=${board.earlycon}`,
         ...board.consoles[isRaspberryPiTree(dtb) ? 'raspberrypi' : 'mainline'],
-        'loglevel=5'
+        'loglevel=7'
       ],
       // A Pi has no clock: without this its time starts in the past, and TLS fails.
       `systemd.clock_usec=${clock}000`,

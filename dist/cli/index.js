@@ -58438,6 +58438,13 @@ const diagnosis_symptoms = [
         remedy: 'check `append`, and give `initrd` if the kernel needs one'
     },
     {
+        pattern: /Waiting for root device (\S+?)\.{3}/,
+        symptom: 'the kernel waits for a root file system that does not appear',
+        cause: '`root=` names a partition that the disk does not have, or the kernel has no driver for the disk and no initramfs',
+        remedy: 'check `append`, and give `initrd` if the kernel needs one',
+        lingers: 20_000
+    },
+    {
         pattern: /ALERT! cannot mount/,
         symptom: 'the guest cannot mount its root file system',
         cause: 'the file system is damaged, or of a kind the kernel does not know',
@@ -58492,10 +58499,14 @@ const diagnosis_symptoms = [
         remedy: 'try another `dtb`, `kernel` or board'
     }
 ];
-/** The first row that any of the lines shows, and the line that showed it. */
-function diagnose(lines) {
+/**
+ * The first row that any of the lines shows, and the line that showed it.
+ * @param quiet how long (ms) the console has been silent since the last of the lines
+ */
+function diagnose(lines, quiet = 0) {
     for (const row of diagnosis_symptoms) {
-        const line = lines.find(candidate => row.pattern.test(candidate));
+        const candidates = row.lingers === undefined ? lines : quiet >= row.lingers ? lines.slice(-1) : [];
+        const line = candidates.find(candidate => row.pattern.test(candidate));
         if (line !== undefined)
             return { row, line };
     }
@@ -58706,13 +58717,17 @@ function refusal({ user }, error, serial) {
 async function watching({ qemu, serial, timeout, log }, stop) {
     const started = Date.now();
     let reported = started;
+    let spoke = started;
     for (;;) {
         await (0,external_node_timers_promises_namespaceObject.setTimeout)(watchInterval, undefined, { signal: stop });
-        if (diagnose(serial.poll()) !== undefined) {
+        const lines = serial.poll();
+        if (lines.length > 0)
+            spoke = Date.now();
+        if (diagnose(lines) !== undefined || diagnose(serial.tail(1), Date.now() - spoke) !== undefined) {
             // What follows within a moment often names the cause better.
             await (0,external_node_timers_promises_namespaceObject.setTimeout)(500, undefined, { signal: stop });
             serial.poll();
-            const found = diagnose(serial.tail(shownLines));
+            const found = diagnose(serial.tail(shownLines), Date.now() - spoke);
             if (found !== undefined) {
                 const { row, line } = found;
                 throw new BootFailure({
@@ -59114,7 +59129,13 @@ const decompressors = {
     xz: ['xz', '-dc', '-T0'],
     gz: ['gzip', '-dc'],
     zst: ['zstd', '-dcq', '--long=31'],
-    zip: ['bsdtar', '-xOf', '-', '--include', '*.img', '--include', '*.raw']
+    // The image is the only member, or comes with papers.
+    zip: [
+        'bsdtar',
+        '-xOf',
+        '-',
+        ...['*.txt', '*.md', '*.pdf', '*.html', '*.sha*', '*.sig', '*.asc', '*.bmap'].flatMap(name => ['--exclude', name])
+    ]
 };
 const magics = [
     ['xz', 'fd377a585a00'],
@@ -60770,7 +60791,7 @@ function planMachine({ inputs, image, volumes, logs, clock }) {
             ...[
                 `earlycon=${board.earlycon}`,
                 ...board.consoles[isRaspberryPiTree(dtb) ? 'raspberrypi' : 'mainline'],
-                'loglevel=5'
+                'loglevel=7'
             ],
             // A Pi has no clock: without this its time starts in the past, and TLS fails.
             `systemd.clock_usec=${clock}000`,

@@ -77,13 +77,16 @@ function refusal({ user }: Login, error: LoginError, serial: SerialLog): BootFai
 async function watching({ qemu, serial, timeout, log }: Boot, stop: AbortSignal): Promise<never> {
   const started = Date.now()
   let reported = started
+  let spoke = started
   for (;;) {
     await sleep(watchInterval, undefined, { signal: stop })
-    if (diagnose(serial.poll()) !== undefined) {
+    const lines = serial.poll()
+    if (lines.length > 0) spoke = Date.now()
+    if (diagnose(lines) !== undefined || diagnose(serial.tail(1), Date.now() - spoke) !== undefined) {
       // What follows within a moment often names the cause better.
       await sleep(500, undefined, { signal: stop })
       serial.poll()
-      const found = diagnose(serial.tail(shownLines))
+      const found = diagnose(serial.tail(shownLines), Date.now() - spoke)
       if (found !== undefined) {
         const { row, line } = found
         throw new BootFailure({

@@ -11,7 +11,13 @@ const decompressors = {
   xz: ['xz', '-dc', '-T0'],
   gz: ['gzip', '-dc'],
   zst: ['zstd', '-dcq', '--long=31'],
-  zip: ['bsdtar', '-xOf', '-', '--include', '*.img', '--include', '*.raw']
+  // The image is the only member, or comes with papers.
+  zip: [
+    'bsdtar',
+    '-xOf',
+    '-',
+    ...['*.txt', '*.md', '*.pdf', '*.html', '*.sha*', '*.sig', '*.asc', '*.bmap'].flatMap(name => ['--exclude', name])
+  ]
 } as const
 
 const magics: readonly (readonly [Format, string])[] = [

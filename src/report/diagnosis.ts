@@ -4,6 +4,8 @@ export interface Symptom {
   readonly symptom: string
   readonly cause: string
   readonly remedy: string
+  /** The line only counts once it has been the console's last for this long (ms): it also passes by in good boots. */
+  readonly lingers?: number
 }
 
 /** Most telling first: one trouble often leads to a message of the next row. */
@@ -20,6 +22,14 @@ export const symptoms: readonly Symptom[] = [
     cause:
       '`root=` names a partition that the disk does not have, or the kernel has no driver for the disk and no initramfs',
     remedy: 'check `append`, and give `initrd` if the kernel needs one'
+  },
+  {
+    pattern: /Waiting for root device (\S+?)\.{3}/,
+    symptom: 'the kernel waits for a root file system that does not appear',
+    cause:
+      '`root=` names a partition that the disk does not have, or the kernel has no driver for the disk and no initramfs',
+    remedy: 'check `append`, and give `initrd` if the kernel needs one',
+    lingers: 20_000
   },
   {
     pattern: /ALERT! cannot mount/,
@@ -78,10 +88,17 @@ export const symptoms: readonly Symptom[] = [
   }
 ]
 
-/** The first row that any of the lines shows, and the line that showed it. */
-export function diagnose(lines: readonly string[]): { readonly row: Symptom; readonly line: string } | undefined {
+/**
+ * The first row that any of the lines shows, and the line that showed it.
+ * @param quiet how long (ms) the console has been silent since the last of the lines
+ */
+export function diagnose(
+  lines: readonly string[],
+  quiet = 0
+): { readonly row: Symptom; readonly line: string } | undefined {
   for (const row of symptoms) {
-    const line = lines.find(candidate => row.pattern.test(candidate))
+    const candidates = row.lingers === undefined ? lines : quiet >= row.lingers ? lines.slice(-1) : []
+    const line = candidates.find(candidate => row.pattern.test(candidate))
     if (line !== undefined) return { row, line }
   }
   return undefined
