@@ -2,7 +2,22 @@ const common = {
   testEnvironment: 'node',
   resolver: '<rootDir>/jest.resolver.cjs',
   transform: {
-    '\\.[jt]s$': ['ts-jest', { tsconfig: { target: 'ES2022', module: 'commonjs', moduleResolution: 'node10', ignoreDeprecations: '6.0', allowJs: true, esModuleInterop: true, isolatedModules: true, rootDir: '.', types: ['node', 'jest'] } }]
+    '\\.[jt]s$': [
+      'ts-jest',
+      {
+        tsconfig: {
+          target: 'ES2022',
+          module: 'commonjs',
+          moduleResolution: 'node10',
+          ignoreDeprecations: '6.0',
+          allowJs: true,
+          esModuleInterop: true,
+          isolatedModules: true,
+          rootDir: '.',
+          types: ['node', 'jest']
+        }
+      }
+    ]
   },
   transformIgnorePatterns: ['/node_modules/(?!@actions/)'],
   setupFiles: ['<rootDir>/__tests__/kit/jest-setup.ts']
@@ -10,6 +25,7 @@ const common = {
 
 /** unit: pure decisions, no QEMU. dist: the committed bundles. e2e: real boots, one at a time. */
 module.exports = {
+  globalSetup: '<rootDir>/__tests__/kit/global-setup.cjs',
   projects: ['unit', 'dist', 'e2e'].map(name => ({
     ...common,
     displayName: name,

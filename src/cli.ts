@@ -32,7 +32,10 @@ async function command(name: string | undefined, rest: readonly string[]): Promi
     shell: () => flagged(shellCommand),
     images: () => (onlyFlags(), imagesCommand(home, print)),
     boards: () => (onlyFlags(), boardsCommand(print)),
-    doctor: () => (onlyFlags(), doctorCommand(home, print)),
+    doctor: () => (
+      onlyFlags('--install'),
+      doctorCommand(home, print, terminalLog(), { install: rest.includes('--install') })
+    ),
     stop: () => (onlyFlags(), stopCommand(home, terminalLog())),
     clean: () => (onlyFlags('--cache'), cleanCommand(home, terminalLog(), { cache: rest.includes('--cache') }))
   }

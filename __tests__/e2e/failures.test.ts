@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { miniImage } from '../kit/mini-image'
+import { needs } from '../kit/needs'
 import { run } from '../kit/run'
 import { RunnerJob } from '../kit/runner'
 import type { RunningStep, StepResult } from '../kit/running-step'
@@ -23,6 +24,7 @@ const errors = ({ commands }: StepResult): readonly string[] =>
 /** The pid of the QEMU that serves a step, from its journal. */
 async function qemuPid(step: RunningStep, home: string): Promise<number> {
   await step.waitForLog(/Boot .* on/, 60_000)
+  await needs(['procps'])
   const found = await run('pgrep', ['-f', `qemu-system-aarch64.*${home}`], { tolerate: true })
   const pids = found.trim().split('\n').map(Number)
   expect(pids).toHaveLength(1)

@@ -61470,7 +61470,7 @@ const commandSummaries = {
     demo: 'boot the built-in image on a raspi3b and show what it is',
     images: 'list the images known by name, and what is prepared already',
     boards: 'list the boards',
-    doctor: 'check what this host has and lacks',
+    doctor: 'check what this host has and lacks; --install adds what is missing',
     stop: 'switch off Pis that were left up by --keep-running',
     clean: 'tear down what a dead run left behind; --cache drops prepared images, too'
 };
@@ -61484,7 +61484,7 @@ function helpText() {
         "       pi-qemu run [flags] --run 'SCRIPT'",
         ...Object.keys(commandSummaries)
             .filter(name => name !== 'run')
-            .map(name => `       pi-qemu ${name}${name === 'shell' || name === 'demo' ? ' [flags]' : name === 'clean' ? ' [--cache]' : ''}`),
+            .map(name => `       pi-qemu ${name}${name === 'shell' || name === 'demo' ? ' [flags]' : name === 'clean' ? ' [--cache]' : name === 'doctor' ? ' [--install]' : ''}`),
         '',
         'commands:',
         ...Object.entries(commandSummaries).map(([name, summary]) => `  ${wide(name, 8)} ${summary}`),
@@ -61549,7 +61549,9 @@ async function imagesCommand(home, print) {
     return 0;
 }
 /** `pi-qemu doctor`: one line each, with the remedy where something is missing. Status 1 if a run could not work. */
-async function doctorCommand(home, print) {
+async function doctorCommand(home, print, log, { install }) {
+    if (install)
+        await ensureTools(Object.keys(tools), log);
     let able = true;
     const line = (ok, text, remedy) => {
         print(`${ok ? 'ok     ' : 'missing'} ${text}${!ok && remedy !== undefined ? `; remedy: ${remedy}` : ''}`);
@@ -61717,7 +61719,8 @@ async function command(name, rest) {
         shell: () => flagged(run_shellCommand),
         images: () => (onlyFlags(), imagesCommand(home, print)),
         boards: () => (onlyFlags(), boardsCommand(print)),
-        doctor: () => (onlyFlags(), doctorCommand(home, print)),
+        doctor: () => (onlyFlags('--install'),
+            doctorCommand(home, print, terminalLog(), { install: rest.includes('--install') })),
         stop: () => (onlyFlags(), stopCommand(home, terminalLog())),
         clean: () => (onlyFlags('--cache'), cleanCommand(home, terminalLog(), { cache: rest.includes('--cache') }))
     };

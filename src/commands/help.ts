@@ -6,7 +6,7 @@ export const commandSummaries = {
   demo: 'boot the built-in image on a raspi3b and show what it is',
   images: 'list the images known by name, and what is prepared already',
   boards: 'list the boards',
-  doctor: 'check what this host has and lacks',
+  doctor: 'check what this host has and lacks; --install adds what is missing',
   stop: 'switch off Pis that were left up by --keep-running',
   clean: 'tear down what a dead run left behind; --cache drops prepared images, too'
 } as const
@@ -25,7 +25,7 @@ export function helpText(): string {
       .filter(name => name !== 'run')
       .map(
         name =>
-          `       pi-qemu ${name}${name === 'shell' || name === 'demo' ? ' [flags]' : name === 'clean' ? ' [--cache]' : ''}`
+          `       pi-qemu ${name}${name === 'shell' || name === 'demo' ? ' [flags]' : name === 'clean' ? ' [--cache]' : name === 'doctor' ? ' [--install]' : ''}`
       ),
     '',
     'commands:',

@@ -4,7 +4,16 @@ import { join } from 'node:path'
 import { boards } from '../boards'
 import { tryTool } from '../host/exec'
 import type { Home } from '../host/paths'
-import { findTool, isRoot, missingTools, packagesFor, tools, toolVersion, type ToolName } from '../host/tools'
+import {
+  ensureTools,
+  findTool,
+  isRoot,
+  missingTools,
+  packagesFor,
+  tools,
+  toolVersion,
+  type ToolName
+} from '../host/tools'
 import { builtInImages } from '../inputs'
 import { isInUse, readJournal, recordedRuns, undo } from '../journal'
 import { mib, type Log } from '../report/log'
@@ -35,7 +44,13 @@ export async function imagesCommand(home: Home, print: Print): Promise<number> {
 }
 
 /** `pi-qemu doctor`: one line each, with the remedy where something is missing. Status 1 if a run could not work. */
-export async function doctorCommand(home: Home, print: Print): Promise<number> {
+export async function doctorCommand(
+  home: Home,
+  print: Print,
+  log: Log,
+  { install }: { readonly install: boolean }
+): Promise<number> {
+  if (install) await ensureTools(Object.keys(tools) as ToolName[], log)
   let able = true
   const line = (ok: boolean, text: string, remedy?: string): void => {
     print(`${ok ? 'ok     ' : 'missing'} ${text}${!ok && remedy !== undefined ? `; remedy: ${remedy}` : ''}`)
