@@ -61013,7 +61013,7 @@ async function startQemu(machine, journal) {
 }
 /** Ends QEMU at once; the disk of a run is thrown away, so there is nothing to flush. */
 async function quitQemu({ qmp, process: identity }, patience = 3000) {
-    await Promise.race([qmp.execute('quit').catch(() => undefined), (0,external_node_timers_promises_namespaceObject.setTimeout)(1000)]);
+    await Promise.race([qmp.execute('quit').catch(() => undefined), (0,external_node_timers_promises_namespaceObject.setTimeout)(1000, undefined, { ref: false })]);
     qmp.close();
     return (await waitForEnd([identity], patience)).length === 0;
 }

@@ -60817,7 +60817,7 @@ async function process_startQemu(machine, journal) {
 }
 /** Ends QEMU at once; the disk of a run is thrown away, so there is nothing to flush. */
 async function process_quitQemu({ qmp, process: identity }, patience = 3000) {
-    await Promise.race([qmp.execute('quit').catch(() => undefined), sleep(1000)]);
+    await Promise.race([qmp.execute('quit').catch(() => undefined), sleep(1000, undefined, { ref: false })]);
     qmp.close();
     return (await waitForEnd([identity], patience)).length === 0;
 }

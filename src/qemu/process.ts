@@ -61,7 +61,7 @@ export async function startQemu(machine: Machine, journal: Journal): Promise<Qem
 
 /** Ends QEMU at once; the disk of a run is thrown away, so there is nothing to flush. */
 export async function quitQemu({ qmp, process: identity }: Qemu, patience = 3000): Promise<boolean> {
-  await Promise.race([qmp.execute('quit').catch(() => undefined), sleep(1000)])
+  await Promise.race([qmp.execute('quit').catch(() => undefined), sleep(1000, undefined, { ref: false })])
   qmp.close()
   return (await waitForEnd([identity], patience)).length === 0
 }
