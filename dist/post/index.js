@@ -57106,7 +57106,7 @@ const definitions_definitions = [
     definitions_define('image-sha256', 'HEX', '', 'SHA-256 of the image file as downloaded. Default: `<url>.sha256`, if the server has it.'),
     definitions_define('board', boards_boardNames.join('|'), '', `The emulated board: ${boards_boardNames.map(name => `\`${name}\``).join(' or ')}. Default: by the image's architecture (\`raspi3b\`).`),
     definitions_define('memory', 'MIB', '', 'Memory in MiB, or with a suffix (`2G`). Only on `virt`; a Pi has what it has.'),
-    definitions_define('cpus', 'N', '', 'Number of CPUs. Only on `virt`.'),
+    definitions_define('cpus', 'N', '', 'Number of CPUs, 1 to 8. Only on `virt`.'),
     definitions_define('run', 'SCRIPT', '', 'The script to run in the Pi. Without it the Pi is only booted.'),
     definitions_define('shell', 'SHELL', '', 'Shell for `run`: a command, or a form with `{0}` for the script file, as in workflows. Default: `bash -e`, or `sh -e` where there is no bash.'),
     definitions_define('user', 'NAME', '', 'Guest user who runs the script. Default: `pi` where it exists, else `root`.'),
@@ -57216,7 +57216,7 @@ function environment(from) {
             const [, name = '', value] = /^\s*([^=\s]+)(?:=(.*))?\s*$/s.exec(line) ?? [];
             if (!/^[A-Za-z_]\w*$/.test(name))
                 throw new Fault(`has the line ${quoted(line)}; valid: NAME or NAME=value`);
-            const chosen = value ?? from[name];
+            const chosen = value ?? (Object.hasOwn(from, name) ? from[name] : undefined);
             if (chosen !== undefined)
                 result[name] = chosen;
         }
@@ -57314,7 +57314,7 @@ function inputs_parseInputs(raw, { env, workspace }) {
         imageSha256: get('image-sha256', text => read.sha256(text.trim())),
         board: get('board', text => read.oneOf(...boardNames)(text.trim())),
         memoryMiB: get('memory', text => read.memory(text.trim())),
-        cpus: get('cpus', text => read.count(1, 64)(text.trim())),
+        cpus: get('cpus', text => read.count(1, 8)(text.trim())),
         run: get('run', text => text),
         shell: get('shell', trimmed),
         user: get('user', text => read.userName(text.trim())),
@@ -57377,6 +57377,9 @@ function saveTarget(text, base) {
         throw new read.Fault(`names a folder that does not exist: ${dirname(target.path)}`);
     return target;
 }
+function isSameFile(a, b) {
+    return existsSync(b) && realpathSync(a) === realpathSync(b);
+}
 /** Faults that concern two inputs, or an input and the machine. */
 function conflicts(inputs) {
     const { board: name, image, saveImage, workspace } = inputs;
@@ -57408,7 +57411,7 @@ function conflicts(inputs) {
             'inputs `save-image` and `keep-running` do not go together: the disk is saved once the Pi is switched off'
         ],
         [
-            saveImage !== undefined && image.kind === 'file' && image.path === saveImage.path,
+            saveImage !== undefined && image.kind === 'file' && isSameFile(image.path, saveImage.path),
             `inputs \`image\` and \`save-image\` name the same file, ${image.kind === 'file' ? image.path : ''}; the image is never written`
         ],
         [
@@ -57656,7 +57659,7 @@ const below = (folder, name) => (folder === '' ? name : `${folder}/${name}`);
 function tree_excluding(patterns) {
     if (patterns.length === 0)
         return () => false;
-    const rules = ignore().add([...patterns]);
+    const rules = ignore({ ignorecase: false }).add([...patterns]);
     return (path, isFolder) => rules.ignores(Buffer.from(path, 'latin1').toString('utf8') + (isFolder ? '/' : ''));
 }
 /** Names in a folder, as bytes, in a stable order. */
@@ -57683,15 +57686,22 @@ const external_node_child_process_namespaceObject = require("node:child_process"
 
 
 
+
+
+
 /** Runs a tool to its end, without a shell, and returns its status and output; throws only if it cannot be started. */
 async function exec_tryTool(name, args, options = {}) {
     // LC_ALL: what tools print is read by us, so it has to be in one language.
     const env = { ...process.env, LC_ALL: 'C.UTF-8', ...options.env };
     const cwd = options.cwd === undefined ? {} : { cwd: options.cwd };
     try {
+        // Found by us: @actions/exec prints what it meets on the way to stdout, which is the script's.
+        const program = isAbsolute(name) ? name : await exec_findTool(name);
+        if (program === undefined)
+            throw new Error('no such program in PATH');
         if (options.input !== undefined)
-            return await feed(name, args, options.input, { env, ...cwd });
-        const { exitCode, stdout, stderr } = await getExecOutput(name, [...args], {
+            return await feed(program, args, options.input, { env, ...cwd });
+        const { exitCode, stdout, stderr } = await getExecOutput(`"${program}"`, [...args], {
             silent: true,
             ignoreReturnCode: true,
             env,
@@ -57702,6 +57712,16 @@ async function exec_tryTool(name, args, options = {}) {
     catch (error) {
         throw new HostFailure({ symptom: `${name} could not be started: ${messageOf(error)}` }, { cause: error });
     }
+}
+/** Full path of a program. Debian keeps some in sbin, which a user's PATH may lack. */
+async function exec_findTool(name) {
+    for (const folder of [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']) {
+        const path = join(folder, name);
+        const usable = access(path, constants.X_OK).then(() => true, () => false);
+        if (folder !== '' && (await usable))
+            return path;
+    }
+    return undefined;
 }
 /** @actions/exec takes input too, but a tool that ends without reading it all brings the whole process down (EPIPE). */
 function feed(name, args, input, where) {
@@ -57784,9 +57804,8 @@ class ext4_Ext4 {
     }
     /** The text of a file (links are followed once), or undefined if there is none. */
     async readText(path) {
-        const target = await this.linkTarget(path);
-        const { stdout, stderr } = await this.ask(`cat ${quote(target ?? path)}`);
-        return /File not found|is not a regular|Is a directory/i.test(stderr) ? undefined : stdout;
+        const target = (await this.linkTarget(path)) ?? path;
+        return (await this.kind(target)) === 'regular' ? (await this.ask(`cat ${quote(target)}`)).stdout : undefined;
     }
     /** Whether a path exists (as anything, dangling links included). */
     async exists(path) {
@@ -57801,11 +57820,15 @@ class ext4_Ext4 {
             .map(line => line.split('/')[5] ?? '')
             .filter(name => name !== '' && name !== '.' && name !== '..');
     }
+    async kind(path) {
+        return /Type: (\w+)/.exec((await this.ask(`stat ${quote(path)}`)).stdout)?.[1];
+    }
     async linkTarget(path) {
         const { stdout } = await this.ask(`stat ${quote(path)}`);
-        const target = /^Fast link dest: "(.*)"$/m.exec(stdout)?.[1];
-        if (target === undefined)
+        if (!/Type: symlink/.test(stdout))
             return undefined;
+        // A target of 60 bytes or more has a block of its own.
+        const target = /^Fast link dest: "(.*)"$/m.exec(stdout)?.[1] ?? (await this.ask(`cat ${quote(path)}`)).stdout;
         return target.startsWith('/') ? target : join(path, '..', target);
     }
     /**
@@ -57844,7 +57867,7 @@ class ext4_Ext4 {
         await this.script(commands, scratch);
         await rm(scratch, { recursive: true });
     }
-    /** Makes every inode belong to one user, so that files keep no trace of who owned them on the host. */
+    /** Makes every inode of a new file system belong to one user: files keep no trace of who owned them on the host. */
     async own(uid, gid, workDir) {
         const { stdout } = await this.ask('stats -h');
         const field = (name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(stdout)?.[1]);
@@ -57917,9 +57940,10 @@ async function ext4_makeExt4(request) {
     ]);
     const volume = new ext4_Ext4(file, offset);
     const workDir = join(file, '..');
-    await volume.apply([{ kind: 'remove-folder', path: '/lost+found' }], workDir);
+    // While no inode has been given back, so that the used ones are the first ones.
     if (owner !== undefined)
         await volume.own(owner.uid, owner.gid, workDir);
+    await volume.apply([{ kind: 'remove-folder', path: '/lost+found' }], workDir);
 }
 function attributes(path, mode) {
     return [`sif ${path} mode 0${mode.toString(8)}`, `sif ${path} uid 0`, `sif ${path} gid 0`];
@@ -57958,8 +57982,11 @@ async function volume_makeVolume({ workspace, excluded, owner, file, runFolder }
     };
     if (workspace !== undefined) {
         for await (const { path, stat } of walk(workspace, noted)) {
+            // Sockets, pipes and devices do not travel.
+            if (!stat.isFile() && !stat.isDirectory() && !stat.isSymbolicLink())
+                continue;
             manifest.set(path, {
-                kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : 'other',
+                kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : 'link',
                 size: stat.size,
                 mtimeNs: stat.mtimeNs
             });
@@ -58050,16 +58077,6 @@ const companions = { mmdebstrap: ['debian-archive-keyring'] };
 /** Whether we run as root, and so need no sudo. */
 function tools_isRoot() {
     return process.getuid?.() === 0;
-}
-/** Full path of a program. Debian keeps some in sbin, which a user's PATH may lack. */
-async function findTool(name) {
-    const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'];
-    for (const folder of folders) {
-        const path = join(folder, name);
-        if (folder !== '' && (await tools_exists(path, constants.X_OK)))
-            return path;
-    }
-    return undefined;
 }
 /** Tools of the list that this host lacks. */
 async function missingTools(names) {
@@ -58161,73 +58178,88 @@ async function tools_exists(path, mode) {
 
 
 /**
- * Makes the workspace what the guest left: new and changed files, modes, links, deletions. What was never sent, and
- * what changed on the host meanwhile while the guest left it alone, stays. Links are never followed.
+ * Makes the workspace what the guest left: deletions, then new and changed files, modes and links. What was never sent,
+ * and what changed on the host meanwhile while the guest left it alone, stays. Links are never followed.
  */
-async function mirror_mirror({ from, workspace, sent, excluded, log }) {
+async function mirror_mirror(request) {
+    const left = new Map();
+    for await (const { path, stat } of walk(request.from, request.excluded))
+        left.set(path, stat);
+    const deleted = await deleteMissing(request, left);
+    const written = await writeChanged(request, left);
+    return { written, deleted };
+}
+async function writeChanged({ from, workspace, sent, log }, left) {
     const owner = await lstat(workspace);
-    const present = new Set();
-    let written = 0;
+    const blocked = [];
     const folders = [];
-    for await (const { path, stat } of walk(from, excluded)) {
-        present.add(path);
-        const target = bytes(workspace, path);
+    let written = 0;
+    for (const [path, stat] of left) {
+        if (blocked.some(parent => path.startsWith(`${parent}/`)))
+            continue;
+        const [source, target] = [bytes(from, path), bytes(workspace, path)];
         const existing = await lstat(target, { bigint: true }).catch(() => undefined);
         if (stat.isDirectory()) {
-            if (existing?.isDirectory() !== true) {
-                if (existing !== undefined)
-                    await unlink(target);
-                await mkdir(target);
-                if (isRoot())
-                    await lchown(target, owner.uid, owner.gid);
-                written++;
-            }
             folders.push({ path, mode: Number(stat.mode) & 0o7777 });
+            if (existing?.isDirectory() === true)
+                continue;
+            if (existing !== undefined)
+                await unlink(target);
+            await mkdir(target);
+        }
+        else if (existing !== undefined && (await isSame(source, stat, target, existing))) {
+            if (!stat.isFile() || (stat.mode & 4095n) === (existing.mode & 4095n))
+                continue;
+            await chmod(target, Number(stat.mode) & 0o7777);
+            written++;
             continue;
         }
-        const source = bytes(from, path);
-        if (existing !== undefined && (await isSame(source, stat, target, existing))) {
-            if (stat.isFile() && (stat.mode & 4095n) !== (existing.mode & 4095n)) {
+        else if (existing !== undefined && changedOnlyHere(stat, existing, sent.get(path))) {
+            log.warn(`${shown(path)} changed on the host while the script ran, and not in the guest: kept`);
+            continue;
+        }
+        else if (existing?.isDirectory() === true &&
+            !(await rmdir(target).then(() => true, () => false))) {
+            log.warn(`${shown(path)} is no folder in the guest any more, but on the host it holds files of its own: kept`);
+            blocked.push(path);
+            continue;
+        }
+        else {
+            await move(source, target);
+            if (stat.isFile())
                 await chmod(target, Number(stat.mode) & 0o7777);
-                written++;
-            }
-            continue;
         }
-        if (existing !== undefined && changedOnlyHere(stat, existing, sent.get(path))) {
-            log.warn(`${path} changed on the host while the script ran, and not in the guest: kept`);
-            continue;
-        }
-        if (existing?.isDirectory() === true)
-            await rm(target, { recursive: true });
-        await move(source, target);
         if (isRoot())
             await lchown(target, owner.uid, owner.gid);
-        if (stat.isFile())
-            await chmod(target, Number(stat.mode) & 0o7777);
         written++;
     }
-    const deleted = await deleteMissing(workspace, sent, present, log);
     // Last, since a folder may be read-only; deepest first, since it may be closed.
     for (const { path, mode } of folders.reverse())
         await chmod(bytes(workspace, path), mode);
-    return { written, deleted };
+    return written;
 }
-async function deleteMissing(workspace, sent, present, log) {
+/** Removes from the workspace what was sent and is not there any more in the guest. */
+async function deleteMissing({ workspace, sent, log }, left) {
     let deleted = 0;
+    // Folders come before what they hold, so in reverse they come last.
     for (const [path, entry] of [...sent].reverse()) {
-        if (present.has(path))
+        const now = left.get(path);
+        if (now !== undefined && (entry.kind !== 'folder' || now.isDirectory()))
+            continue;
+        if (!(await isBelowRealFolders(workspace, path)))
             continue;
         const target = bytes(workspace, path);
         const existing = await lstat(target, { bigint: true }).catch(() => undefined);
-        if (existing === undefined)
+        if (existing === undefined || existing.isDirectory() !== (entry.kind === 'folder'))
             continue;
         if (entry.kind === 'folder') {
             // Something of the host's own may be in it.
-            if (existing.isDirectory())
-                deleted += await rmdir(target).then(() => 1, () => 0);
+            const removed = await rmdir(target).then(() => true, () => false);
+            if (removed && now === undefined)
+                deleted++;
         }
         else if (existing.size !== entry.size || existing.mtimeNs !== entry.mtimeNs) {
-            log.warn(`${path} was deleted in the guest, but changed on the host meanwhile: kept`);
+            log.warn(`${shown(path)} was deleted in the guest, but changed on the host meanwhile: kept`);
         }
         else {
             await unlink(target);
@@ -58236,6 +58268,18 @@ async function deleteMissing(workspace, sent, present, log) {
     }
     return deleted;
 }
+/** Whether no folder on the way to a path is a link by now: it could lead anywhere. */
+async function isBelowRealFolders(workspace, path) {
+    const parents = path.split('/').slice(0, -1);
+    for (let depth = 1; depth <= parents.length; depth++) {
+        const parent = await lstat(bytes(workspace, parents.slice(0, depth).join('/'))).catch(() => undefined);
+        if (parent?.isDirectory() !== true)
+            return false;
+    }
+    return true;
+}
+/** A path for readers. */
+const shown = (path) => Buffer.from(path, 'latin1').toString('utf8');
 /** ext4 on the volume keeps whole seconds of what came from the host. */
 function changedOnlyHere(guest, host, sent) {
     if (sent === undefined)
@@ -58284,7 +58328,11 @@ async function move(source, target) {
             await symlink(await readlink(source, { encoding: 'buffer' }), target);
             return;
         }
-        const beside = Buffer.concat([target, Buffer.from('.pi-qemu-partial')]);
+        // A name of its own: the target's may be as long as a name can be.
+        const beside = Buffer.concat([
+            target.subarray(0, target.lastIndexOf('/') + 1),
+            Buffer.from(`.pi-qemu-${process.pid}`)
+        ]);
         await copyFile(source, beside);
         await utimes(beside, stat.atime, stat.mtime);
         await rename(beside, target);
@@ -58355,7 +58403,7 @@ const diagnosis_symptoms = [
         remedy: "use the image's own kernel and device tree"
     },
     {
-        pattern: /ssh(?:d)?\.service: Failed|Failed to start.*(?:OpenSSH|ssh)/i,
+        pattern: /ssh(?:d)?\.service: Failed|Failed to start.*(?:OpenSSH|ssh|Secure Shell)/i,
         symptom: 'the SSH server of the guest did not start',
         cause: 'its configuration is wrong, or openssh-server is damaged',
         remedy: 'look for “sshd” in the serial log'
@@ -58423,6 +58471,7 @@ function ssh_knock(port, timeout) {
         });
         socket.once('data', greeting => {
             socket.setTimeout(0);
+            socket.setNoDelay(true);
             socket.pause();
             socket.removeAllListeners();
             socket.unshift(greeting);
@@ -58721,7 +58770,7 @@ const knownShells = {
 function shellCommand(shell, script) {
     if (shell === undefined)
         return `if command -v bash >/dev/null 2>&1; then exec bash -e ${script}; else exec sh -e ${script}; fi`;
-    const form = knownShells[shell] ?? shell;
+    const form = (Object.hasOwn(knownShells, shell) ? knownShells[shell] : undefined) ?? shell;
     return `exec ${form.includes('{0}') ? form.replaceAll('{0}', script) : `${form} ${script}`}`;
 }
 /** What {@link exitCodes} says when our own preparation failed: a number no preparation step returns by itself. */
@@ -58876,13 +58925,15 @@ async function ssh_config_writeSshConfig(folder, { port, user, hostKey }, keyFil
     if (hostKey !== undefined)
         await writeFile(known, `[127.0.0.1]:${port} ssh-ed25519 ${hostKey.toString('base64')}\n`);
     const file = join(folder, 'ssh-config');
+    // ssh expands %x in file names.
+    const fileName = (path) => `"${path.replaceAll('%', '%%')}"`;
     const settings = {
         HostName: '127.0.0.1',
         Port: port,
         User: user,
-        IdentityFile: `"${keyFile}"`,
+        IdentityFile: fileName(keyFile),
         IdentitiesOnly: 'yes',
-        UserKnownHostsFile: `"${known}"`,
+        UserKnownHostsFile: fileName(known),
         GlobalKnownHostsFile: '/dev/null',
         StrictHostKeyChecking: hostKey === undefined ? 'accept-new' : 'yes',
         PasswordAuthentication: 'no',
@@ -59072,8 +59123,12 @@ class SparseWriter {
     }
     /** @returns the size of the file in bytes */
     async close() {
-        await this.file.truncate(this.position);
-        await this.file.close();
+        try {
+            await this.file.truncate(this.position);
+        }
+        finally {
+            await this.file.close();
+        }
         return this.position;
     }
     async writeFully(data) {
@@ -59768,13 +59823,15 @@ const ext4Magic = { offset: 1080, value: 0xef53 };
 function partitions_parsePartitions(json) {
     const { partitiontable: table } = JSON.parse(json);
     const sector = table.sectorsize ?? 512;
-    return (table.partitions ?? []).map(({ start, size, type, uuid }, index) => ({
-        number: index + 1,
+    // sfdisk names a partition after its disk: disk.img2, or disk7p2 where the name ends in a digit.
+    const numberOf = (node) => Number(/\d+$/.exec(node)?.[0]);
+    return (table.partitions ?? []).map(({ node, start, size, type, uuid }) => ({
+        number: numberOf(node),
         offset: start * sector,
         size: size * sector,
         type,
         // An MBR has one signature; the kernel adds the partition's number to it.
-        partuuid: (uuid ?? `${table.id.replace(/^0x/, '').padStart(8, '0')}-${String(index + 1).padStart(2, '0')}`).toLowerCase()
+        partuuid: (uuid ?? `${table.id.replace(/^0x/, '').padStart(8, '0')}-${numberOf(node).toString(16).padStart(2, '0')}`).toLowerCase()
     }));
 }
 /**
@@ -59997,8 +60054,10 @@ const external_node_stream_promises_namespaceObject = require("node:stream/promi
 const stallTimeout = 30_000;
 /** Breaks in a row without a byte in between before we give up. */
 const maxBreaks = 5;
+/** Further attempts at a request that met a passing trouble. */
+const maxRetries = 3;
 const versionOf = ({ headers }) => headers.etag ?? headers['last-modified'];
-const client = () => new HttpClient('pi-qemu-action', undefined, { socketTimeout: stallTimeout, allowRedirects: true, maxRedirects: 10 });
+const client = () => new HttpClient('pi-qemu-action', undefined, { socketTimeout: stallTimeout, allowRedirects: false });
 /** Opens a URL for reading. Proxies are taken from the environment, as everywhere in the toolkit. */
 async function download_openDownload(url, log) {
     const response = await request(url, 0, undefined, log);
@@ -60012,19 +60071,16 @@ async function download_openDownload(url, log) {
     };
 }
 /** The text of a small file, or undefined if the server has no such file. */
-async function download_fetchText(url) {
-    const http = client();
-    try {
-        const response = await http.get(url);
-        const text = await response.readBody();
-        return response.message.statusCode === 200 ? text : undefined;
-    }
-    catch (error) {
-        throw unreachable(url, error);
-    }
-    finally {
-        http.dispose();
-    }
+async function download_fetchText(url, log) {
+    const message = await answered(url, {}, log);
+    const chunks = [];
+    for await (const chunk of message)
+        chunks.push(chunk);
+    const status = message.statusCode ?? 0;
+    // A file that cannot be had just now is not a file that is not there: what it says would go unheard.
+    if (status >= 500 || status === 429)
+        throw unreachable(url, new Error(`the server answered ${status}`));
+    return status === 200 ? Buffer.concat(chunks).toString() : undefined;
 }
 async function* resume(url, first, size, version, log) {
     let response = first;
@@ -60057,47 +60113,70 @@ async function* resume(url, first, size, version, log) {
         response = await request(url, done, version, log);
     }
 }
-/** A response that starts at byte `from`; passing troubles of the server are tried again. */
+/** A response that starts at byte `from` of the same file. */
 async function request(url, from, version, log) {
+    const range = from === 0 ? {} : { range: `bytes=${from}-`, ...(version !== undefined && { 'if-range': version }) };
+    const message = await answered(url, range, log);
+    const status = message.statusCode ?? 0;
+    // A server may not know If-Range; the rest of another file would come as if nothing had been.
+    const sameFile = version === undefined || versionOf(message) === undefined || versionOf(message) === version;
+    if (status === (from === 0 ? 200 : 206) && sameFile)
+        return received(message, 0);
+    // It cannot resume: read from the start and drop what we have.
+    if (from > 0 && status === 200 && sameFile)
+        return received(message, from);
+    // Nothing is left to send: of a file without a stated length, that is how its end shows.
+    if (from > 0 && status === 416)
+        return received(message, Infinity);
+    message.destroy();
+    if (!sameFile)
+        throw new HostFailure({ symptom: `${url} changed on the server while it was downloaded`, remedy: 'run again' });
+    throw new HostFailure({
+        symptom: `the download of ${url} failed: the server answered ${status}`,
+        cause: status === 404
+            ? 'there is no such file'
+            : status >= 500
+                ? 'the server has a problem'
+                : 'the server refuses the request',
+        remedy: 'check the URL in input `image` (in a browser, too)'
+    });
+}
+/** The server's answer, whatever it is; passing troubles (no connection, 5xx, too many requests) are tried again. */
+async function answered(url, headers, log) {
     for (let attempt = 1;; attempt++) {
-        let status;
-        let message;
+        let trouble;
         try {
-            const range = from === 0 ? {} : { range: `bytes=${from}-`, ...(version !== undefined && { 'if-range': version }) };
-            message = (await client().get(url, { 'accept-encoding': 'identity', ...range })).message;
-            status = message.statusCode ?? 0;
+            const message = await get(url, headers);
+            const status = message.statusCode ?? 0;
+            if ((status < 500 && ![408, 429].includes(status)) || attempt > maxRetries)
+                return message;
+            message.resume();
+            trouble = `the server answered ${status}`;
         }
         catch (error) {
-            if (attempt > 3)
+            if (attempt > maxRetries)
                 throw unreachable(url, error);
-            log.info(`${url}: ${messageOf(error)}; trying again`);
-            await sleep(500 * attempt);
-            continue;
+            trouble = messageOf(error);
         }
-        if (status === (from === 0 ? 200 : 206))
-            return received(message, 0);
-        // The server cannot resume, or has another file by now: read from the start and drop what we have, if it is the same.
-        if (from > 0 && status === 200 && (version === undefined || versionOf(message) === version))
-            return received(message, from);
-        message.destroy();
-        if (from > 0 && status === 200) {
-            throw new HostFailure({ symptom: `${url} changed on the server while it was downloaded`, remedy: 'run again' });
-        }
-        if ((status >= 500 || status === 429 || status === 408) && attempt <= 3) {
-            log.info(`${url}: the server answered ${status}; trying again`);
-            await sleep(500 * attempt);
-            continue;
-        }
-        throw new HostFailure({
-            symptom: `the download of ${url} failed: the server answered ${status}`,
-            cause: status === 404
-                ? 'there is no such file'
-                : status >= 500
-                    ? 'the server has a problem'
-                    : 'the server refuses the request',
-            remedy: 'check the URL in input `image` (in a browser, too)'
-        });
+        log.info(`${url}: ${trouble}; trying again`);
+        await sleep(500 * attempt);
     }
+}
+/** A GET that follows redirects, relative ones too. */
+async function get(url, headers) {
+    let address = url;
+    for (let hops = 0; hops < 10; hops++) {
+        const { message } = await client().get(address, { 'accept-encoding': 'identity', ...headers });
+        const { location } = message.headers;
+        if (location === undefined || ![301, 302, 303, 307, 308].includes(message.statusCode ?? 0))
+            return message;
+        message.resume();
+        const next = new URL(location, address);
+        if (next.protocol !== 'https:' && new URL(address).protocol === 'https:')
+            throw new Error(`the server redirects to an unprotected address, ${next.href}`);
+        address = next.href;
+    }
+    throw new Error('the server redirects in a circle');
 }
 function received(message, from) {
     return {
@@ -60160,7 +60239,7 @@ async function source_fileSource(path, expected, home, log) {
 }
 /** An image on a web server. Verified against `expected`, else against `<url>.sha256` if the server has it. */
 async function source_urlSource(url, expected, home, log) {
-    const published = expected ?? (await publishedSum(url));
+    const published = expected ?? (await publishedSum(url, log));
     if (published === undefined)
         log.warn(`${url} is not verified: no image-sha256 was given, and the server has no .sha256 file beside it`);
     else
@@ -60198,10 +60277,10 @@ async function source_urlSource(url, expected, home, log) {
     }
 }
 /** The checksum in `<url>.sha256`, in the form of sha256sum. */
-async function publishedSum(url) {
+async function publishedSum(url, log) {
     const address = new URL(url);
     address.pathname += '.sha256';
-    const text = await fetchText(address.href);
+    const text = await fetchText(address.href, log);
     return /^([0-9a-f]{64})\b/im.exec(text ?? '')?.[1]?.toLowerCase();
 }
 async function unpackAny({ chunks, name, expected, target, scratch, qcow2 }) {
@@ -60382,7 +60461,7 @@ async function make(build, request, log) {
 function prepared_chooseUser(users, asked) {
     if (asked === undefined)
         return 'pi' in users ? 'pi' : 'root';
-    if (asked in users)
+    if (Object.hasOwn(users, asked))
         return asked;
     const people = Object.keys(users).filter(name => name === 'root' || ((users[name]?.uid ?? 0) >= 1000 && name !== 'nobody'));
     throw new BadInput([`input \`user\` is “${asked}”, but the image has no such user; valid: ${people.join(', ')}`]);
@@ -60705,17 +60784,21 @@ class qmp_Qmp {
     socket;
     waiting = new Map();
     next = 1;
+    ended = false;
     constructor(socket) {
         this.socket = socket;
-        createInterface({ input: socket }).on('line', line => {
-            this.receive(JSON.parse(line));
-        });
         const fail = () => {
+            this.ended = true;
             for (const { reject } of this.waiting.values())
                 reject(new Error('QEMU closed the connection'));
             this.waiting.clear();
         };
         socket.on('error', fail).on('close', fail);
+        createInterface({ input: socket })
+            .on('line', line => {
+            this.receive(JSON.parse(line));
+        })
+            .on('error', fail); // it passes the socket's on
     }
     /** Connects to the socket `name` in `folder`, and leaves the negotiation mode. */
     static async connect(folder, name, timeout = 5000) {
@@ -60743,6 +60826,10 @@ class qmp_Qmp {
     execute(command, args = {}) {
         const id = this.next++;
         return new Promise((resolve, reject) => {
+            if (this.ended) {
+                reject(new Error('QEMU closed the connection'));
+                return;
+            }
             this.waiting.set(id, { resolve, reject });
             this.socket.write(JSON.stringify({ execute: command, arguments: args, id }) + '\n');
         });
@@ -60752,6 +60839,7 @@ class qmp_Qmp {
         return String(await this.execute('human-monitor-command', { 'command-line': line }));
     }
     close() {
+        this.ended = true;
         this.socket.destroy();
     }
     receive(reply) {
@@ -60866,7 +60954,10 @@ function refused(logs, exit) {
     });
 }
 
+;// CONCATENATED MODULE: external "node:string_decoder"
+const external_node_string_decoder_namespaceObject = require("node:string_decoder");
 ;// CONCATENATED MODULE: ./src/qemu/serial.ts
+
 
 
 
@@ -60878,6 +60969,7 @@ class serial_SerialLog {
     constructor(logs, uarts) {
         this.uarts = Array.from({ length: uarts }, (_, uart) => ({
             file: join(logs, logFiles.serial(uart)),
+            decoder: new StringDecoder('utf8'),
             position: 0,
             rest: '',
             lines: []
@@ -60898,7 +60990,7 @@ class serial_SerialLog {
             if (text.length === 0)
                 return [];
             uart.position += text.length;
-            const lines = (uart.rest + text.toString('utf8')).split(/\r*\n/);
+            const lines = (uart.rest + uart.decoder.write(text)).split(/\r*\n/);
             uart.rest = lines.at(-1) ?? '';
             const clean = lines.map(line => printable(line));
             uart.lines.push(...clean.slice(0, -1));
@@ -60937,7 +61029,8 @@ function printable(line) {
         .replace(/\x1b(\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>cM78])/g, '')
         // eslint-disable-next-line no-control-regex
         .replace(/[\x00-\x08\x0b-\x1f]/g, '')
-        .replace(/^::/, ': :'));
+        .replace(/^(\s*):(?=:)/, '$1: ')
+        .replaceAll('##[', '# #['));
 }
 
 ;// CONCATENATED MODULE: ./src/qemu/index.ts

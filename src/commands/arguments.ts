@@ -54,10 +54,12 @@ function read(args: readonly string[]): Record<string, unknown> {
       ])
     }
     if ((error as NodeJS.ErrnoException).code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL') {
-      throw new BadInput([`${(error as Error).message.split('.')[0] ?? ''}; the command for the Pi goes after \`--\``])
+      throw new BadInput([
+        `${/^Unexpected argument '.*?'(?=\.)/s.exec((error as Error).message)?.[0] ?? (error as Error).message}; the command for the Pi goes after \`--\``
+      ])
     }
     // parseArgs names the flag in quotes, and goes on to explain its own syntax.
-    const flag = /'(--?[^\s']+)/.exec((error as Error).message)?.[1]
+    const flag = /'(?:-\w, )?(--?[\w-]+)/.exec((error as Error).message)?.[1]
     throw new BadInput([
       flag === undefined
         ? (error as Error).message

@@ -2,18 +2,9 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { boards } from '../boards'
-import { tryTool } from '../host/exec'
+import { findTool, tryTool } from '../host/exec'
 import type { Home } from '../host/paths'
-import {
-  ensureTools,
-  findTool,
-  isRoot,
-  missingTools,
-  packagesFor,
-  tools,
-  toolVersion,
-  type ToolName
-} from '../host/tools'
+import { ensureTools, isRoot, missingTools, packagesFor, tools, toolVersion, type ToolName } from '../host/tools'
 import { builtInImages } from '../inputs'
 import { isInUse, readJournal, recordedRuns, undo } from '../journal'
 import { mib, type Log } from '../report/log'

@@ -35,7 +35,7 @@ const knownShells: Readonly<Record<string, string>> = {
 export function shellCommand(shell: string | undefined, script: string): string {
   if (shell === undefined)
     return `if command -v bash >/dev/null 2>&1; then exec bash -e ${script}; else exec sh -e ${script}; fi`
-  const form = knownShells[shell] ?? shell
+  const form = (Object.hasOwn(knownShells, shell) ? knownShells[shell] : undefined) ?? shell
   return `exec ${form.includes('{0}') ? form.replaceAll('{0}', script) : `${form} ${script}`}`
 }
 

@@ -10,13 +10,15 @@ export async function writeSshConfig(folder: string, { port, user, hostKey }: Lo
   const known = join(folder, 'known_hosts')
   if (hostKey !== undefined) await writeFile(known, `[127.0.0.1]:${port} ssh-ed25519 ${hostKey.toString('base64')}\n`)
   const file = join(folder, 'ssh-config')
+  // ssh expands %x in file names.
+  const fileName = (path: string): string => `"${path.replaceAll('%', '%%')}"`
   const settings = {
     HostName: '127.0.0.1',
     Port: port,
     User: user,
-    IdentityFile: `"${keyFile}"`,
+    IdentityFile: fileName(keyFile),
     IdentitiesOnly: 'yes',
-    UserKnownHostsFile: `"${known}"`,
+    UserKnownHostsFile: fileName(known),
     GlobalKnownHostsFile: '/dev/null',
     StrictHostKeyChecking: hostKey === undefined ? 'accept-new' : 'yes',
     PasswordAuthentication: 'no',

@@ -54,6 +54,7 @@ export function knock(port: number, timeout: number): Promise<Socket> {
     })
     socket.once('data', greeting => {
       socket.setTimeout(0)
+      socket.setNoDelay(true)
       socket.pause()
       socket.removeAllListeners()
       socket.unshift(greeting)

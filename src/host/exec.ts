@@ -1,4 +1,7 @@
 import { spawn } from 'node:child_process'
+import { constants } from 'node:fs'
+import { access } from 'node:fs/promises'
+import { delimiter, isAbsolute, join } from 'node:path'
 import { getExecOutput } from '@actions/exec'
 import { HostFailure, messageOf } from '../report/errors'
 
@@ -21,8 +24,11 @@ export async function tryTool(name: string, args: readonly string[], options: To
   const env = { ...(process.env as Record<string, string>), LC_ALL: 'C.UTF-8', ...options.env }
   const cwd = options.cwd === undefined ? {} : { cwd: options.cwd }
   try {
-    if (options.input !== undefined) return await feed(name, args, options.input, { env, ...cwd })
-    const { exitCode, stdout, stderr } = await getExecOutput(name, [...args], {
+    // Found by us: @actions/exec prints what it meets on the way to stdout, which is the script's.
+    const program = isAbsolute(name) ? name : await findTool(name)
+    if (program === undefined) throw new Error('no such program in PATH')
+    if (options.input !== undefined) return await feed(program, args, options.input, { env, ...cwd })
+    const { exitCode, stdout, stderr } = await getExecOutput(`"${program}"`, [...args], {
       silent: true,
       ignoreReturnCode: true,
       env,
@@ -32,6 +38,19 @@ export async function tryTool(name: string, args: readonly string[], options: To
   } catch (error) {
     throw new HostFailure({ symptom: `${name} could not be started: ${messageOf(error)}` }, { cause: error })
   }
+}
+
+/** Full path of a program. Debian keeps some in sbin, which a user's PATH may lack. */
+export async function findTool(name: string): Promise<string | undefined> {
+  for (const folder of [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']) {
+    const path = join(folder, name)
+    const usable = access(path, constants.X_OK).then(
+      () => true,
+      () => false
+    )
+    if (folder !== '' && (await usable)) return path
+  }
+  return undefined
 }
 
 /** @actions/exec takes input too, but a tool that ends without reading it all brings the whole process down (EPIPE). */

@@ -1,10 +1,10 @@
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
+import { delimiter } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HostFailure } from '../report/errors'
 import type { Log } from '../report/log'
-import { toolFailure, tryTool } from './exec'
+import { findTool, toolFailure, tryTool } from './exec'
 import { installMarker, runMarker } from './processes'
 
 interface Tool {
@@ -50,16 +50,6 @@ const companions: Readonly<Partial<Record<ToolName, readonly string[]>>> = { mmd
 /** Whether we run as root, and so need no sudo. */
 export function isRoot(): boolean {
   return process.getuid?.() === 0
-}
-
-/** Full path of a program. Debian keeps some in sbin, which a user's PATH may lack. */
-export async function findTool(name: string): Promise<string | undefined> {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']
-  for (const folder of folders) {
-    const path = join(folder, name)
-    if (folder !== '' && (await exists(path, constants.X_OK))) return path
-  }
-  return undefined
 }
 
 /** Tools of the list that this host lacks. */

@@ -9,6 +9,9 @@ const stallTimeout = 30_000
 /** Breaks in a row without a byte in between before we give up. */
 const maxBreaks = 5
 
+/** Further attempts at a request that met a passing trouble. */
+const maxRetries = 3
+
 export interface Download {
   /** Bytes of the whole file, if the server says. */
   readonly size: number | undefined
@@ -31,7 +34,7 @@ const versionOf = ({ headers }: { readonly headers: IncomingHttpHeaders }): stri
   headers.etag ?? headers['last-modified']
 
 const client = (): HttpClient =>
-  new HttpClient('pi-qemu-action', undefined, { socketTimeout: stallTimeout, allowRedirects: true, maxRedirects: 10 })
+  new HttpClient('pi-qemu-action', undefined, { socketTimeout: stallTimeout, allowRedirects: false })
 
 /** Opens a URL for reading. Proxies are taken from the environment, as everywhere in the toolkit. */
 export async function openDownload(url: string, log: Log): Promise<Download> {
@@ -47,17 +50,14 @@ export async function openDownload(url: string, log: Log): Promise<Download> {
 }
 
 /** The text of a small file, or undefined if the server has no such file. */
-export async function fetchText(url: string): Promise<string | undefined> {
-  const http = client()
-  try {
-    const response = await http.get(url)
-    const text = await response.readBody()
-    return response.message.statusCode === 200 ? text : undefined
-  } catch (error) {
-    throw unreachable(url, error)
-  } finally {
-    http.dispose()
-  }
+export async function fetchText(url: string, log: Log): Promise<string | undefined> {
+  const message = await answered(url, {}, log)
+  const chunks: Buffer[] = []
+  for await (const chunk of message as AsyncIterable<Buffer>) chunks.push(chunk)
+  const status = message.statusCode ?? 0
+  // A file that cannot be had just now is not a file that is not there: what it says would go unheard.
+  if (status >= 500 || status === 429) throw unreachable(url, new Error(`the server answered ${status}`))
+  return status === 200 ? Buffer.concat(chunks).toString() : undefined
 }
 
 async function* resume(
@@ -96,45 +96,66 @@ async function* resume(
   }
 }
 
-/** A response that starts at byte `from`; passing troubles of the server are tried again. */
+/** A response that starts at byte `from` of the same file. */
 async function request(url: string, from: number, version: string | undefined, log: Log): Promise<Response> {
+  const range = from === 0 ? {} : { range: `bytes=${from}-`, ...(version !== undefined && { 'if-range': version }) }
+  const message = await answered(url, range, log)
+  const status = message.statusCode ?? 0
+  // A server may not know If-Range; the rest of another file would come as if nothing had been.
+  const sameFile = version === undefined || versionOf(message) === undefined || versionOf(message) === version
+  if (status === (from === 0 ? 200 : 206) && sameFile) return received(message, 0)
+  // It cannot resume: read from the start and drop what we have.
+  if (from > 0 && status === 200 && sameFile) return received(message, from)
+  // Nothing is left to send: of a file without a stated length, that is how its end shows.
+  if (from > 0 && status === 416) return received(message, Infinity)
+  message.destroy()
+  if (!sameFile)
+    throw new HostFailure({ symptom: `${url} changed on the server while it was downloaded`, remedy: 'run again' })
+  throw new HostFailure({
+    symptom: `the download of ${url} failed: the server answered ${status}`,
+    cause:
+      status === 404
+        ? 'there is no such file'
+        : status >= 500
+          ? 'the server has a problem'
+          : 'the server refuses the request',
+    remedy: 'check the URL in input `image` (in a browser, too)'
+  })
+}
+
+/** The server's answer, whatever it is; passing troubles (no connection, 5xx, too many requests) are tried again. */
+async function answered(url: string, headers: Readonly<Record<string, string>>, log: Log): Promise<IncomingMessage> {
   for (let attempt = 1; ; attempt++) {
-    let status: number
-    let message: IncomingMessage
+    let trouble: string
     try {
-      const range = from === 0 ? {} : { range: `bytes=${from}-`, ...(version !== undefined && { 'if-range': version }) }
-      message = (await client().get(url, { 'accept-encoding': 'identity', ...range })).message
-      status = message.statusCode ?? 0
+      const message = await get(url, headers)
+      const status = message.statusCode ?? 0
+      if ((status < 500 && ![408, 429].includes(status)) || attempt > maxRetries) return message
+      message.resume()
+      trouble = `the server answered ${status}`
     } catch (error) {
-      if (attempt > 3) throw unreachable(url, error)
-      log.info(`${url}: ${messageOf(error)}; trying again`)
-      await sleep(500 * attempt)
-      continue
+      if (attempt > maxRetries) throw unreachable(url, error)
+      trouble = messageOf(error)
     }
-    if (status === (from === 0 ? 200 : 206)) return received(message, 0)
-    // The server cannot resume, or has another file by now: read from the start and drop what we have, if it is the same.
-    if (from > 0 && status === 200 && (version === undefined || versionOf(message) === version))
-      return received(message, from)
-    message.destroy()
-    if (from > 0 && status === 200) {
-      throw new HostFailure({ symptom: `${url} changed on the server while it was downloaded`, remedy: 'run again' })
-    }
-    if ((status >= 500 || status === 429 || status === 408) && attempt <= 3) {
-      log.info(`${url}: the server answered ${status}; trying again`)
-      await sleep(500 * attempt)
-      continue
-    }
-    throw new HostFailure({
-      symptom: `the download of ${url} failed: the server answered ${status}`,
-      cause:
-        status === 404
-          ? 'there is no such file'
-          : status >= 500
-            ? 'the server has a problem'
-            : 'the server refuses the request',
-      remedy: 'check the URL in input `image` (in a browser, too)'
-    })
+    log.info(`${url}: ${trouble}; trying again`)
+    await sleep(500 * attempt)
   }
+}
+
+/** A GET that follows redirects, relative ones too. */
+async function get(url: string, headers: Readonly<Record<string, string>>): Promise<IncomingMessage> {
+  let address = url
+  for (let hops = 0; hops < 10; hops++) {
+    const { message } = await client().get(address, { 'accept-encoding': 'identity', ...headers })
+    const { location } = message.headers
+    if (location === undefined || ![301, 302, 303, 307, 308].includes(message.statusCode ?? 0)) return message
+    message.resume()
+    const next = new URL(location, address)
+    if (next.protocol !== 'https:' && new URL(address).protocol === 'https:')
+      throw new Error(`the server redirects to an unprotected address, ${next.href}`)
+    address = next.href
+  }
+  throw new Error('the server redirects in a circle')
 }
 
 function received(message: IncomingMessage, from: number): Response {

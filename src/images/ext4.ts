@@ -44,9 +44,8 @@ export class Ext4 {
 
   /** The text of a file (links are followed once), or undefined if there is none. */
   async readText(path: string): Promise<string | undefined> {
-    const target = await this.linkTarget(path)
-    const { stdout, stderr } = await this.ask(`cat ${quote(target ?? path)}`)
-    return /File not found|is not a regular|Is a directory/i.test(stderr) ? undefined : stdout
+    const target = (await this.linkTarget(path)) ?? path
+    return (await this.kind(target)) === 'regular' ? (await this.ask(`cat ${quote(target)}`)).stdout : undefined
   }
 
   /** Whether a path exists (as anything, dangling links included). */
@@ -64,10 +63,15 @@ export class Ext4 {
       .filter(name => name !== '' && name !== '.' && name !== '..')
   }
 
+  private async kind(path: string): Promise<string | undefined> {
+    return /Type: (\w+)/.exec((await this.ask(`stat ${quote(path)}`)).stdout)?.[1]
+  }
+
   private async linkTarget(path: string): Promise<string | undefined> {
     const { stdout } = await this.ask(`stat ${quote(path)}`)
-    const target = /^Fast link dest: "(.*)"$/m.exec(stdout)?.[1]
-    if (target === undefined) return undefined
+    if (!/Type: symlink/.test(stdout)) return undefined
+    // A target of 60 bytes or more has a block of its own.
+    const target = /^Fast link dest: "(.*)"$/m.exec(stdout)?.[1] ?? (await this.ask(`cat ${quote(path)}`)).stdout
     return target.startsWith('/') ? target : join(path, '..', target)
   }
 
@@ -106,7 +110,7 @@ export class Ext4 {
     await rm(scratch, { recursive: true })
   }
 
-  /** Makes every inode belong to one user, so that files keep no trace of who owned them on the host. */
+  /** Makes every inode of a new file system belong to one user: files keep no trace of who owned them on the host. */
   async own(uid: number, gid: number, workDir: string): Promise<void> {
     const { stdout } = await this.ask('stats -h')
     const field = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(stdout)?.[1])
@@ -204,8 +208,9 @@ export async function makeExt4(request: Ext4Request): Promise<void> {
   ])
   const volume = new Ext4(file, offset)
   const workDir = join(file, '..')
-  await volume.apply([{ kind: 'remove-folder', path: '/lost+found' }], workDir)
+  // While no inode has been given back, so that the used ones are the first ones.
   if (owner !== undefined) await volume.own(owner.uid, owner.gid, workDir)
+  await volume.apply([{ kind: 'remove-folder', path: '/lost+found' }], workDir)
 }
 
 function attributes(path: string, mode: number): readonly string[] {

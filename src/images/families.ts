@@ -68,7 +68,8 @@ export function familyOf(osRelease: string, paths: ReadonlySet<string>): Family 
     ubuntu: 'ubuntu',
     mini: 'mini'
   }
-  return ids[field(osRelease, 'ID') ?? ''] ?? 'unknown'
+  const id = field(osRelease, 'ID') ?? ''
+  return (Object.hasOwn(ids, id) ? ids[id] : undefined) ?? 'unknown'
 }
 
 function architectureOf(paths: ReadonlySet<string>): Architecture {

@@ -25,6 +25,7 @@ interface SfdiskTable {
   readonly id: string
   readonly sectorsize?: number
   readonly partitions?: readonly {
+    readonly node: string
     readonly start: number
     readonly size: number
     readonly type: string
@@ -41,14 +42,16 @@ const ext4Magic = { offset: 1080, value: 0xef53 }
 export function parsePartitions(json: string): readonly Partition[] {
   const { partitiontable: table } = JSON.parse(json) as { partitiontable: SfdiskTable }
   const sector = table.sectorsize ?? 512
-  return (table.partitions ?? []).map(({ start, size, type, uuid }, index) => ({
-    number: index + 1,
+  // sfdisk names a partition after its disk: disk.img2, or disk7p2 where the name ends in a digit.
+  const numberOf = (node: string): number => Number(/\d+$/.exec(node)?.[0])
+  return (table.partitions ?? []).map(({ node, start, size, type, uuid }) => ({
+    number: numberOf(node),
     offset: start * sector,
     size: size * sector,
     type,
     // An MBR has one signature; the kernel adds the partition's number to it.
     partuuid: (
-      uuid ?? `${table.id.replace(/^0x/, '').padStart(8, '0')}-${String(index + 1).padStart(2, '0')}`
+      uuid ?? `${table.id.replace(/^0x/, '').padStart(8, '0')}-${numberOf(node).toString(16).padStart(2, '0')}`
     ).toLowerCase()
   }))
 }

@@ -137,7 +137,7 @@ async function make(build: string, request: PrepareRequest, log: Log): Promise<v
  */
 export function chooseUser(users: RootFacts['users'], asked: string | undefined): string {
   if (asked === undefined) return 'pi' in users ? 'pi' : 'root'
-  if (asked in users) return asked
+  if (Object.hasOwn(users, asked)) return asked
   const people = Object.keys(users).filter(
     name => name === 'root' || ((users[name]?.uid ?? 0) >= 1000 && name !== 'nobody')
   )

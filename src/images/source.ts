@@ -46,7 +46,7 @@ export async function fileSource(path: string, expected: string | undefined, hom
 
 /** An image on a web server. Verified against `expected`, else against `<url>.sha256` if the server has it. */
 export async function urlSource(url: string, expected: string | undefined, home: Home, log: Log): Promise<Source> {
-  const published = expected ?? (await publishedSum(url))
+  const published = expected ?? (await publishedSum(url, log))
   if (published === undefined)
     log.warn(`${url} is not verified: no image-sha256 was given, and the server has no .sha256 file beside it`)
   else
@@ -92,10 +92,10 @@ export async function urlSource(url: string, expected: string | undefined, home:
 }
 
 /** The checksum in `<url>.sha256`, in the form of sha256sum. */
-async function publishedSum(url: string): Promise<string | undefined> {
+async function publishedSum(url: string, log: Log): Promise<string | undefined> {
   const address = new URL(url)
   address.pathname += '.sha256'
-  const text = await fetchText(address.href)
+  const text = await fetchText(address.href, log)
   return /^([0-9a-f]{64})\b/im.exec(text ?? '')?.[1]?.toLowerCase()
 }
 

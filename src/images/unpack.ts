@@ -86,8 +86,11 @@ export class SparseWriter {
 
   /** @returns the size of the file in bytes */
   async close(): Promise<number> {
-    await this.file.truncate(this.position)
-    await this.file.close()
+    try {
+      await this.file.truncate(this.position)
+    } finally {
+      await this.file.close()
+    }
     return this.position
   }
 

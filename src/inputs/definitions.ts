@@ -40,7 +40,7 @@ export const definitions = [
     `The emulated board: ${boardNames.map(name => `\`${name}\``).join(' or ')}. Default: by the image's architecture (\`raspi3b\`).`
   ),
   define('memory', 'MIB', '', 'Memory in MiB, or with a suffix (`2G`). Only on `virt`; a Pi has what it has.'),
-  define('cpus', 'N', '', 'Number of CPUs. Only on `virt`.'),
+  define('cpus', 'N', '', 'Number of CPUs, 1 to 8. Only on `virt`.'),
   define('run', 'SCRIPT', '', 'The script to run in the Pi. Without it the Pi is only booted.'),
   define(
     'shell',

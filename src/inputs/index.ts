@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, realpathSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, resolve } from 'node:path'
 import { boardNames, boards, type Board, type BoardName } from '../boards'
@@ -81,7 +81,7 @@ export function parseInputs(raw: RawInputs, { env, workspace }: Surroundings): I
     imageSha256: get('image-sha256', text => read.sha256(text.trim())),
     board: get('board', text => read.oneOf(...boardNames)(text.trim())),
     memoryMiB: get('memory', text => read.memory(text.trim())),
-    cpus: get('cpus', text => read.count(1, 64)(text.trim())),
+    cpus: get('cpus', text => read.count(1, 8)(text.trim())),
     run: get('run', text => text),
     shell: get('shell', trimmed),
     user: get('user', text => read.userName(text.trim())),
@@ -143,6 +143,10 @@ function saveTarget(text: string, base: string): { path: string; format: read.Di
   return target
 }
 
+function isSameFile(a: string, b: string): boolean {
+  return existsSync(b) && realpathSync(a) === realpathSync(b)
+}
+
 /** Faults that concern two inputs, or an input and the machine. */
 function conflicts(inputs: Inputs): readonly string[] {
   const { board: name, image, saveImage, workspace } = inputs
@@ -174,7 +178,7 @@ function conflicts(inputs: Inputs): readonly string[] {
       'inputs `save-image` and `keep-running` do not go together: the disk is saved once the Pi is switched off'
     ],
     [
-      saveImage !== undefined && image.kind === 'file' && image.path === saveImage.path,
+      saveImage !== undefined && image.kind === 'file' && isSameFile(image.path, saveImage.path),
       `inputs \`image\` and \`save-image\` name the same file, ${image.kind === 'file' ? image.path : ''}; the image is never written`
     ],
     [

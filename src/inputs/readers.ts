@@ -75,7 +75,7 @@ export function environment(from: Readonly<NodeJS.ProcessEnv>): (text: string) =
       if (line.trim() === '') continue
       const [, name = '', value] = /^\s*([^=\s]+)(?:=(.*))?\s*$/s.exec(line) ?? []
       if (!/^[A-Za-z_]\w*$/.test(name)) throw new Fault(`has the line ${quoted(line)}; valid: NAME or NAME=value`)
-      const chosen = value ?? from[name]
+      const chosen = value ?? (Object.hasOwn(from, name) ? from[name] : undefined)
       if (chosen !== undefined) result[name] = chosen
     }
     return result

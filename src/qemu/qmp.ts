@@ -18,16 +18,20 @@ export class Qmp {
     { readonly resolve: (value: unknown) => void; readonly reject: (error: Error) => void }
   >()
   private next = 1
+  private ended = false
 
   private constructor(private readonly socket: Socket) {
-    createInterface({ input: socket }).on('line', line => {
-      this.receive(JSON.parse(line) as Reply)
-    })
     const fail = (): void => {
+      this.ended = true
       for (const { reject } of this.waiting.values()) reject(new Error('QEMU closed the connection'))
       this.waiting.clear()
     }
     socket.on('error', fail).on('close', fail)
+    createInterface({ input: socket })
+      .on('line', line => {
+        this.receive(JSON.parse(line) as Reply)
+      })
+      .on('error', fail) // it passes the socket's on
   }
 
   /** Connects to the socket `name` in `folder`, and leaves the negotiation mode. */
@@ -56,6 +60,10 @@ export class Qmp {
   execute(command: string, args: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
     const id = this.next++
     return new Promise((resolve, reject) => {
+      if (this.ended) {
+        reject(new Error('QEMU closed the connection'))
+        return
+      }
       this.waiting.set(id, { resolve, reject })
       this.socket.write(JSON.stringify({ execute: command, arguments: args, id }) + '\n')
     })
@@ -67,6 +75,7 @@ export class Qmp {
   }
 
   close(): void {
+    this.ended = true
     this.socket.destroy()
   }
 

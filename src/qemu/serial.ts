@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
+import { StringDecoder } from 'node:string_decoder'
 import { logFiles } from './argv'
 
 /** Lines kept per UART: enough to see a boot's end, and to show it. */
@@ -7,11 +8,18 @@ const kept = 400
 
 /** Follows what the guest writes to its UARTs, which QEMU appends to files. */
 export class SerialLog {
-  private readonly uarts: { readonly file: string; position: number; rest: string; readonly lines: string[] }[]
+  private readonly uarts: {
+    readonly file: string
+    readonly decoder: StringDecoder
+    position: number
+    rest: string
+    readonly lines: string[]
+  }[]
 
   constructor(logs: string, uarts: number) {
     this.uarts = Array.from({ length: uarts }, (_, uart) => ({
       file: join(logs, logFiles.serial(uart)),
+      decoder: new StringDecoder('utf8'),
       position: 0,
       rest: '',
       lines: []
@@ -34,7 +42,7 @@ export class SerialLog {
       const text = readFrom(uart.file, uart.position)
       if (text.length === 0) return []
       uart.position += text.length
-      const lines = (uart.rest + text.toString('utf8')).split(/\r*\n/)
+      const lines = (uart.rest + uart.decoder.write(text)).split(/\r*\n/)
       uart.rest = lines.at(-1) ?? ''
       const clean = lines.map(line => printable(line))
       uart.lines.push(...clean.slice(0, -1))
@@ -75,6 +83,7 @@ function printable(line: string): string {
       .replace(/\x1b(\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>cM78])/g, '')
       // eslint-disable-next-line no-control-regex
       .replace(/[\x00-\x08\x0b-\x1f]/g, '')
-      .replace(/^::/, ': :')
+      .replace(/^(\s*):(?=:)/, '$1: ')
+      .replaceAll('##[', '# #[')
   )
 }

@@ -69,7 +69,7 @@ export const symptoms: readonly Symptom[] = [
     remedy: "use the image's own kernel and device tree"
   },
   {
-    pattern: /ssh(?:d)?\.service: Failed|Failed to start.*(?:OpenSSH|ssh)/i,
+    pattern: /ssh(?:d)?\.service: Failed|Failed to start.*(?:OpenSSH|ssh|Secure Shell)/i,
     symptom: 'the SSH server of the guest did not start',
     cause: 'its configuration is wrong, or openssh-server is damaged',
     remedy: 'look for “sshd” in the serial log'

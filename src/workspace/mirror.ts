@@ -35,73 +35,87 @@ export interface MirrorResult {
 }
 
 /**
- * Makes the workspace what the guest left: new and changed files, modes, links, deletions. What was never sent, and
- * what changed on the host meanwhile while the guest left it alone, stays. Links are never followed.
+ * Makes the workspace what the guest left: deletions, then new and changed files, modes and links. What was never sent,
+ * and what changed on the host meanwhile while the guest left it alone, stays. Links are never followed.
  */
-export async function mirror({ from, workspace, sent, excluded, log }: MirrorRequest): Promise<MirrorResult> {
-  const owner = await lstat(workspace)
-  const present = new Set<BytePath>()
-  let written = 0
-  const folders: { readonly path: BytePath; readonly mode: number }[] = []
-  for await (const { path, stat } of walk(from, excluded)) {
-    present.add(path)
-    const target = bytes(workspace, path)
-    const existing = await lstat(target, { bigint: true }).catch(() => undefined)
-    if (stat.isDirectory()) {
-      if (existing?.isDirectory() !== true) {
-        if (existing !== undefined) await unlink(target)
-        await mkdir(target)
-        if (isRoot()) await lchown(target, owner.uid, owner.gid)
-        written++
-      }
-      folders.push({ path, mode: Number(stat.mode) & 0o7777 })
-      continue
-    }
-    const source = bytes(from, path)
-    if (existing !== undefined && (await isSame(source, stat, target, existing))) {
-      if (stat.isFile() && (stat.mode & 0o7777n) !== (existing.mode & 0o7777n)) {
-        await chmod(target, Number(stat.mode) & 0o7777)
-        written++
-      }
-      continue
-    }
-    if (existing !== undefined && changedOnlyHere(stat, existing, sent.get(path))) {
-      log.warn(`${path} changed on the host while the script ran, and not in the guest: kept`)
-      continue
-    }
-    if (existing?.isDirectory() === true) await rm(target, { recursive: true })
-    await move(source, target)
-    if (isRoot()) await lchown(target, owner.uid, owner.gid)
-    if (stat.isFile()) await chmod(target, Number(stat.mode) & 0o7777)
-    written++
-  }
-  const deleted = await deleteMissing(workspace, sent, present, log)
-  // Last, since a folder may be read-only; deepest first, since it may be closed.
-  for (const { path, mode } of folders.reverse()) await chmod(bytes(workspace, path), mode)
+export async function mirror(request: MirrorRequest): Promise<MirrorResult> {
+  const left = new Map<BytePath, BigIntStats>()
+  for await (const { path, stat } of walk(request.from, request.excluded)) left.set(path, stat)
+  const deleted = await deleteMissing(request, left)
+  const written = await writeChanged(request, left)
   return { written, deleted }
 }
 
+async function writeChanged(
+  { from, workspace, sent, log }: MirrorRequest,
+  left: ReadonlyMap<BytePath, BigIntStats>
+): Promise<number> {
+  const owner = await lstat(workspace)
+  const blocked: BytePath[] = []
+  const folders: { readonly path: BytePath; readonly mode: number }[] = []
+  let written = 0
+  for (const [path, stat] of left) {
+    if (blocked.some(parent => path.startsWith(`${parent}/`))) continue
+    const [source, target] = [bytes(from, path), bytes(workspace, path)]
+    const existing = await lstat(target, { bigint: true }).catch(() => undefined)
+    if (stat.isDirectory()) {
+      folders.push({ path, mode: Number(stat.mode) & 0o7777 })
+      if (existing?.isDirectory() === true) continue
+      if (existing !== undefined) await unlink(target)
+      await mkdir(target)
+    } else if (existing !== undefined && (await isSame(source, stat, target, existing))) {
+      if (!stat.isFile() || (stat.mode & 0o7777n) === (existing.mode & 0o7777n)) continue
+      await chmod(target, Number(stat.mode) & 0o7777)
+      written++
+      continue
+    } else if (existing !== undefined && changedOnlyHere(stat, existing, sent.get(path))) {
+      log.warn(`${shown(path)} changed on the host while the script ran, and not in the guest: kept`)
+      continue
+    } else if (
+      existing?.isDirectory() === true &&
+      !(await rmdir(target).then(
+        () => true,
+        () => false
+      ))
+    ) {
+      log.warn(`${shown(path)} is no folder in the guest any more, but on the host it holds files of its own: kept`)
+      blocked.push(path)
+      continue
+    } else {
+      await move(source, target)
+      if (stat.isFile()) await chmod(target, Number(stat.mode) & 0o7777)
+    }
+    if (isRoot()) await lchown(target, owner.uid, owner.gid)
+    written++
+  }
+  // Last, since a folder may be read-only; deepest first, since it may be closed.
+  for (const { path, mode } of folders.reverse()) await chmod(bytes(workspace, path), mode)
+  return written
+}
+
+/** Removes from the workspace what was sent and is not there any more in the guest. */
 async function deleteMissing(
-  workspace: string,
-  sent: Manifest,
-  present: ReadonlySet<BytePath>,
-  log: Log
+  { workspace, sent, log }: MirrorRequest,
+  left: ReadonlyMap<BytePath, BigIntStats>
 ): Promise<number> {
   let deleted = 0
+  // Folders come before what they hold, so in reverse they come last.
   for (const [path, entry] of [...sent].reverse()) {
-    if (present.has(path)) continue
+    const now = left.get(path)
+    if (now !== undefined && (entry.kind !== 'folder' || now.isDirectory())) continue
+    if (!(await isBelowRealFolders(workspace, path))) continue
     const target = bytes(workspace, path)
     const existing = await lstat(target, { bigint: true }).catch(() => undefined)
-    if (existing === undefined) continue
+    if (existing === undefined || existing.isDirectory() !== (entry.kind === 'folder')) continue
     if (entry.kind === 'folder') {
       // Something of the host's own may be in it.
-      if (existing.isDirectory())
-        deleted += await rmdir(target).then(
-          () => 1,
-          () => 0
-        )
+      const removed = await rmdir(target).then(
+        () => true,
+        () => false
+      )
+      if (removed && now === undefined) deleted++
     } else if (existing.size !== entry.size || existing.mtimeNs !== entry.mtimeNs) {
-      log.warn(`${path} was deleted in the guest, but changed on the host meanwhile: kept`)
+      log.warn(`${shown(path)} was deleted in the guest, but changed on the host meanwhile: kept`)
     } else {
       await unlink(target)
       deleted++
@@ -109,6 +123,19 @@ async function deleteMissing(
   }
   return deleted
 }
+
+/** Whether no folder on the way to a path is a link by now: it could lead anywhere. */
+async function isBelowRealFolders(workspace: string, path: BytePath): Promise<boolean> {
+  const parents = path.split('/').slice(0, -1)
+  for (let depth = 1; depth <= parents.length; depth++) {
+    const parent = await lstat(bytes(workspace, parents.slice(0, depth).join('/'))).catch(() => undefined)
+    if (parent?.isDirectory() !== true) return false
+  }
+  return true
+}
+
+/** A path for readers. */
+const shown = (path: BytePath): string => Buffer.from(path, 'latin1').toString('utf8')
 
 /** ext4 on the volume keeps whole seconds of what came from the host. */
 function changedOnlyHere(
@@ -158,7 +185,11 @@ async function move(source: Buffer, target: Buffer): Promise<void> {
       await symlink(await readlink(source, { encoding: 'buffer' }), target)
       return
     }
-    const beside = Buffer.concat([target, Buffer.from('.pi-qemu-partial')])
+    // A name of its own: the target's may be as long as a name can be.
+    const beside = Buffer.concat([
+      target.subarray(0, target.lastIndexOf('/') + 1),
+      Buffer.from(`.pi-qemu-${process.pid}`)
+    ])
     await copyFile(source, beside)
     await utimes(beside, stat.atime, stat.mtime)
     await rename(beside, target)

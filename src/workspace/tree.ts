@@ -19,7 +19,7 @@ export type Excluded = (path: BytePath, isFolder: boolean) => boolean
 /** Patterns as in .gitignore, relative to the workspace. */
 export function excluding(patterns: readonly string[]): Excluded {
   if (patterns.length === 0) return () => false
-  const rules = ignore().add([...patterns])
+  const rules = ignore({ ignorecase: false }).add([...patterns])
   return (path, isFolder) => rules.ignores(Buffer.from(path, 'latin1').toString('utf8') + (isFolder ? '/' : ''))
 }
 

@@ -15,7 +15,7 @@ const room = 16 * GiB
 /** What was handed over: enough to tell later what changed on either side. */
 export type Manifest = ReadonlyMap<
   BytePath,
-  { readonly kind: 'file' | 'folder' | 'other'; readonly size: bigint; readonly mtimeNs: bigint }
+  { readonly kind: 'file' | 'folder' | 'link'; readonly size: bigint; readonly mtimeNs: bigint }
 >
 
 export interface VolumeRequest {
@@ -32,7 +32,7 @@ export interface VolumeRequest {
 
 /** Makes an ext4 volume of the workspace: no copy over the emulated network, and the guest reads only what it needs. */
 export async function makeVolume({ workspace, excluded, owner, file, runFolder }: VolumeRequest): Promise<Manifest> {
-  const manifest = new Map<BytePath, { kind: 'file' | 'folder' | 'other'; size: bigint; mtimeNs: bigint }>()
+  const manifest = new Map<BytePath, { kind: 'file' | 'folder' | 'link'; size: bigint; mtimeNs: bigint }>()
   let size = 0
   const seen = { exclusions: false }
   const noted: Excluded = (path, isFolder) => {
@@ -42,8 +42,10 @@ export async function makeVolume({ workspace, excluded, owner, file, runFolder }
   }
   if (workspace !== undefined) {
     for await (const { path, stat } of walk(workspace, noted)) {
+      // Sockets, pipes and devices do not travel.
+      if (!stat.isFile() && !stat.isDirectory() && !stat.isSymbolicLink()) continue
       manifest.set(path, {
-        kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : 'other',
+        kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : 'link',
         size: stat.size,
         mtimeNs: stat.mtimeNs
       })
