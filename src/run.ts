@@ -5,7 +5,7 @@ import { constants } from 'node:os'
 import { excluding, makeVolume, mirror, readVolume, workspaceLabel, type Manifest } from './workspace'
 import { Guest, guestDirectory, lostGuest, waitForLogin, watchGuest, writeSshConfig, type Login } from './guest'
 import type { Home } from './host/paths'
-import { ensureTools, toolVersion } from './host/tools'
+import { ensureTools, hasVersion, toolVersion } from './host/tools'
 import { chooseUser, makeKeys, makeOverlay, prepareImage, saveDisk, type PreparedImage } from './images'
 import type { Inputs, OutputName } from './inputs'
 import type { Journal } from './journal'
@@ -81,9 +81,11 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
     return Promise.resolve()
   })
   await phases.run('tools', 'Tools of the host', async () => {
-    await ensureTools(toolsFor(inputs), log)
-    const version = await toolVersion('qemu-system-aarch64')
-    log.info(version)
+    const needed = toolsFor(inputs)
+    await ensureTools(needed, log)
+    const versions = await Promise.all(needed.filter(hasVersion).map(toolVersion))
+    for (const line of versions) log.info(line)
+    const version = versions[0] ?? ''
     output('qemu-version', /version ([\d.]+)/.exec(version)?.[1] ?? version)
   })
   const image = await phases.run('image', 'Image in place', () =>

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { debianImage } from '../kit/debian-image'
 import { miniImage } from '../kit/mini-image'
 import { needs } from '../kit/needs'
 import { run } from '../kit/run'
@@ -63,6 +64,23 @@ describe('a boot that fails says why, as soon as it is known', () => {
     expect(result.outputs['outcome']).toBe('boot-failed')
     expect(errors(result)).toEqual([expect.stringMatching(/panicked|no init to start/)])
     expect(result.seconds).toBeLessThan(60)
+    await step.post()
+  })
+
+  test('a guest without a network device', async () => {
+    const step = job.step({ board, sync: 'none', run: 'true', append: 'module_blacklist=virtio_net' })
+    const result = await step.main()
+    expect(result.outputs['outcome']).toBe('boot-failed')
+    expect(errors(result)).toEqual([expect.stringMatching(/the guest has no network interface/)])
+    await step.post()
+  })
+
+  test('a systemd guest that stops in emergency mode', async () => {
+    const image = await debianImage()
+    const step = job.step({ image, board, sync: 'none', run: 'true', append: 'systemd.unit=emergency.target' })
+    const result = await step.main()
+    expect(result.outputs['outcome']).toBe('boot-failed')
+    expect(errors(result)).toEqual([expect.stringMatching(/stopped in emergency mode/)])
     await step.post()
   })
 

@@ -58089,6 +58089,10 @@ async function missingTools(names) {
     }
     return missing;
 }
+/** Whether a tool tells its version. */
+function tools_hasVersion(name) {
+    return 'version' in tools[name];
+}
 /** First line of a tool's own version message. */
 async function tools_toolVersion(name) {
     const row = tools[name];
@@ -61084,9 +61088,12 @@ async function bootPi(inputs, context) {
         return Promise.resolve();
     });
     await phases.run('tools', 'Tools of the host', async () => {
-        await ensureTools(toolsFor(inputs), log);
-        const version = await toolVersion('qemu-system-aarch64');
-        log.info(version);
+        const needed = toolsFor(inputs);
+        await ensureTools(needed, log);
+        const versions = await Promise.all(needed.filter(hasVersion).map(toolVersion));
+        for (const line of versions)
+            log.info(line);
+        const version = versions[0] ?? '';
         output('qemu-version', /version ([\d.]+)/.exec(version)?.[1] ?? version);
     });
     const image = await phases.run('image', 'Image in place', () => prepareImage({ image: inputs.image, sha256: inputs.imageSha256, provision: inputs.provision, user: inputs.user }, { home, runFolder: journal.folder, log }));

@@ -63,6 +63,11 @@ export async function missingTools(names: readonly ToolName[]): Promise<readonly
   return missing
 }
 
+/** Whether a tool tells its version. */
+export function hasVersion(name: ToolName): boolean {
+  return 'version' in tools[name]
+}
+
 /** First line of a tool's own version message. */
 export async function toolVersion(name: ToolName): Promise<string> {
   const row: Tool = tools[name]
