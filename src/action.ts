@@ -18,6 +18,7 @@ export async function main(): Promise<void> {
     log: actionLog,
     // The logs are for later steps, such as an upload; post removes them.
     keepLogs: 'always',
+    hasPost: true,
     output: (name, value) => {
       outputs.set(name, value)
       core.setOutput(name, value)

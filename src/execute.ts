@@ -20,6 +20,8 @@ export interface Request {
   readonly work?: (inputs: Inputs, context: Context) => Promise<Pick<Report, 'outcome' | 'exitCode' | 'signal'>>
   /** Called with the run's folder once there is one. */
   readonly started?: (folder: string) => unknown
+  /** Whether a post step follows, which has to be told of the run. */
+  readonly hasPost: boolean
   /** Whether logs stay after a run that went well. */
   readonly keepLogs: 'always' | 'on-failure'
 }
@@ -46,6 +48,7 @@ export async function execute({
   output,
   work = run,
   started,
+  hasPost,
   keepLogs
 }: Request): Promise<Report> {
   const phases = new Phases(log)
@@ -55,7 +58,7 @@ export async function execute({
   try {
     const inputs = parseInputs(raw, { env, workspace })
     const home = homeFolders(env)
-    journal = Journal.create(home)
+    journal = Journal.create(home, { tellPost: hasPost })
     started?.(journal.folder)
     tearDownOnSignals(journal.folder, log)
     const write = (stream: NodeJS.WriteStream) => (chunk: Buffer) => {
@@ -86,9 +89,16 @@ export async function execute({
   return report
 }
 
+/** Whatever ends this process early, short of SIGKILL: what it made goes first. */
 function tearDownOnSignals(folder: string, log: Log): void {
   const signals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const
   let ending = false
+  process.on('uncaughtException', error => {
+    if (ending) return
+    ending = true
+    log.error(describeFailure(error))
+    void undo(folder, log, { keepLogs: true }).finally(() => process.exit(ownStatus.fault))
+  })
   for (const [name, number] of Object.entries(signals)) {
     process.on(name, () => {
       if (ending) return

@@ -49,12 +49,12 @@ export class Journal {
   ) {}
 
   /** Starts a run: a new folder below `runs`, readable by this user alone. Its name marks all processes of the run. */
-  static create(home: Home): Journal {
+  static create(home: Home, { tellPost = false } = {}): Journal {
     for (const path of [home.runs, home.logs]) mkdirSync(path, { recursive: true, mode: 0o700 })
     const name = `run-${randomBytes(6).toString('hex')}`
     const folder = join(realpathSync(home.runs), name)
     // Post has to know of the folder even if we die between the next two lines.
-    if (process.env['GITHUB_STATE']) core.saveState(stateName, folder)
+    if (tellPost) core.saveState(stateName, folder)
     mkdirSync(folder, { mode: 0o700 })
     const journal = new Journal(folder, logsOf(folder))
     const owner = identify(process.pid)

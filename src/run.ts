@@ -10,7 +10,7 @@ import { chooseUser, makeKeys, makeOverlay, prepareImage, saveDisk, type Prepare
 import type { Inputs, OutputName } from './inputs'
 import type { Journal } from './journal'
 import { describePlan, planMachine, toolsFor } from './plan'
-import { quitQemu, runFiles, SerialLog, startQemu, type Qemu } from './qemu'
+import { qemuArguments, qemuProgram, quitQemu, runFiles, SerialLog, startQemu, type Qemu } from './qemu'
 import { TimeLimit, type Outcome } from './report/errors'
 import type { Log } from './report/log'
 import type { Phases } from './report/phases'
@@ -100,6 +100,7 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   )
   const { board } = machine
   output('board', board.name)
+  log.debug([qemuProgram, ...qemuArguments(machine)].join(' '))
   log.info(`${board.title}: ${board.fidelity}`)
   const serial = new SerialLog(journal.logs, board.uarts)
   const qemu = await phases.run('qemu', 'Start QEMU', () => startQemu(machine, journal))
@@ -125,7 +126,10 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
 
   const guest = new Guest(session, user, journal.id)
   const shared = inputs.sync === 'none' ? undefined : inputs.workspace
-  const workingDirectory = guestDirectory(inputs.workingDirectory, shared)
+  const workingDirectory = guestDirectory(inputs.workingDirectory, {
+    workspace: shared,
+    home: image.users[user]?.home ?? '/'
+  })
   try {
     await phases.run('setup', 'Set up the guest', () =>
       guest.setUp({

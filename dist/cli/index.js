@@ -57598,13 +57598,13 @@ class Journal {
         this.logs = logs;
     }
     /** Starts a run: a new folder below `runs`, readable by this user alone. Its name marks all processes of the run. */
-    static create(home) {
+    static create(home, { tellPost = false } = {}) {
         for (const path of [home.runs, home.logs])
             (0,external_node_fs_namespaceObject.mkdirSync)(path, { recursive: true, mode: 0o700 });
         const name = `run-${(0,external_node_crypto_.randomBytes)(6).toString('hex')}`;
         const folder = (0,external_node_path_namespaceObject.join)((0,external_node_fs_namespaceObject.realpathSync)(home.runs), name);
         // Post has to know of the folder even if we die between the next two lines.
-        if (process.env['GITHUB_STATE'])
+        if (tellPost)
             saveState(stateName, folder);
         (0,external_node_fs_namespaceObject.mkdirSync)(folder, { mode: 0o700 });
         const journal = new Journal(folder, logsOf(folder));
@@ -58914,6 +58914,8 @@ function setupText({ folder, user, clock, script, mount }) {
     if (mount !== undefined) {
         const path = shellQuote(mount.path);
         lines.push(`mkdir -p ${path}`, 
+        // A workspace under /root, say, has to be reachable for the user who runs the script.
+        `parent=$(dirname ${path}); while [ "$parent" != / ]; do chmod o+x "$parent"; parent=$(dirname "$parent"); done`, 
         // A disk on the emulated USB appears seconds after boot.
         `tries=0; until device=$(findfs LABEL=${mount.label} 2>/dev/null); do tries=$((tries + 1)); [ $tries -lt 120 ] || { echo "no volume ${mount.label}" >&2; exit 1; }; sleep 0.25; done`, `mount -t ext4 -o noatime "$device" ${path}`);
     }
@@ -58923,7 +58925,7 @@ function setupText({ folder, user, clock, script, mount }) {
         const start = [
             ...Object.entries(script.env).map(([name, text]) => `export ${name}=${shellQuote(text)}`),
             `echo $$ > ${folder}/pid`,
-            `cd ${directory}`.trim(),
+            `cd ${directory} || exit`,
             shellCommand(script.shell, scriptFile)
         ].join('\n');
         lines.push(...(directory === '' ? [] : [`[ -d ${directory} ] || exit ${noSuchDirectory}`]), `printf %s ${shellQuote(script.run)} > ${scriptFile}`, `printf %s ${shellQuote(start)} > ${folder}/start`, `: > ${folder}/pid`, 
@@ -58955,13 +58957,9 @@ function freezeText(path) {
 function thawText(path) {
     return `fsfreeze --unfreeze ${shellQuote(path)}`;
 }
-/** Absolute working directory in the guest; relative ones start in the workspace, if there is one. */
-function guestDirectory(directory, workspace) {
-    if (directory === undefined)
-        return workspace;
-    if (external_node_path_namespaceObject.posix.isAbsolute(directory))
-        return external_node_path_namespaceObject.posix.normalize(directory);
-    return workspace === undefined ? directory : external_node_path_namespaceObject.posix.join(workspace, directory);
+/** Absolute working directory in the guest, where a relative one starts; undefined for where a login starts. */
+function guestDirectory(directory, { workspace, home }) {
+    return directory === undefined ? workspace : external_node_path_namespaceObject.posix.resolve(workspace ?? home, directory);
 }
 
 ;// CONCATENATED MODULE: ./src/guest/guest.ts
@@ -61298,6 +61296,7 @@ async function bootPi(inputs, context) {
     const { login, sent, machine, keyFile } = await phases.run('disk', 'Disk, keys and workspace of this run', () => makeDisks(inputs, image, user, context));
     const { board } = machine;
     output('board', board.name);
+    log.debug([qemuProgram, ...qemuArguments(machine)].join(' '));
     log.info(`${board.title}: ${board.fidelity}`);
     const serial = new SerialLog(journal.logs, board.uarts);
     const qemu = await phases.run('qemu', 'Start QEMU', () => startQemu(machine, journal));
@@ -61321,7 +61320,10 @@ async function bootPi(inputs, context) {
         output(name, value);
     const guest = new Guest(session, user, journal.id);
     const shared = inputs.sync === 'none' ? undefined : inputs.workspace;
-    const workingDirectory = guestDirectory(inputs.workingDirectory, shared);
+    const workingDirectory = guestDirectory(inputs.workingDirectory, {
+        workspace: shared,
+        home: image.users[user]?.home ?? '/'
+    });
     try {
         await phases.run('setup', 'Set up the guest', () => guest.setUp({
             clock: Date.now(),
@@ -61444,7 +61446,7 @@ const ownStatus = { fault: 125, timeLimit: 124 };
  * One whole run, the same from a workflow and a terminal: inputs, work, outcome, teardown. Never throws; a signal that
  * asks this process to end tears down first.
  */
-async function execute({ raw, env, workspace, log, output, work = run, started, keepLogs }) {
+async function execute({ raw, env, workspace, log, output, work = run, started, hasPost, keepLogs }) {
     const phases = new Phases(log);
     let report;
     let journal;
@@ -61452,7 +61454,7 @@ async function execute({ raw, env, workspace, log, output, work = run, started, 
     try {
         const inputs = parseInputs(raw, { env, workspace });
         const home = homeFolders(env);
-        journal = Journal.create(home);
+        journal = Journal.create(home, { tellPost: hasPost });
         started?.(journal.folder);
         tearDownOnSignals(journal.folder, log);
         const write = (stream) => (chunk) => {
@@ -61484,9 +61486,17 @@ async function execute({ raw, env, workspace, log, output, work = run, started, 
         await undo(journal.folder, log, { keepLogs: keepLogs === 'always' || report.failure !== undefined });
     return report;
 }
+/** Whatever ends this process early, short of SIGKILL: what it made goes first. */
 function tearDownOnSignals(folder, log) {
     const signals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 };
     let ending = false;
+    process.on('uncaughtException', error => {
+        if (ending)
+            return;
+        ending = true;
+        log.error(describeFailure(error));
+        void undo(folder, log, { keepLogs: true }).finally(() => process.exit(ownStatus.fault));
+    });
     for (const [name, number] of Object.entries(signals)) {
         process.on(name, () => {
             if (ending)
@@ -61773,7 +61783,7 @@ async function run_shellCommand({ raw, log }) {
 }
 function onTerminal({ raw, log }, known, work, started) {
     return execute({
-        ...{ raw, log, started, keepLogs: 'on-failure', env: process.env, workspace: process.cwd() },
+        ...{ raw, log, started, keepLogs: 'on-failure', hasPost: false, env: process.env, workspace: process.cwd() },
         output: (name, value) => known.set(name, value),
         ...(work !== undefined && { work })
     });

@@ -57526,13 +57526,13 @@ class journal_Journal {
         this.logs = logs;
     }
     /** Starts a run: a new folder below `runs`, readable by this user alone. Its name marks all processes of the run. */
-    static create(home) {
+    static create(home, { tellPost = false } = {}) {
         for (const path of [home.runs, home.logs])
             (0,external_node_fs_namespaceObject.mkdirSync)(path, { recursive: true, mode: 0o700 });
         const name = `run-${(0,external_node_crypto_.randomBytes)(6).toString('hex')}`;
         const folder = (0,external_node_path_namespaceObject.join)((0,external_node_fs_namespaceObject.realpathSync)(home.runs), name);
         // Post has to know of the folder even if we die between the next two lines.
-        if (process.env['GITHUB_STATE'])
+        if (tellPost)
             saveState(stateName, folder);
         (0,external_node_fs_namespaceObject.mkdirSync)(folder, { mode: 0o700 });
         const journal = new journal_Journal(folder, logsOf(folder));
@@ -58788,6 +58788,8 @@ function script_setupText({ folder, user, clock, script, mount }) {
     if (mount !== undefined) {
         const path = shellQuote(mount.path);
         lines.push(`mkdir -p ${path}`, 
+        // A workspace under /root, say, has to be reachable for the user who runs the script.
+        `parent=$(dirname ${path}); while [ "$parent" != / ]; do chmod o+x "$parent"; parent=$(dirname "$parent"); done`, 
         // A disk on the emulated USB appears seconds after boot.
         `tries=0; until device=$(findfs LABEL=${mount.label} 2>/dev/null); do tries=$((tries + 1)); [ $tries -lt 120 ] || { echo "no volume ${mount.label}" >&2; exit 1; }; sleep 0.25; done`, `mount -t ext4 -o noatime "$device" ${path}`);
     }
@@ -58797,7 +58799,7 @@ function script_setupText({ folder, user, clock, script, mount }) {
         const start = [
             ...Object.entries(script.env).map(([name, text]) => `export ${name}=${shellQuote(text)}`),
             `echo $$ > ${folder}/pid`,
-            `cd ${directory}`.trim(),
+            `cd ${directory} || exit`,
             shellCommand(script.shell, scriptFile)
         ].join('\n');
         lines.push(...(directory === '' ? [] : [`[ -d ${directory} ] || exit ${script_noSuchDirectory}`]), `printf %s ${shellQuote(script.run)} > ${scriptFile}`, `printf %s ${shellQuote(start)} > ${folder}/start`, `: > ${folder}/pid`, 
@@ -58829,13 +58831,9 @@ function script_freezeText(path) {
 function script_thawText(path) {
     return `fsfreeze --unfreeze ${shellQuote(path)}`;
 }
-/** Absolute working directory in the guest; relative ones start in the workspace, if there is one. */
-function script_guestDirectory(directory, workspace) {
-    if (directory === undefined)
-        return workspace;
-    if (posix.isAbsolute(directory))
-        return posix.normalize(directory);
-    return workspace === undefined ? directory : posix.join(workspace, directory);
+/** Absolute working directory in the guest, where a relative one starts; undefined for where a login starts. */
+function script_guestDirectory(directory, { workspace, home }) {
+    return directory === undefined ? workspace : posix.resolve(workspace ?? home, directory);
 }
 
 ;// CONCATENATED MODULE: ./src/guest/guest.ts
@@ -60868,7 +60866,7 @@ class qmp_Qmp {
 
 
 /** The program for a 64- or 32-bit Arm guest; the 64-bit one runs both. */
-const qemuProgram = 'qemu-system-aarch64';
+const process_qemuProgram = 'qemu-system-aarch64';
 const startTimeout = 15_000;
 /**
  * Starts QEMU in the run's folder and waits until it listens.
@@ -60878,7 +60876,7 @@ async function process_startQemu(machine, journal) {
     const { folder, logs } = journal;
     const args = qemuArguments(machine);
     const log = openSync(join(logs, logFiles.qemu), 'a');
-    const child = spawn(qemuProgram, args, { cwd: folder, detached: true, stdio: ['ignore', log, log] });
+    const child = spawn(process_qemuProgram, args, { cwd: folder, detached: true, stdio: ['ignore', log, log] });
     closeSync(log);
     let exit;
     const ended = () => exit;
@@ -60891,7 +60889,7 @@ async function process_startQemu(machine, journal) {
     child.unref();
     const identity = child.pid === undefined ? undefined : identify(child.pid);
     if (identity !== undefined)
-        journal.record({ kind: 'process', name: qemuProgram, process: identity });
+        journal.record({ kind: 'process', name: process_qemuProgram, process: identity });
     const deadline = Date.now() + startTimeout;
     while (!existsSync(join(folder, runFiles.qmp)) && exit === undefined && Date.now() < deadline)
         await sleep(20);
@@ -61101,6 +61099,7 @@ async function bootPi(inputs, context) {
     const { login, sent, machine, keyFile } = await phases.run('disk', 'Disk, keys and workspace of this run', () => makeDisks(inputs, image, user, context));
     const { board } = machine;
     output('board', board.name);
+    log.debug([qemuProgram, ...qemuArguments(machine)].join(' '));
     log.info(`${board.title}: ${board.fidelity}`);
     const serial = new SerialLog(journal.logs, board.uarts);
     const qemu = await phases.run('qemu', 'Start QEMU', () => startQemu(machine, journal));
@@ -61124,7 +61123,10 @@ async function bootPi(inputs, context) {
         output(name, value);
     const guest = new Guest(session, user, journal.id);
     const shared = inputs.sync === 'none' ? undefined : inputs.workspace;
-    const workingDirectory = guestDirectory(inputs.workingDirectory, shared);
+    const workingDirectory = guestDirectory(inputs.workingDirectory, {
+        workspace: shared,
+        home: image.users[user]?.home ?? '/'
+    });
     try {
         await phases.run('setup', 'Set up the guest', () => guest.setUp({
             clock: Date.now(),
@@ -61247,7 +61249,7 @@ const ownStatus = { fault: 125, timeLimit: 124 };
  * One whole run, the same from a workflow and a terminal: inputs, work, outcome, teardown. Never throws; a signal that
  * asks this process to end tears down first.
  */
-async function execute_execute({ raw, env, workspace, log, output, work = run, started, keepLogs }) {
+async function execute_execute({ raw, env, workspace, log, output, work = run, started, hasPost, keepLogs }) {
     const phases = new Phases(log);
     let report;
     let journal;
@@ -61255,7 +61257,7 @@ async function execute_execute({ raw, env, workspace, log, output, work = run, s
     try {
         const inputs = parseInputs(raw, { env, workspace });
         const home = homeFolders(env);
-        journal = Journal.create(home);
+        journal = Journal.create(home, { tellPost: hasPost });
         started?.(journal.folder);
         tearDownOnSignals(journal.folder, log);
         const write = (stream) => (chunk) => {
@@ -61287,9 +61289,17 @@ async function execute_execute({ raw, env, workspace, log, output, work = run, s
         await undo(journal.folder, log, { keepLogs: keepLogs === 'always' || report.failure !== undefined });
     return report;
 }
+/** Whatever ends this process early, short of SIGKILL: what it made goes first. */
 function tearDownOnSignals(folder, log) {
     const signals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 };
     let ending = false;
+    process.on('uncaughtException', error => {
+        if (ending)
+            return;
+        ending = true;
+        log.error(describeFailure(error));
+        void undo(folder, log, { keepLogs: true }).finally(() => process.exit(ownStatus.fault));
+    });
     for (const [name, number] of Object.entries(signals)) {
         process.on(name, () => {
             if (ending)
@@ -61355,6 +61365,7 @@ async function main() {
         log: actionLog,
         // The logs are for later steps, such as an upload; post removes them.
         keepLogs: 'always',
+        hasPost: true,
         output: (name, value) => {
             outputs.set(name, value);
             core.setOutput(name, value);

@@ -70,7 +70,7 @@ function onTerminal(
   started: (folder: string) => unknown
 ): Promise<Report> {
   return execute({
-    ...{ raw, log, started, keepLogs: 'on-failure', env: process.env, workspace: process.cwd() },
+    ...{ raw, log, started, keepLogs: 'on-failure', hasPost: false, env: process.env, workspace: process.cwd() },
     output: (name, value) => known.set(name, value),
     ...(work !== undefined && { work })
   })

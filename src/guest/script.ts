@@ -62,6 +62,8 @@ export function setupText({ folder, user, clock, script, mount }: SetupRequest):
     const path = shellQuote(mount.path)
     lines.push(
       `mkdir -p ${path}`,
+      // A workspace under /root, say, has to be reachable for the user who runs the script.
+      `parent=$(dirname ${path}); while [ "$parent" != / ]; do chmod o+x "$parent"; parent=$(dirname "$parent"); done`,
       // A disk on the emulated USB appears seconds after boot.
       `tries=0; until device=$(findfs LABEL=${mount.label} 2>/dev/null); do tries=$((tries + 1)); [ $tries -lt 120 ] || { echo "no volume ${mount.label}" >&2; exit 1; }; sleep 0.25; done`,
       `mount -t ext4 -o noatime "$device" ${path}`
@@ -73,7 +75,7 @@ export function setupText({ folder, user, clock, script, mount }: SetupRequest):
     const start = [
       ...Object.entries(script.env).map(([name, text]) => `export ${name}=${shellQuote(text)}`),
       `echo $$ > ${folder}/pid`,
-      `cd ${directory}`.trim(),
+      `cd ${directory} || exit`,
       shellCommand(script.shell, scriptFile)
     ].join('\n')
     lines.push(
@@ -116,9 +118,10 @@ export function thawText(path: string): string {
   return `fsfreeze --unfreeze ${shellQuote(path)}`
 }
 
-/** Absolute working directory in the guest; relative ones start in the workspace, if there is one. */
-export function guestDirectory(directory: string | undefined, workspace: string | undefined): string | undefined {
-  if (directory === undefined) return workspace
-  if (posix.isAbsolute(directory)) return posix.normalize(directory)
-  return workspace === undefined ? directory : posix.join(workspace, directory)
+/** Absolute working directory in the guest, where a relative one starts; undefined for where a login starts. */
+export function guestDirectory(
+  directory: string | undefined,
+  { workspace, home }: { readonly workspace: string | undefined; readonly home: string }
+): string | undefined {
+  return directory === undefined ? workspace : posix.resolve(workspace ?? home, directory)
 }
