@@ -1,7 +1,7 @@
 import * as core from '@actions/core'
+import { actionsCache } from './cache'
 import { execute } from './execute'
 import { definitions, type RawInputs } from './inputs'
-import { Journal, undo } from './journal'
 import { actionLog } from './report/log'
 import { writeSummary } from './report/summary'
 
@@ -19,6 +19,7 @@ export async function main(): Promise<void> {
     // The logs are for later steps, such as an upload; post removes them.
     keepLogs: 'always',
     hasPost: true,
+    shared: actionsCache,
     output: (name, value) => {
       outputs.set(name, value)
       core.setOutput(name, value)
@@ -36,15 +37,6 @@ export async function main(): Promise<void> {
   await writeSummary(report, outputs).catch((error: unknown) => {
     core.debug(String(error))
   })
-  process.exitCode = report.exitCode
-}
-
-/** The action's post step: whatever main left, however it ended. Never fails the job. */
-export async function post(): Promise<void> {
-  const folder = Journal.fromState()
-  if (folder === undefined) {
-    core.info('Nothing to tear down')
-    return
-  }
-  if (await undo(folder, actionLog)) core.info('Torn down')
+  // Not by itself: a cache that never answers would hold the process.
+  process.exit(report.exitCode)
 }

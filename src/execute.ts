@@ -1,3 +1,4 @@
+import type { SharedCache } from './images'
 import { homeFolders } from './host/paths'
 import { parseInputs, type OutputName, type RawInputs } from './inputs'
 import { Journal, undo } from './journal'
@@ -22,6 +23,8 @@ export interface Request {
   readonly started?: (folder: string) => unknown
   /** Whether a post step follows, which has to be told of the run. */
   readonly hasPost: boolean
+  /** Prepared images of other jobs, given the folder for exchanging them. */
+  readonly shared?: (exchange: string) => SharedCache | undefined
   /** Whether logs stay after a run that went well. */
   readonly keepLogs: 'always' | 'on-failure'
 }
@@ -49,6 +52,7 @@ export async function execute({
   work = run,
   started,
   hasPost,
+  shared,
   keepLogs
 }: Request): Promise<Report> {
   const phases = new Phases(log)
@@ -65,6 +69,7 @@ export async function execute({
       stream.write(chunk)
     }
     const context: Context = {
+      shared: inputs.cache === 'off' ? undefined : shared?.(home.exchange),
       home,
       journal,
       log,

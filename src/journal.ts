@@ -28,8 +28,8 @@ export type Entry =
   | { readonly kind: 'processes' }
   /** One long-lived process, by name. */
   | { readonly kind: 'process'; readonly name: string; readonly process: ProcessIdentity }
-  /** A file that is being written outside the run's folder; removed unless `done` follows. */
-  | { readonly kind: 'partial-file'; readonly path: string }
+  /** A file or folder that is being made outside the run's folder; removed unless `done` follows. */
+  | { readonly kind: 'partial'; readonly path: string }
   | { readonly kind: 'done'; readonly path: string }
   /** The Pi is meant to stay up after main. */
   | { readonly kind: 'kept' }
@@ -147,10 +147,10 @@ export async function undo(folder: string, log: Log, { keepLogs = false } = {}):
           async () => (await end(marked(runMarker, basename(folder)))).length === 0
         )
         break
-      case 'partial-file':
+      case 'partial':
         if (entries.some(other => other.kind === 'done' && other.path === entry.path)) break
         await attempt(entry.path, async () => {
-          await rm(entry.path, { force: true })
+          await rm(entry.path, { recursive: true, force: true })
           return true
         })
         break

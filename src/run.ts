@@ -6,7 +6,15 @@ import { excluding, makeVolume, mirror, readVolume, workspaceLabel, type Manifes
 import { Guest, guestDirectory, lostGuest, waitForLogin, watchGuest, writeSshConfig, type Login } from './guest'
 import type { Home } from './host/paths'
 import { ensureTools, hasVersion, toolVersion } from './host/tools'
-import { chooseUser, makeKeys, makeOverlay, prepareImage, saveDisk, type PreparedImage } from './images'
+import {
+  chooseUser,
+  makeKeys,
+  makeOverlay,
+  prepareImage,
+  saveDisk,
+  type PreparedImage,
+  type SharedCache
+} from './images'
 import type { Inputs, OutputName } from './inputs'
 import type { Journal } from './journal'
 import { describePlan, planMachine, toolsFor } from './plan'
@@ -26,6 +34,8 @@ export interface Context {
   readonly stderr: (chunk: Buffer) => void
   /** Called with each output as soon as it is known. */
   readonly output: (name: OutputName, value: string) => void
+  /** Prepared images of other jobs. */
+  readonly shared?: SharedCache | undefined
 }
 
 export interface Result {
@@ -88,12 +98,16 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
     const version = versions[0] ?? ''
     output('qemu-version', /version ([\d.]+)/.exec(version)?.[1] ?? version)
   })
-  const image = await phases.run('image', 'Image in place', () =>
-    prepareImage(
-      { image: inputs.image, sha256: inputs.imageSha256, provision: inputs.provision, user: inputs.user },
-      { home, runFolder: journal.folder, log }
-    )
-  )
+  const { image, cached, key } = await phases.run('image', 'Image in place', () => {
+    const { image: ref, imageSha256: sha256, provision, user: asked, cache } = inputs
+    return prepareImage({ image: ref, sha256, provision, user: asked, cache }, { home, journal, log }, context.shared)
+  })
+  output('cache-hit', cached ? 'prepared' : 'none')
+  if (!cached && inputs.cache === 'auto' && context.shared !== undefined) {
+    const shared = context.shared
+    // At once, and not at the end: a script that fails still leaves a warm cache.
+    await phases.run('cache-save', 'Save the prepared image', () => shared.save(key, image.folder, context))
+  }
   const user = chooseUser(image.users, inputs.user)
   const { login, sent, machine, keyFile } = await phases.run('disk', 'Disk, keys and workspace of this run', () =>
     makeDisks(inputs, image, user, context)

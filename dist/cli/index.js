@@ -54099,6 +54099,7 @@ function homeFolders(env) {
         runs: (0,external_node_path_namespaceObject.join)(root, 'runs'),
         logs: (0,external_node_path_namespaceObject.join)(root, 'logs'),
         images: (0,external_node_path_namespaceObject.join)(root, 'images'),
+        exchange: (0,external_node_path_namespaceObject.join)(root, 'exchange'),
         sources: (0,external_node_path_namespaceObject.join)(root, 'sources')
     };
 }
@@ -54247,6 +54248,7 @@ const definitions = [
     definitions_define('qemu-args', 'ARGS', '', 'More arguments for QEMU, split at blanks; quotes group.'),
     definitions_define('provision', 'auto|none', 'auto', '`auto` prepares the image for an unattended login, offline and on a copy. `none` leaves it as it is; then `ssh-key` is needed.'),
     definitions_define('ssh-key', 'FILE', '', 'Private key that the image already accepts for `user`. Only with `provision: none`.'),
+    definitions_define('cache', 'auto|off|read-only', 'auto', 'Prepared images: `auto` keeps and reuses them (in a workflow also in the Actions cache), `read-only` saves nothing there, `off` prepares anew.'),
     definitions_define('boot-timeout', 'TIME', '10m', 'How long SSH may take to answer (`90s`, `10m`).'),
     definitions_define('run-timeout', 'TIME', '', 'How long the script may run (`90s`, `2h`). Default: no limit.'),
     definitions_define('keep-running', 'true|false', 'false', 'Leave the Pi up for later steps, until the job ends.'),
@@ -54262,6 +54264,7 @@ const outputs = {
     'ssh-config': 'File for `ssh -F`; the host in it is called `pi`.',
     'serial-log': 'File with what the guest wrote to its serial console.',
     board: 'The emulated board.',
+    'cache-hit': '`prepared` if the image was prepared before, here or in another job; else `none`.',
     'qemu-version': 'Version of QEMU used.',
     'boot-seconds': "Seconds from QEMU's start to SSH.",
     timings: 'Seconds per phase, as JSON.'
@@ -54455,6 +54458,7 @@ function parseInputs(raw, { env, workspace }) {
         qemuArgs: get('qemu-args', words) ?? [],
         provision: get('provision', text => oneOf('auto', 'none')(text.trim())) ?? 'auto',
         sshKey: get('ssh-key', file),
+        cache: get('cache', text => oneOf('auto', 'off', 'read-only')(text.trim())) ?? 'auto',
         bootTimeout: get('boot-timeout', text => duration(text.trim())) ?? 600_000,
         runTimeout: get('run-timeout', text => duration(text.trim())),
         keepRunning: get('keep-running', text => truth(text.trim())) ?? false,
@@ -57687,11 +57691,11 @@ async function undo(folder, log, { keepLogs = false } = {}) {
                 await attempt('a package installation', async () => (await waitForEnd(marked(installMarker, (0,external_node_path_namespaceObject.basename)(folder)), installPatience)).length === 0);
                 await attempt('a process of this run', async () => (await end(marked(runMarker, (0,external_node_path_namespaceObject.basename)(folder)))).length === 0);
                 break;
-            case 'partial-file':
+            case 'partial':
                 if (entries.some(other => other.kind === 'done' && other.path === entry.path))
                     break;
                 await attempt(entry.path, async () => {
-                    await (0,promises_namespaceObject.rm)(entry.path, { force: true });
+                    await (0,promises_namespaceObject.rm)(entry.path, { recursive: true, force: true });
                     return true;
                 });
                 break;
@@ -60576,32 +60580,35 @@ async function remember(home, identity, sha256) {
 
 /** Raise when the shape of meta.json changes. */
 const metaVersion = 1;
-/** The image, from the cache if it was prepared before, else made now. */
-async function prepareImage(request, { home, runFolder, log }) {
+/** The image, from a cache if it was prepared before, else made now. */
+async function prepareImage(request, place, shared) {
+    const { home, journal, log } = place;
     const source = await openSource(request, home, log);
     const key = (sha256) => (0,external_node_crypto_.createHash)('sha256')
         .update(JSON.stringify([metaVersion, sha256, provisionVersion, request.provision, request.user ?? '']))
         .digest('hex')
         .slice(0, 24);
-    if (source.sha256 !== undefined) {
-        const cached = await load((0,external_node_path_namespaceObject.join)(home.images, key(source.sha256)));
-        if (cached !== undefined) {
+    const build = (0,external_node_path_namespaceObject.join)(journal.folder, 'build');
+    await (0,promises_namespaceObject.mkdir)(build);
+    if (source.sha256 !== undefined && request.cache !== 'off') {
+        const known = key(source.sha256);
+        const folder = (0,external_node_path_namespaceObject.join)(home.images, known);
+        let image = await load(folder);
+        if (image === undefined && (await shared?.restore(known, build, place)) === true)
+            image = await adopt(build, folder);
+        if (image !== undefined) {
             source.close?.();
-            log.info(`Already prepared: ${cached.title}, ${cached.architecture}, ${mib(cached.diskSize)}`);
-            return cached;
+            log.info(`Already prepared: ${image.title}, ${image.architecture}, ${mib(image.diskSize)}`);
+            return { image, cached: true, key: known };
         }
     }
-    const build = (0,external_node_path_namespaceObject.join)(runFolder, 'build');
-    await (0,promises_namespaceObject.mkdir)(build);
     const sha256 = await source.unpackTo((0,external_node_path_namespaceObject.join)(build, 'disk.img'), build);
     await make(build, request, log);
-    const folder = (0,external_node_path_namespaceObject.join)(home.images, key(sha256));
-    await (0,promises_namespaceObject.mkdir)(home.images, { recursive: true });
-    await adopt(build, folder);
-    const made = await load(folder);
-    if (made === undefined)
-        throw new Error(`the prepared image in ${folder} cannot be read back`);
-    return made;
+    // Without a cache it lives and goes with the run.
+    const image = request.cache === 'off' ? await load(build) : await adopt(build, (0,external_node_path_namespaceObject.join)(home.images, key(sha256)));
+    if (image === undefined)
+        throw new Error(`the prepared image in ${build} cannot be read back`);
+    return { image, cached: false, key: key(sha256) };
 }
 async function openSource({ image, sha256 }, home, log) {
     switch (image.kind) {
@@ -60667,17 +60674,21 @@ function chooseUser(users, asked) {
 }
 /** Moves a finished build into the cache. If another run was first, its result is as good as ours. */
 async function adopt(build, folder) {
+    if ((await load(build)) === undefined)
+        return undefined;
+    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(folder), { recursive: true });
     try {
         await (0,promises_namespaceObject.rename)(build, folder);
     }
     catch (error) {
+        if (!['ENOTEMPTY', 'EEXIST'].includes(error.code ?? ''))
+            throw error;
         if ((await load(folder)) === undefined) {
             await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
             await (0,promises_namespaceObject.rename)(build, folder);
         }
-        else if (!['ENOTEMPTY', 'EEXIST'].includes(error.code ?? ''))
-            throw error;
     }
+    return load(folder);
 }
 /** A prepared image in the cache; undefined if it is not there, or not whole. */
 async function load(folder) {
@@ -60750,7 +60761,7 @@ async function saveDisk({ image, overlay, target, journal, log }) {
     await root.apply(image.created.map(path => ({ kind: 'remove', path })), journal.folder);
     const made = await converted(raw, target.format);
     const partial = `${target.path}.partial`;
-    journal.record({ kind: 'partial-file', path: partial });
+    journal.record({ kind: 'partial', path: partial });
     await (0,promises_namespaceObject.rename)(made, partial).catch(async () => {
         await (0,promises_namespaceObject.copyFile)(made, partial);
     });
@@ -61291,7 +61302,16 @@ async function bootPi(inputs, context) {
         const version = versions[0] ?? '';
         output('qemu-version', /version ([\d.]+)/.exec(version)?.[1] ?? version);
     });
-    const image = await phases.run('image', 'Image in place', () => prepareImage({ image: inputs.image, sha256: inputs.imageSha256, provision: inputs.provision, user: inputs.user }, { home, runFolder: journal.folder, log }));
+    const { image, cached, key } = await phases.run('image', 'Image in place', () => {
+        const { image: ref, imageSha256: sha256, provision, user: asked, cache } = inputs;
+        return prepareImage({ image: ref, sha256, provision, user: asked, cache }, { home, journal, log }, context.shared);
+    });
+    output('cache-hit', cached ? 'prepared' : 'none');
+    if (!cached && inputs.cache === 'auto' && context.shared !== undefined) {
+        const shared = context.shared;
+        // At once, and not at the end: a script that fails still leaves a warm cache.
+        await phases.run('cache-save', 'Save the prepared image', () => shared.save(key, image.folder, context));
+    }
     const user = chooseUser(image.users, inputs.user);
     const { login, sent, machine, keyFile } = await phases.run('disk', 'Disk, keys and workspace of this run', () => makeDisks(inputs, image, user, context));
     const { board } = machine;
@@ -61446,7 +61466,7 @@ const ownStatus = { fault: 125, timeLimit: 124 };
  * One whole run, the same from a workflow and a terminal: inputs, work, outcome, teardown. Never throws; a signal that
  * asks this process to end tears down first.
  */
-async function execute({ raw, env, workspace, log, output, work = run, started, hasPost, keepLogs }) {
+async function execute({ raw, env, workspace, log, output, work = run, started, hasPost, shared, keepLogs }) {
     const phases = new Phases(log);
     let report;
     let journal;
@@ -61461,6 +61481,7 @@ async function execute({ raw, env, workspace, log, output, work = run, started, 
             stream.write(chunk);
         };
         const context = {
+            shared: inputs.cache === 'off' ? undefined : shared?.(home.exchange),
             home,
             journal,
             log,
@@ -61725,7 +61746,7 @@ async function cleanCommand(home, log, { cache }) {
     if (cache && busy.length > 0)
         log.warn('the cache is in use by a living run, and was kept');
     else if (cache)
-        for (const path of [home.images, home.sources])
+        for (const path of [home.images, home.sources, home.exchange])
             await (0,promises_namespaceObject.rm)(path, { recursive: true, force: true });
     return clean ? 0 : 1;
 }

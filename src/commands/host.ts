@@ -112,6 +112,7 @@ export async function cleanCommand(home: Home, log: Log, { cache }: { readonly c
     `${runs.length - busy.length} dead run(s) torn down${busy.length > 0 ? `, ${busy.length} alive and left alone` : ''}`
   )
   if (cache && busy.length > 0) log.warn('the cache is in use by a living run, and was kept')
-  else if (cache) for (const path of [home.images, home.sources]) await rm(path, { recursive: true, force: true })
+  else if (cache)
+    for (const path of [home.images, home.sources, home.exchange]) await rm(path, { recursive: true, force: true })
   return clean ? 0 : 1
 }

@@ -10,6 +10,8 @@ export interface Home {
   readonly logs: string
   /** Prepared images, kept between runs. */
   readonly images: string
+  /** Where prepared images are packed and unpacked on their way to and from GitHub's cache. */
+  readonly exchange: string
   /** What is known about sources: which file or URL had which SHA-256. */
   readonly sources: string
 }
@@ -22,6 +24,7 @@ export function homeFolders(env: Readonly<NodeJS.ProcessEnv>): Home {
     runs: join(root, 'runs'),
     logs: join(root, 'logs'),
     images: join(root, 'images'),
+    exchange: join(root, 'exchange'),
     sources: join(root, 'sources')
   }
 }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Home } from '../host/paths'
 import type { ImageRef } from '../inputs'
+import type { Journal } from '../journal'
 import { BadInput } from '../report/errors'
 import { mib, type Log } from '../report/log'
 import { takeBootFiles, type BootFiles } from './boot-files'
@@ -39,46 +40,63 @@ export interface PrepareRequest {
   readonly image: ImageRef
   readonly sha256: string | undefined
   readonly provision: 'auto' | 'none'
+  readonly cache: 'auto' | 'off' | 'read-only'
   /** The user asked for; by default `pi` where it exists, else `root`. */
   readonly user: string | undefined
 }
 
+/** A place for prepared images that other machines reach. Both say whether it worked; neither throws. */
+export interface SharedCache {
+  /** Fills the folder `build` with what {@link SharedCache.save} was given under the key. */
+  restore(key: string, build: string, place: Place): Promise<boolean>
+  save(key: string, prepared: string, place: Place): Promise<boolean>
+}
+
 interface Place {
   readonly home: Home
-  /** The run's folder, on the same disk as the cache. */
-  readonly runFolder: string
+  readonly journal: Journal
   readonly log: Log
+}
+
+export interface Preparation {
+  readonly image: PreparedImage
+  /** Whether it was prepared before. */
+  readonly cached: boolean
+  /** Names what it was made from, and how. */
+  readonly key: string
 }
 
 /** Raise when the shape of meta.json changes. */
 const metaVersion = 1
 
-/** The image, from the cache if it was prepared before, else made now. */
-export async function prepareImage(request: PrepareRequest, { home, runFolder, log }: Place): Promise<PreparedImage> {
+/** The image, from a cache if it was prepared before, else made now. */
+export async function prepareImage(request: PrepareRequest, place: Place, shared?: SharedCache): Promise<Preparation> {
+  const { home, journal, log } = place
   const source = await openSource(request, home, log)
   const key = (sha256: string): string =>
     createHash('sha256')
       .update(JSON.stringify([metaVersion, sha256, provisionVersion, request.provision, request.user ?? '']))
       .digest('hex')
       .slice(0, 24)
-  if (source.sha256 !== undefined) {
-    const cached = await load(join(home.images, key(source.sha256)))
-    if (cached !== undefined) {
+  const build = join(journal.folder, 'build')
+  await mkdir(build)
+  if (source.sha256 !== undefined && request.cache !== 'off') {
+    const known = key(source.sha256)
+    const folder = join(home.images, known)
+    let image = await load(folder)
+    if (image === undefined && (await shared?.restore(known, build, place)) === true) image = await adopt(build, folder)
+    if (image !== undefined) {
       source.close?.()
-      log.info(`Already prepared: ${cached.title}, ${cached.architecture}, ${mib(cached.diskSize)}`)
-      return cached
+      log.info(`Already prepared: ${image.title}, ${image.architecture}, ${mib(image.diskSize)}`)
+      return { image, cached: true, key: known }
     }
   }
-  const build = join(runFolder, 'build')
-  await mkdir(build)
   const sha256 = await source.unpackTo(join(build, 'disk.img'), build)
   await make(build, request, log)
-  const folder = join(home.images, key(sha256))
-  await mkdir(home.images, { recursive: true })
-  await adopt(build, folder)
-  const made = await load(folder)
-  if (made === undefined) throw new Error(`the prepared image in ${folder} cannot be read back`)
-  return made
+  // Without a cache it lives and goes with the run.
+  const image = request.cache === 'off' ? await load(build) : await adopt(build, join(home.images, key(sha256)))
+  if (image === undefined) throw new Error(`the prepared image in ${build} cannot be read back`)
+  return { image, cached: false, key: key(sha256) }
 }
 
 async function openSource({ image, sha256 }: PrepareRequest, home: Home, log: Log): Promise<Source> {
@@ -145,15 +163,19 @@ export function chooseUser(users: RootFacts['users'], asked: string | undefined)
 }
 
 /** Moves a finished build into the cache. If another run was first, its result is as good as ours. */
-async function adopt(build: string, folder: string): Promise<void> {
+async function adopt(build: string, folder: string): Promise<PreparedImage | undefined> {
+  if ((await load(build)) === undefined) return undefined
+  await mkdir(dirname(folder), { recursive: true })
   try {
     await rename(build, folder)
   } catch (error) {
+    if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     if ((await load(folder)) === undefined) {
       await rm(folder, { recursive: true, force: true })
       await rename(build, folder)
-    } else if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    }
   }
+  return load(folder)
 }
 
 /** A prepared image in the cache; undefined if it is not there, or not whole. */

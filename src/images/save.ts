@@ -40,7 +40,7 @@ export async function saveDisk({ image, overlay, target, journal, log }: SaveReq
 
   const made = await converted(raw, target.format)
   const partial = `${target.path}.partial`
-  journal.record({ kind: 'partial-file', path: partial })
+  journal.record({ kind: 'partial', path: partial })
   await rename(made, partial).catch(async () => {
     await copyFile(made, partial)
   })

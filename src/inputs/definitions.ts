@@ -91,6 +91,12 @@ export const definitions = [
     '`auto` prepares the image for an unattended login, offline and on a copy. `none` leaves it as it is; then `ssh-key` is needed.'
   ),
   define('ssh-key', 'FILE', '', 'Private key that the image already accepts for `user`. Only with `provision: none`.'),
+  define(
+    'cache',
+    'auto|off|read-only',
+    'auto',
+    'Prepared images: `auto` keeps and reuses them (in a workflow also in the Actions cache), `read-only` saves nothing there, `off` prepares anew.'
+  ),
   define('boot-timeout', 'TIME', '10m', 'How long SSH may take to answer (`90s`, `10m`).'),
   define('run-timeout', 'TIME', '', 'How long the script may run (`90s`, `2h`). Default: no limit.'),
   define('keep-running', 'true|false', 'false', 'Leave the Pi up for later steps, until the job ends.'),
@@ -112,6 +118,7 @@ export const outputs = {
   'ssh-config': 'File for `ssh -F`; the host in it is called `pi`.',
   'serial-log': 'File with what the guest wrote to its serial console.',
   board: 'The emulated board.',
+  'cache-hit': '`prepared` if the image was prepared before, here or in another job; else `none`.',
   'qemu-version': 'Version of QEMU used.',
   'boot-seconds': "Seconds from QEMU's start to SSH.",
   timings: 'Seconds per phase, as JSON.'

@@ -41,6 +41,7 @@ export interface Inputs {
   readonly qemuArgs: readonly string[]
   readonly provision: 'auto' | 'none'
   readonly sshKey: string | undefined
+  readonly cache: 'auto' | 'off' | 'read-only'
   readonly bootTimeout: number
   readonly runTimeout: number | undefined
   readonly keepRunning: boolean
@@ -97,6 +98,7 @@ export function parseInputs(raw: RawInputs, { env, workspace }: Surroundings): I
     qemuArgs: get('qemu-args', read.words) ?? [],
     provision: get('provision', text => read.oneOf('auto', 'none')(text.trim())) ?? 'auto',
     sshKey: get('ssh-key', file),
+    cache: get('cache', text => read.oneOf('auto', 'off', 'read-only')(text.trim())) ?? 'auto',
     bootTimeout: get('boot-timeout', text => read.duration(text.trim())) ?? 600_000,
     runTimeout: get('run-timeout', text => read.duration(text.trim())),
     keepRunning: get('keep-running', text => read.truth(text.trim())) ?? false,
