@@ -5,7 +5,8 @@ import { Journal, undo } from './journal'
 import { describeFailure, Failure, type Outcome } from './report/errors'
 import type { Log } from './report/log'
 import { Phases } from './report/phases'
-import { run, type Context } from './run'
+import type { Context } from './boot'
+import { run } from './run'
 import type { Inputs } from './inputs'
 
 /** Statuses that are ours and not the script's; as docker and timeout(1) have them. */

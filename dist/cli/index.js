@@ -57777,710 +57777,9 @@ class Phases {
 }
 const round = (seconds) => Math.round(seconds * 1000) / 1000;
 
-// EXTERNAL MODULE: ./node_modules/ignore/index.js
-var ignore = __nccwpck_require__(298);
-var ignore_default = /*#__PURE__*/__nccwpck_require__.n(ignore);
-;// CONCATENATED MODULE: ./src/workspace/tree.ts
-
-
-const bytes = (root, path) => Buffer.concat([Buffer.from(path === '' ? root : `${root}/`), Buffer.from(path, 'latin1')]);
-const below = (folder, name) => (folder === '' ? name : `${folder}/${name}`);
-/** Patterns as in .gitignore, relative to the workspace. */
-function excluding(patterns) {
-    if (patterns.length === 0)
-        return () => false;
-    const rules = ignore_default()({ ignorecase: false }).add([...patterns]);
-    return (path, isFolder) => rules.ignores(Buffer.from(path, 'latin1').toString('utf8') + (isFolder ? '/' : ''));
-}
-/** Names in a folder, as bytes, in a stable order. */
-async function namesIn(root, folder) {
-    const names = await (0,promises_namespaceObject.readdir)(bytes(root, folder), { encoding: 'buffer' });
-    return names.map(name => name.toString('latin1')).sort();
-}
-/** Everything below `root`, folders before what they hold; excluded paths and what is below them left out. */
-async function* walk(root, excluded, folder = '') {
-    for (const name of await namesIn(root, folder)) {
-        const path = below(folder, name);
-        const stat = await (0,promises_namespaceObject.lstat)(bytes(root, path), { bigint: true });
-        if (excluded(path, stat.isDirectory()))
-            continue;
-        yield { path, stat };
-        if (stat.isDirectory())
-            yield* walk(root, excluded, path);
-    }
-}
-
-;// CONCATENATED MODULE: external "node:child_process"
-const external_node_child_process_namespaceObject = require("node:child_process");
-;// CONCATENATED MODULE: ./src/host/exec.ts
-
-
-
-
-
-
-/** Runs a tool to its end, without a shell, and returns its status and output; throws only if it cannot be started. */
-async function tryTool(name, args, options = {}) {
-    // LC_ALL: what tools print is read by us, so it has to be in one language.
-    const env = { ...process.env, LC_ALL: 'C.UTF-8', ...options.env };
-    const cwd = options.cwd === undefined ? {} : { cwd: options.cwd };
-    try {
-        // Found by us: @actions/exec prints what it meets on the way to stdout, which is the script's.
-        const program = (0,external_node_path_namespaceObject.isAbsolute)(name) ? name : await findTool(name);
-        if (program === undefined)
-            throw new Error('no such program in PATH');
-        if (options.input !== undefined)
-            return await feed(program, args, options.input, { env, ...cwd });
-        const { exitCode, stdout, stderr } = await getExecOutput(`"${program}"`, [...args], {
-            silent: true,
-            ignoreReturnCode: true,
-            env,
-            ...cwd
-        });
-        return { code: exitCode, stdout, stderr };
-    }
-    catch (error) {
-        throw new HostFailure({ symptom: `${name} could not be started: ${messageOf(error)}` }, { cause: error });
-    }
-}
-/** Full path of a program. Debian keeps some in sbin, which a user's PATH may lack. */
-async function findTool(name) {
-    for (const folder of [...(process.env['PATH'] ?? '').split(external_node_path_namespaceObject.delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']) {
-        const path = (0,external_node_path_namespaceObject.join)(folder, name);
-        const usable = (0,promises_namespaceObject.access)(path, external_node_fs_namespaceObject.constants.X_OK).then(() => true, () => false);
-        if (folder !== '' && (await usable))
-            return path;
-    }
-    return undefined;
-}
-/** @actions/exec takes input too, but a tool that ends without reading it all brings the whole process down (EPIPE). */
-function feed(name, args, input, where) {
-    return new Promise((resolve, reject) => {
-        const child = (0,external_node_child_process_namespaceObject.spawn)(name, args, where);
-        const out = [];
-        const err = [];
-        child.stdout.on('data', (chunk) => out.push(chunk));
-        child.stderr.on('data', (chunk) => err.push(chunk));
-        child.stdin.on('error', () => undefined);
-        child.on('error', reject);
-        child.on('close', code => {
-            resolve({ code: code ?? 128, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() });
-        });
-        child.stdin.end(input);
-    });
-}
-/** Like {@link tryTool}, but a non-zero status is a {@link HostFailure} that carries the tool's last words. Returns stdout. */
-async function tool(name, args, options = {}) {
-    const { code, stdout, stderr } = await tryTool(name, args, options);
-    if (code !== 0)
-        throw toolFailure(name, args, code, stderr || stdout);
-    return stdout;
-}
-const symptoms = [
-    {
-        pattern: /no space left on device|disk full/i,
-        cause: 'the disk is full',
-        remedy: 'free some space, or point PI_QEMU_HOME (or RUNNER_TEMP) at a larger disk'
-    },
-    {
-        pattern: /permission denied/i,
-        cause: 'a file or folder is not accessible to this user',
-        remedy: 'check the owner and mode of the path named above'
-    }
-];
-/** The {@link HostFailure} for a tool that ended with `code`, with the cause where its output tells one. */
-function toolFailure(name, args, code, output) {
-    const lastWords = output.trim().split('\n').slice(-8).join('\n');
-    const known = symptoms.find(({ pattern }) => pattern.test(output));
-    return new HostFailure({
-        symptom: `${name} ended with status ${code} (${[name, ...args].join(' ').slice(0, 300)})\n${lastWords}`,
-        cause: known?.cause,
-        remedy: known?.remedy
-    });
-}
-
-;// CONCATENATED MODULE: ./src/images/ext4.ts
-
-
-
-
-/** What debugfs says when there was nothing to do; everything else it says on stderr is a fault. */
-const harmless = [
-    /^debugfs [\d.]+ \(.*\)$/,
-    /^(rm|rmdir): File not found by ext2_lookup/,
-    /^ext2fs_mkdir: Ext2 directory already exists/,
-    /^$/
-];
-/** An ext4 file system inside an image file, read and edited with e2fsprogs: no root, no mount, no loop device. */
-class Ext4 {
-    file;
-    offset;
-    /** @param offset of the file system's first byte in `file`. */
-    constructor(file, offset) {
-        this.file = file;
-        this.offset = offset;
-    }
-    get device() {
-        return this.offset === 0 ? this.file : `${this.file}?offset=${this.offset}`;
-    }
-    /** Runs debugfs commands against the file system, read-only. */
-    async ask(request) {
-        return tryTool('debugfs', ['-R', request, this.device]);
-    }
-    /** Whether e2fsprogs can open it. */
-    async isValid() {
-        const { stderr } = await this.ask('stats -h');
-        return !/bad magic|while (trying to )?open|not open|can't read|corrupt/i.test(stderr);
-    }
-    /** The text of a file (links are followed once), or undefined if there is none. */
-    async readText(path) {
-        const target = (await this.linkTarget(path)) ?? path;
-        return (await this.kind(target)) === 'regular' ? (await this.ask(`cat ${quote(target)}`)).stdout : undefined;
-    }
-    /** Whether a path exists (as anything, dangling links included). */
-    async exists(path) {
-        const { stderr } = await this.ask(`stat ${quote(path)}`);
-        return !/File not found/.test(stderr);
-    }
-    /** Names in a folder, without `.` and `..`; empty if there is no such folder. */
-    async list(path) {
-        const { stdout } = await this.ask(`ls -p ${quote(path)}`);
-        return stdout
-            .split('\n')
-            .map(line => line.split('/')[5] ?? '')
-            .filter(name => name !== '' && name !== '.' && name !== '..');
-    }
-    async kind(path) {
-        return /Type: (\w+)/.exec((await this.ask(`stat ${quote(path)}`)).stdout)?.[1];
-    }
-    async linkTarget(path) {
-        const { stdout } = await this.ask(`stat ${quote(path)}`);
-        if (!/Type: symlink/.test(stdout))
-            return undefined;
-        // A target of 60 bytes or more has a block of its own.
-        const target = /^Fast link dest: "(.*)"$/m.exec(stdout)?.[1] ?? (await this.ask(`cat ${quote(path)}`)).stdout;
-        return target.startsWith('/') ? target : (0,external_node_path_namespaceObject.join)(path, '..', target);
-    }
-    /**
-     * Applies edits in order; existing files are replaced, existing folders kept. All belong to root.
-     * @throws HostFailure with debugfs's words if any edit fails.
-     */
-    async apply(edits, workDir) {
-        if (edits.length === 0)
-            return;
-        const scratch = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(workDir, 'edits-'));
-        const commands = [];
-        for (const [index, edit] of edits.entries()) {
-            const path = quote(edit.path);
-            switch (edit.kind) {
-                case 'folder':
-                    if (!(await this.exists(edit.path)))
-                        commands.push(`mkdir ${path}`, ...attributes(path, 0o040000 | edit.mode));
-                    break;
-                case 'file': {
-                    const source = (0,external_node_path_namespaceObject.join)(scratch, String(index));
-                    await (0,promises_namespaceObject.writeFile)(source, edit.content);
-                    commands.push(`rm ${path}`, `write ${quote(source)} ${path}`, ...attributes(path, 0o100000 | edit.mode));
-                    break;
-                }
-                case 'symlink':
-                    commands.push(`rm ${path}`, `symlink ${path} ${quote(edit.target)}`);
-                    break;
-                case 'remove':
-                    commands.push(`rm ${path}`);
-                    break;
-                case 'remove-folder':
-                    commands.push(`rmdir ${path}`);
-                    break;
-            }
-        }
-        await this.script(commands, scratch);
-        await (0,promises_namespaceObject.rm)(scratch, { recursive: true });
-    }
-    /** Makes every inode of a new file system belong to one user: files keep no trace of who owned them on the host. */
-    async own(uid, gid, workDir) {
-        const { stdout } = await this.ask('stats -h');
-        const field = (name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(stdout)?.[1]);
-        const used = field('Inode count') - field('Free inodes');
-        // A new file system hands out inodes in order; 1 to 10 are reserved, 2 is the root folder.
-        const inodes = [2, ...Array.from({ length: Math.max(0, used - 10) }, (_, index) => index + 11)];
-        const scratch = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(workDir, 'own-'));
-        await this.script(inodes.flatMap(inode => [`sif <${inode}> uid ${uid}`, `sif <${inode}> gid ${gid}`]), scratch);
-        await (0,promises_namespaceObject.rm)(scratch, { recursive: true });
-    }
-    /** Copies the whole tree below `path` to a folder on the host. */
-    async extract(path, to) {
-        // rdump also tries to restore owners, which only root may: what it says about that is of no interest.
-        const { stderr } = await tryTool('debugfs', ['-R', `rdump ${quote(path)} ${quote(to)}`, this.device]);
-        const faults = faultsIn(stderr).filter(line => !/while changing ownership/.test(line));
-        if (faults.length > 0)
-            throw new HostFailure({
-                symptom: `reading back from the guest's volume failed:\n${faults.slice(0, 5).join('\n')}`
-            });
-    }
-    /**
-     * Where `length` bytes from `start` of a file lie in the image file: one row per run of bytes.
-     * @throws HostFailure if the file is not there or has holes.
-     */
-    async locate(path, start, length) {
-        const { stdout: stats } = await this.ask('stats -h');
-        const blockSize = Number(/^Block size:\s+(\d+)/m.exec(stats)?.[1]);
-        const runs = [];
-        for (let at = start; at < start + length;) {
-            const inBlock = at % blockSize;
-            const size = Math.min(blockSize - inBlock, start + length - at);
-            const { stdout } = await this.ask(`bmap ${quote(path)} ${Math.floor(at / blockSize)}`);
-            const block = Number(stdout.trim());
-            if (!Number.isInteger(block) || block === 0)
-                throw new HostFailure({ symptom: `${path} has no block ${at} in ${this.file}` });
-            runs.push({ offset: this.offset + block * blockSize + inBlock, length: size });
-            at += size;
-        }
-        return runs;
-    }
-    async script(commands, scratch) {
-        const file = (0,external_node_path_namespaceObject.join)(scratch, 'commands');
-        await (0,promises_namespaceObject.writeFile)(file, commands.join('\n') + '\n');
-        const { stderr } = await tryTool('debugfs', ['-w', '-f', file, this.device]);
-        const faults = faultsIn(stderr);
-        if (faults.length > 0) {
-            throw new HostFailure({
-                symptom: `editing the root file system failed:\n${faults.slice(0, 5).join('\n')}`,
-                remedy: 'check the image with e2fsck'
-            });
-        }
-    }
-}
-/**
- * Features named one by one, so that any mke2fs makes what any guest kernel can mount: newer defaults (orphan_file)
- * are refused by bullseye's kernel.
- */
-const features = 'ext_attr,resize_inode,dir_index,filetype,extent,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize';
-/** Makes an ext4 file system in a file (sparse), filled from a folder. */
-async function makeExt4(request) {
-    const { file, offset = 0, size, label, from, owner, journal = true, inodes } = request;
-    await tool('mke2fs', [
-        ...['-q', '-F', '-t', 'ext4', '-L', label, '-m', '1', '-b', '4096', '-I', '256'],
-        ...['-O', `none,${features}${journal ? ',has_journal' : ''}`],
-        ...['-E', `offset=${offset},root_owner=${owner?.uid ?? 0}:${owner?.gid ?? 0},lazy_itable_init=1,nodiscard`],
-        ...(inodes === undefined ? [] : ['-N', String(inodes)]),
-        ...(from === undefined ? [] : ['-d', from]),
-        file,
-        `${Math.floor(size / 1024)}k`
-    ]);
-    const volume = new Ext4(file, offset);
-    const workDir = (0,external_node_path_namespaceObject.join)(file, '..');
-    // While no inode has been given back, so that the used ones are the first ones.
-    if (owner !== undefined)
-        await volume.own(owner.uid, owner.gid, workDir);
-    await volume.apply([{ kind: 'remove-folder', path: '/lost+found' }], workDir);
-}
-function attributes(path, mode) {
-    return [`sif ${path} mode 0${mode.toString(8)}`, `sif ${path} uid 0`, `sif ${path} gid 0`];
-}
-function faultsIn(stderr) {
-    return stderr.split('\n').filter(line => !harmless.some(pattern => pattern.test(line)));
-}
-/** debugfs splits at blanks; quotes inside quotes are doubled. */
-function quote(path) {
-    if (path.includes('\n'))
-        throw new HostFailure({ symptom: `a path with a line break cannot be edited offline: ${JSON.stringify(path)}` });
-    return `"${path.replaceAll('"', '""')}"`;
-}
-
-;// CONCATENATED MODULE: ./src/workspace/volume.ts
-
-
-
-
-
-
-/** The file system's label, by which the guest finds it. */
-const workspaceLabel = 'pi-workspace';
-const GiB = 1024 ** 3;
-/** What the script may add to the workspace, where the host's disk allows it. */
-const room = 16 * GiB;
-/** Makes an ext4 volume of the workspace: no copy over the emulated network, and the guest reads only what it needs. */
-async function makeVolume({ workspace, excluded, owner, file, runFolder }) {
-    const manifest = new Map();
-    let size = 0;
-    const seen = { exclusions: false };
-    const noted = (path, isFolder) => {
-        const out = excluded(path, isFolder);
-        seen.exclusions ||= out;
-        return out;
-    };
-    if (workspace !== undefined) {
-        for await (const { path, stat } of walk(workspace, noted)) {
-            // Sockets, pipes and devices do not travel.
-            if (!stat.isFile() && !stat.isDirectory() && !stat.isSymbolicLink())
-                continue;
-            manifest.set(path, {
-                kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : 'link',
-                size: stat.size,
-                mtimeNs: stat.mtimeNs
-            });
-            // Blocks, not length: sparse files stay sparse.
-            size += Number(stat.blocks) * 512 + 4096;
-        }
-    }
-    const { bavail, bsize } = await (0,promises_namespaceObject.statfs)(runFolder);
-    const free = bavail * bsize;
-    if (size > free) {
-        throw new HostFailure({
-            symptom: `the workspace (${(size / GiB).toFixed(1)} GiB) does not fit on the disk of ${runFolder} (${(free / GiB).toFixed(1)} GiB free)`,
-            remedy: 'leave large folders out with `sync-exclude`, or free some space'
-        });
-    }
-    const stage = workspace !== undefined && seen.exclusions ? await stageTree(workspace, excluded, runFolder) : workspace;
-    await makeExt4({
-        file,
-        size: Math.floor((size * 1.1 + Math.max(Math.min(room, free - size), GiB / 4)) / 4096) * 4096,
-        label: workspaceLabel,
-        owner,
-        // The volume lives for one run; a journal would only double the writes.
-        journal: false,
-        inodes: manifest.size + 262_144,
-        ...(stage !== undefined && { from: stage })
-    });
-    if (stage !== undefined && stage !== workspace)
-        await (0,promises_namespaceObject.rm)(stage, { recursive: true });
-    return manifest;
-}
-/** A tree of hard links (or copies, on another disk) without the excluded paths: mke2fs knows no exclusions. */
-async function stageTree(workspace, excluded, runFolder) {
-    const stage = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(runFolder, 'stage-'));
-    for await (const { path, stat } of walk(workspace, excluded)) {
-        const [from, to] = [bytes(workspace, path), bytes(stage, path)];
-        if (stat.isDirectory()) {
-            await (0,promises_namespaceObject.mkdir)(to);
-            await (0,promises_namespaceObject.chmod)(to, Number(stat.mode) & 0o7777);
-        }
-        else if (stat.isSymbolicLink())
-            await (0,promises_namespaceObject.symlink)(await (0,promises_namespaceObject.readlink)(from, { encoding: 'buffer' }), to);
-        else if (stat.isFile())
-            await (0,promises_namespaceObject.link)(from, to).catch(() => (0,promises_namespaceObject.copyFile)(from, to, external_node_fs_namespaceObject.constants.COPYFILE_FICLONE));
-    }
-    return stage;
-}
-/** Copies the volume's files to an empty folder on the host. */
-async function readVolume(file, to) {
-    await (0,promises_namespaceObject.mkdir)(to);
-    await new Ext4(file, 0).extract('/', to);
-}
-
-;// CONCATENATED MODULE: ./src/host/tools.ts
-
-
-
-
-
-
-
-/** Every program we start, and where it comes from. */
-const tools = {
-    'qemu-system-aarch64': { package: 'qemu-system-arm', version: ['--version'] },
-    'qemu-img': { package: 'qemu-utils', version: ['--version'] },
-    'qemu-io': { package: 'qemu-utils' },
-    sfdisk: { package: 'fdisk', version: ['--version'] },
-    mcopy: { package: 'mtools', version: ['--version'] },
-    'mkfs.vfat': { package: 'dosfstools' },
-    mke2fs: { package: 'e2fsprogs' },
-    debugfs: { package: 'e2fsprogs', version: ['-V'] },
-    xz: { package: 'xz-utils', version: ['--version'] },
-    zstd: { package: 'zstd', version: ['--version'] },
-    gzip: { package: 'gzip' },
-    bsdtar: { package: 'libarchive-tools' },
-    cpio: { package: 'cpio' },
-    depmod: { package: 'kmod' },
-    ssh: { package: 'openssh-client', version: ['-V'] },
-    'ssh-keygen': { package: 'openssh-client' },
-    // Ubuntu's mmdebstrap can check Debian's signatures only with Debian's keys.
-    mmdebstrap: {
-        package: 'mmdebstrap',
-        version: ['--version'],
-        files: ['/usr/share/keyrings/debian-archive-keyring.gpg']
-    }
-};
-/** Packages that come along with a tool's own. */
-const companions = { mmdebstrap: ['debian-archive-keyring'] };
-/** Whether we run as root, and so need no sudo. */
-function isRoot() {
-    return process.getuid?.() === 0;
-}
-/** Tools of the list that this host lacks. */
-async function missingTools(names) {
-    const missing = [];
-    for (const name of names) {
-        const row = tools[name];
-        const complete = await Promise.all((row.files ?? []).map(file => tools_exists(file, external_node_fs_namespaceObject.constants.R_OK)));
-        if ((await findTool(name)) === undefined || complete.includes(false))
-            missing.push(name);
-    }
-    return missing;
-}
-/** Whether a tool tells its version. */
-function hasVersion(name) {
-    return 'version' in tools[name];
-}
-/** First line of a tool's own version message. */
-async function toolVersion(name) {
-    const row = tools[name];
-    if (row.version === undefined)
-        return 'present';
-    const { stdout, stderr } = await tryTool(name, row.version);
-    return ((stdout + stderr)
-        .split('\n')
-        .find(line => /\d/.test(line))
-        ?.trim() ?? 'present');
-}
-/**
- * Makes sure that the tools are there; installs packages with apt if, and only if, something is missing.
- * @throws HostFailure if that cannot be done
- */
-async function ensureTools(names, log) {
-    addSbinToPath();
-    const missing = await missingTools(names);
-    if (missing.length > 0)
-        await install(packagesFor(missing), log);
-    const left = await missingTools(missing);
-    if (left.length > 0) {
-        throw new HostFailure({
-            symptom: `still missing after installation: ${left.join(', ')}`,
-            remedy: `install ${packagesFor(left).join(' ')} by hand`
-        });
-    }
-}
-/** apt packages that bring the tools. */
-function packagesFor(names) {
-    return [...new Set(names.flatMap(name => [tools[name].package, ...(companions[name] ?? [])]))].sort();
-}
-async function install(packages, log) {
-    if ((await findTool('apt-get')) === undefined) {
-        throw new HostFailure({
-            symptom: `this host lacks ${packages.join(', ')}, and has no apt-get to install them`,
-            remedy: "install them (by Debian's names) with the host's own package manager"
-        });
-    }
-    const sudo = isRoot() ? [] : ['sudo', '-n'];
-    if (sudo.length > 0 && (await tryTool('sudo', ['-n', 'true']).catch(() => ({ code: 1 }))).code !== 0) {
-        throw new HostFailure({
-            symptom: `this host lacks ${packages.join(', ')}, and sudo is not allowed without a password`,
-            remedy: `run: sudo apt-get install --no-install-recommends ${packages.join(' ')}`
-        });
-    }
-    log.info(`Installing ${packages.join(', ')}`);
-    const apt = ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=3'];
-    const add = [...apt, 'install', '--no-install-recommends', ...packages];
-    // The lists may be absent or stale, so an update follows the first failure.
-    for (let attempt = 1;; attempt++) {
-        const { code, stdout, stderr } = await asInstaller(sudo, add);
-        if (code === 0)
-            return;
-        if (attempt === 3)
-            throw toolFailure('apt-get', add.slice(1), code, stderr + stdout);
-        log.info(attempt === 1 ? 'Updating the package lists' : 'Trying again');
-        await asInstaller(sudo, [...apt, 'update']);
-        if (attempt > 1)
-            await (0,external_node_timers_promises_namespaceObject.setTimeout)(5000);
-    }
-}
-/** The marker of this run is replaced: see {@link installMarker}. sudo would drop what is set in front of it. */
-async function asInstaller(sudo, command) {
-    const marker = `${installMarker}=${process.env[runMarker] ?? ''}`;
-    const [program = '', ...args] = [
-        ...sudo,
-        'env',
-        '-u',
-        runMarker,
-        marker,
-        'DEBIAN_FRONTEND=noninteractive',
-        ...command
-    ];
-    return tryTool(program, args, { input: '' });
-}
-function addSbinToPath() {
-    const folders = (process.env['PATH'] ?? '').split(external_node_path_namespaceObject.delimiter);
-    process.env['PATH'] = [...folders, ...['/usr/sbin', '/sbin'].filter(folder => !folders.includes(folder))].join(external_node_path_namespaceObject.delimiter);
-}
-async function tools_exists(path, mode) {
-    return (0,promises_namespaceObject.access)(path, mode).then(() => true, () => false);
-}
-
-;// CONCATENATED MODULE: ./src/workspace/mirror.ts
-
-
-
-/**
- * Makes the workspace what the guest left: deletions, then new and changed files, modes and links. What was never sent,
- * and what changed on the host meanwhile while the guest left it alone, stays. Links are never followed.
- */
-async function mirror(request) {
-    const left = new Map();
-    for await (const { path, stat } of walk(request.from, request.excluded))
-        left.set(path, stat);
-    const deleted = await deleteMissing(request, left);
-    const written = await writeChanged(request, left);
-    return { written, deleted };
-}
-async function writeChanged({ from, workspace, sent, log }, left) {
-    const owner = await (0,promises_namespaceObject.lstat)(workspace);
-    const blocked = [];
-    const folders = [];
-    let written = 0;
-    for (const [path, stat] of left) {
-        if (blocked.some(parent => path.startsWith(`${parent}/`)))
-            continue;
-        const [source, target] = [bytes(from, path), bytes(workspace, path)];
-        const existing = await (0,promises_namespaceObject.lstat)(target, { bigint: true }).catch(() => undefined);
-        if (stat.isDirectory()) {
-            folders.push({ path, mode: Number(stat.mode) & 0o7777 });
-            if (existing?.isDirectory() === true)
-                continue;
-            if (existing !== undefined)
-                await (0,promises_namespaceObject.unlink)(target);
-            await (0,promises_namespaceObject.mkdir)(target);
-        }
-        else if (existing !== undefined && (await isSame(source, stat, target, existing))) {
-            if (!stat.isFile() || (stat.mode & 4095n) === (existing.mode & 4095n))
-                continue;
-            await (0,promises_namespaceObject.chmod)(target, Number(stat.mode) & 0o7777);
-            written++;
-            continue;
-        }
-        else if (existing !== undefined && changedOnlyHere(stat, existing, sent.get(path))) {
-            log.warn(`${shown(path)} changed on the host while the script ran, and not in the guest: kept`);
-            continue;
-        }
-        else if (existing?.isDirectory() === true &&
-            !(await (0,promises_namespaceObject.rmdir)(target).then(() => true, () => false))) {
-            log.warn(`${shown(path)} is no folder in the guest any more, but on the host it holds files of its own: kept`);
-            blocked.push(path);
-            continue;
-        }
-        else {
-            await move(source, target);
-            if (stat.isFile())
-                await (0,promises_namespaceObject.chmod)(target, Number(stat.mode) & 0o7777);
-        }
-        if (isRoot())
-            await (0,promises_namespaceObject.lchown)(target, owner.uid, owner.gid);
-        written++;
-    }
-    // Last, since a folder may be read-only; deepest first, since it may be closed.
-    for (const { path, mode } of folders.reverse())
-        await (0,promises_namespaceObject.chmod)(bytes(workspace, path), mode);
-    return written;
-}
-/** Removes from the workspace what was sent and is not there any more in the guest. */
-async function deleteMissing({ workspace, sent, log }, left) {
-    let deleted = 0;
-    // Folders come before what they hold, so in reverse they come last.
-    for (const [path, entry] of [...sent].reverse()) {
-        const now = left.get(path);
-        if (now !== undefined && (entry.kind !== 'folder' || now.isDirectory()))
-            continue;
-        if (!(await isBelowRealFolders(workspace, path)))
-            continue;
-        const target = bytes(workspace, path);
-        const existing = await (0,promises_namespaceObject.lstat)(target, { bigint: true }).catch(() => undefined);
-        if (existing === undefined || existing.isDirectory() !== (entry.kind === 'folder'))
-            continue;
-        if (entry.kind === 'folder') {
-            // Something of the host's own may be in it.
-            const removed = await (0,promises_namespaceObject.rmdir)(target).then(() => true, () => false);
-            if (removed && now === undefined)
-                deleted++;
-        }
-        else if (existing.size !== entry.size || existing.mtimeNs !== entry.mtimeNs) {
-            log.warn(`${shown(path)} was deleted in the guest, but changed on the host meanwhile: kept`);
-        }
-        else {
-            await (0,promises_namespaceObject.unlink)(target);
-            deleted++;
-        }
-    }
-    return deleted;
-}
-/** Whether no folder on the way to a path is a link by now: it could lead anywhere. */
-async function isBelowRealFolders(workspace, path) {
-    const parents = path.split('/').slice(0, -1);
-    for (let depth = 1; depth <= parents.length; depth++) {
-        const parent = await (0,promises_namespaceObject.lstat)(bytes(workspace, parents.slice(0, depth).join('/'))).catch(() => undefined);
-        if (parent?.isDirectory() !== true)
-            return false;
-    }
-    return true;
-}
-/** A path for readers. */
-const shown = (path) => Buffer.from(path, 'latin1').toString('utf8');
-/** ext4 on the volume keeps whole seconds of what came from the host. */
-function changedOnlyHere(guest, host, sent) {
-    if (sent === undefined)
-        return false;
-    const untouchedInGuest = guest.size === sent.size && guest.mtimeMs / 1000n === sent.mtimeNs / 1000000000n;
-    return untouchedInGuest && (host.mtimeNs !== sent.mtimeNs || host.size !== sent.size);
-}
-async function isSame(source, stat, target, existing) {
-    if (stat.isSymbolicLink() && existing.isSymbolicLink()) {
-        const [a, b] = await Promise.all([
-            (0,promises_namespaceObject.readlink)(source, { encoding: 'buffer' }),
-            (0,promises_namespaceObject.readlink)(target, { encoding: 'buffer' })
-        ]);
-        return a.equals(b);
-    }
-    if (!stat.isFile() || !existing.isFile() || stat.size !== existing.size)
-        return false;
-    const [a, b] = [await (0,promises_namespaceObject.open)(source, 'r'), await (0,promises_namespaceObject.open)(target, 'r')];
-    try {
-        const [left, right] = [Buffer.alloc(1 << 18), Buffer.alloc(1 << 18)];
-        for (;;) {
-            const { bytesRead } = await a.read(left, 0, left.length);
-            const other = await b.read(right, 0, right.length);
-            if (bytesRead !== other.bytesRead || !left.subarray(0, bytesRead).equals(right.subarray(0, bytesRead)))
-                return false;
-            if (bytesRead === 0)
-                return true;
-        }
-    }
-    finally {
-        await a.close();
-        await b.close();
-    }
-}
-/** Replaces `target` in one step, on the same disk or not. */
-async function move(source, target) {
-    try {
-        await (0,promises_namespaceObject.rename)(source, target);
-    }
-    catch (error) {
-        if (error.code !== 'EXDEV')
-            throw error;
-        const stat = await (0,promises_namespaceObject.lstat)(source);
-        if (stat.isSymbolicLink()) {
-            await (0,promises_namespaceObject.rm)(target, { force: true });
-            await (0,promises_namespaceObject.symlink)(await (0,promises_namespaceObject.readlink)(source, { encoding: 'buffer' }), target);
-            return;
-        }
-        // A name of its own: the target's may be as long as a name can be.
-        const beside = Buffer.concat([
-            target.subarray(0, target.lastIndexOf('/') + 1),
-            Buffer.from(`.pi-qemu-${process.pid}`)
-        ]);
-        await (0,promises_namespaceObject.copyFile)(source, beside);
-        await (0,promises_namespaceObject.utimes)(beside, stat.atime, stat.mtime);
-        await (0,promises_namespaceObject.rename)(beside, target);
-    }
-}
-
-;// CONCATENATED MODULE: ./src/workspace/index.ts
-
-
-
-
 ;// CONCATENATED MODULE: ./src/report/diagnosis.ts
 /** Most telling first: one trouble often leads to a message of the next row. */
-const diagnosis_symptoms = [
+const symptoms = [
     {
         pattern: /(?:ALERT! +(?:root device )?|Gave up waiting for root)(.*)(?: does not exist|device)/i,
         symptom: 'the guest found no root file system',
@@ -58560,7 +57859,7 @@ const diagnosis_symptoms = [
  * @param quiet how long (ms) the console has been silent since the last of the lines
  */
 function diagnose(lines, quiet = 0) {
-    for (const row of diagnosis_symptoms) {
+    for (const row of symptoms) {
         const candidates = row.lingers === undefined ? lines : quiet >= row.lingers ? lines.slice(-1) : [];
         const line = candidates.find(candidate => row.pattern.test(candidate));
         if (line !== undefined)
@@ -59082,6 +58381,233 @@ async function writeSshConfig(folder, { port, user, hostKey }, keyFile) {
 
 
 
+;// CONCATENATED MODULE: external "node:child_process"
+const external_node_child_process_namespaceObject = require("node:child_process");
+;// CONCATENATED MODULE: ./src/host/exec.ts
+
+
+
+
+
+
+/** Runs a tool to its end, without a shell, and returns its status and output; throws only if it cannot be started. */
+async function tryTool(name, args, options = {}) {
+    // LC_ALL: what tools print is read by us, so it has to be in one language.
+    const env = { ...process.env, LC_ALL: 'C.UTF-8', ...options.env };
+    const cwd = options.cwd === undefined ? {} : { cwd: options.cwd };
+    try {
+        // Found by us: @actions/exec prints what it meets on the way to stdout, which is the script's.
+        const program = (0,external_node_path_namespaceObject.isAbsolute)(name) ? name : await findTool(name);
+        if (program === undefined)
+            throw new Error('no such program in PATH');
+        if (options.input !== undefined)
+            return await feed(program, args, options.input, { env, ...cwd });
+        const { exitCode, stdout, stderr } = await getExecOutput(`"${program}"`, [...args], {
+            silent: true,
+            ignoreReturnCode: true,
+            env,
+            ...cwd
+        });
+        return { code: exitCode, stdout, stderr };
+    }
+    catch (error) {
+        throw new HostFailure({ symptom: `${name} could not be started: ${messageOf(error)}` }, { cause: error });
+    }
+}
+/** Full path of a program. Debian keeps some in sbin, which a user's PATH may lack. */
+async function findTool(name) {
+    for (const folder of [...(process.env['PATH'] ?? '').split(external_node_path_namespaceObject.delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']) {
+        const path = (0,external_node_path_namespaceObject.join)(folder, name);
+        const usable = (0,promises_namespaceObject.access)(path, external_node_fs_namespaceObject.constants.X_OK).then(() => true, () => false);
+        if (folder !== '' && (await usable))
+            return path;
+    }
+    return undefined;
+}
+/** @actions/exec takes input too, but a tool that ends without reading it all brings the whole process down (EPIPE). */
+function feed(name, args, input, where) {
+    return new Promise((resolve, reject) => {
+        const child = (0,external_node_child_process_namespaceObject.spawn)(name, args, where);
+        const out = [];
+        const err = [];
+        child.stdout.on('data', (chunk) => out.push(chunk));
+        child.stderr.on('data', (chunk) => err.push(chunk));
+        child.stdin.on('error', () => undefined);
+        child.on('error', reject);
+        child.on('close', code => {
+            resolve({ code: code ?? 128, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() });
+        });
+        child.stdin.end(input);
+    });
+}
+/** Like {@link tryTool}, but a non-zero status is a {@link HostFailure} that carries the tool's last words. Returns stdout. */
+async function tool(name, args, options = {}) {
+    const { code, stdout, stderr } = await tryTool(name, args, options);
+    if (code !== 0)
+        throw toolFailure(name, args, code, stderr || stdout);
+    return stdout;
+}
+const exec_symptoms = [
+    {
+        pattern: /no space left on device|disk full/i,
+        cause: 'the disk is full',
+        remedy: 'free some space, or point PI_QEMU_HOME (or RUNNER_TEMP) at a larger disk'
+    },
+    {
+        pattern: /permission denied/i,
+        cause: 'a file or folder is not accessible to this user',
+        remedy: 'check the owner and mode of the path named above'
+    }
+];
+/** The {@link HostFailure} for a tool that ended with `code`, with the cause where its output tells one. */
+function toolFailure(name, args, code, output) {
+    const lastWords = output.trim().split('\n').slice(-8).join('\n');
+    const known = exec_symptoms.find(({ pattern }) => pattern.test(output));
+    return new HostFailure({
+        symptom: `${name} ended with status ${code} (${[name, ...args].join(' ').slice(0, 300)})\n${lastWords}`,
+        cause: known?.cause,
+        remedy: known?.remedy
+    });
+}
+
+;// CONCATENATED MODULE: ./src/host/tools.ts
+
+
+
+
+
+
+
+/** Every program we start, and where it comes from. */
+const tools = {
+    'qemu-system-aarch64': { package: 'qemu-system-arm', version: ['--version'] },
+    'qemu-img': { package: 'qemu-utils', version: ['--version'] },
+    'qemu-io': { package: 'qemu-utils' },
+    sfdisk: { package: 'fdisk', version: ['--version'] },
+    mcopy: { package: 'mtools', version: ['--version'] },
+    'mkfs.vfat': { package: 'dosfstools' },
+    mke2fs: { package: 'e2fsprogs' },
+    debugfs: { package: 'e2fsprogs', version: ['-V'] },
+    xz: { package: 'xz-utils', version: ['--version'] },
+    zstd: { package: 'zstd', version: ['--version'] },
+    gzip: { package: 'gzip' },
+    bsdtar: { package: 'libarchive-tools' },
+    cpio: { package: 'cpio' },
+    depmod: { package: 'kmod' },
+    ssh: { package: 'openssh-client', version: ['-V'] },
+    'ssh-keygen': { package: 'openssh-client' },
+    // Ubuntu's mmdebstrap can check Debian's signatures only with Debian's keys.
+    mmdebstrap: {
+        package: 'mmdebstrap',
+        version: ['--version'],
+        files: ['/usr/share/keyrings/debian-archive-keyring.gpg']
+    }
+};
+/** Packages that come along with a tool's own. */
+const companions = { mmdebstrap: ['debian-archive-keyring'] };
+/** Whether we run as root, and so need no sudo. */
+function isRoot() {
+    return process.getuid?.() === 0;
+}
+/** Tools of the list that this host lacks. */
+async function missingTools(names) {
+    const missing = [];
+    for (const name of names) {
+        const row = tools[name];
+        const complete = await Promise.all((row.files ?? []).map(file => tools_exists(file, external_node_fs_namespaceObject.constants.R_OK)));
+        if ((await findTool(name)) === undefined || complete.includes(false))
+            missing.push(name);
+    }
+    return missing;
+}
+/** Whether a tool tells its version. */
+function hasVersion(name) {
+    return 'version' in tools[name];
+}
+/** First line of a tool's own version message. */
+async function toolVersion(name) {
+    const row = tools[name];
+    if (row.version === undefined)
+        return 'present';
+    const { stdout, stderr } = await tryTool(name, row.version);
+    return ((stdout + stderr)
+        .split('\n')
+        .find(line => /\d/.test(line))
+        ?.trim() ?? 'present');
+}
+/**
+ * Makes sure that the tools are there; installs packages with apt if, and only if, something is missing.
+ * @throws HostFailure if that cannot be done
+ */
+async function ensureTools(names, log) {
+    addSbinToPath();
+    const missing = await missingTools(names);
+    if (missing.length > 0)
+        await install(packagesFor(missing), log);
+    const left = await missingTools(missing);
+    if (left.length > 0) {
+        throw new HostFailure({
+            symptom: `still missing after installation: ${left.join(', ')}`,
+            remedy: `install ${packagesFor(left).join(' ')} by hand`
+        });
+    }
+}
+/** apt packages that bring the tools. */
+function packagesFor(names) {
+    return [...new Set(names.flatMap(name => [tools[name].package, ...(companions[name] ?? [])]))].sort();
+}
+async function install(packages, log) {
+    if ((await findTool('apt-get')) === undefined) {
+        throw new HostFailure({
+            symptom: `this host lacks ${packages.join(', ')}, and has no apt-get to install them`,
+            remedy: "install them (by Debian's names) with the host's own package manager"
+        });
+    }
+    const sudo = isRoot() ? [] : ['sudo', '-n'];
+    if (sudo.length > 0 && (await tryTool('sudo', ['-n', 'true']).catch(() => ({ code: 1 }))).code !== 0) {
+        throw new HostFailure({
+            symptom: `this host lacks ${packages.join(', ')}, and sudo is not allowed without a password`,
+            remedy: `run: sudo apt-get install --no-install-recommends ${packages.join(' ')}`
+        });
+    }
+    log.info(`Installing ${packages.join(', ')}`);
+    const apt = ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=3'];
+    const add = [...apt, 'install', '--no-install-recommends', ...packages];
+    // The lists may be absent or stale, so an update follows the first failure.
+    for (let attempt = 1;; attempt++) {
+        const { code, stdout, stderr } = await asInstaller(sudo, add);
+        if (code === 0)
+            return;
+        if (attempt === 3)
+            throw toolFailure('apt-get', add.slice(1), code, stderr + stdout);
+        log.info(attempt === 1 ? 'Updating the package lists' : 'Trying again');
+        await asInstaller(sudo, [...apt, 'update']);
+        if (attempt > 1)
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(5000);
+    }
+}
+/** The marker of this run is replaced: see {@link installMarker}. sudo would drop what is set in front of it. */
+async function asInstaller(sudo, command) {
+    const marker = `${installMarker}=${process.env[runMarker] ?? ''}`;
+    const [program = '', ...args] = [
+        ...sudo,
+        'env',
+        '-u',
+        runMarker,
+        marker,
+        'DEBIAN_FRONTEND=noninteractive',
+        ...command
+    ];
+    return tryTool(program, args, { input: '' });
+}
+function addSbinToPath() {
+    const folders = (process.env['PATH'] ?? '').split(external_node_path_namespaceObject.delimiter);
+    process.env['PATH'] = [...folders, ...['/usr/sbin', '/sbin'].filter(folder => !folders.includes(folder))].join(external_node_path_namespaceObject.delimiter);
+}
+async function tools_exists(path, mode) {
+    return (0,promises_namespaceObject.access)(path, mode).then(() => true, () => false);
+}
+
 ;// CONCATENATED MODULE: ./src/report/log.ts
 
 /** For a workflow: log groups and annotations. */
@@ -59446,6 +58972,195 @@ async function kernelRelease(file) {
             .split(' ')[0];
 }
 
+;// CONCATENATED MODULE: ./src/images/ext4.ts
+
+
+
+
+/** What debugfs says when there was nothing to do; everything else it says on stderr is a fault. */
+const harmless = [
+    /^debugfs [\d.]+ \(.*\)$/,
+    /^(rm|rmdir): File not found by ext2_lookup/,
+    /^ext2fs_mkdir: Ext2 directory already exists/,
+    /^$/
+];
+/** An ext4 file system inside an image file, read and edited with e2fsprogs: no root, no mount, no loop device. */
+class Ext4 {
+    file;
+    offset;
+    /** @param offset of the file system's first byte in `file`. */
+    constructor(file, offset) {
+        this.file = file;
+        this.offset = offset;
+    }
+    get device() {
+        return this.offset === 0 ? this.file : `${this.file}?offset=${this.offset}`;
+    }
+    /** Runs debugfs commands against the file system, read-only. */
+    async ask(request) {
+        return tryTool('debugfs', ['-R', request, this.device]);
+    }
+    /** Whether e2fsprogs can open it. */
+    async isValid() {
+        const { stderr } = await this.ask('stats -h');
+        return !/bad magic|while (trying to )?open|not open|can't read|corrupt/i.test(stderr);
+    }
+    /** The text of a file (links are followed once), or undefined if there is none. */
+    async readText(path) {
+        const target = (await this.linkTarget(path)) ?? path;
+        return (await this.kind(target)) === 'regular' ? (await this.ask(`cat ${quote(target)}`)).stdout : undefined;
+    }
+    /** Whether a path exists (as anything, dangling links included). */
+    async exists(path) {
+        const { stderr } = await this.ask(`stat ${quote(path)}`);
+        return !/File not found/.test(stderr);
+    }
+    /** Names in a folder, without `.` and `..`; empty if there is no such folder. */
+    async list(path) {
+        const { stdout } = await this.ask(`ls -p ${quote(path)}`);
+        return stdout
+            .split('\n')
+            .map(line => line.split('/')[5] ?? '')
+            .filter(name => name !== '' && name !== '.' && name !== '..');
+    }
+    async kind(path) {
+        return /Type: (\w+)/.exec((await this.ask(`stat ${quote(path)}`)).stdout)?.[1];
+    }
+    async linkTarget(path) {
+        const { stdout } = await this.ask(`stat ${quote(path)}`);
+        if (!/Type: symlink/.test(stdout))
+            return undefined;
+        // A target of 60 bytes or more has a block of its own.
+        const target = /^Fast link dest: "(.*)"$/m.exec(stdout)?.[1] ?? (await this.ask(`cat ${quote(path)}`)).stdout;
+        return target.startsWith('/') ? target : (0,external_node_path_namespaceObject.join)(path, '..', target);
+    }
+    /**
+     * Applies edits in order; existing files are replaced, existing folders kept. All belong to root.
+     * @throws HostFailure with debugfs's words if any edit fails.
+     */
+    async apply(edits, workDir) {
+        if (edits.length === 0)
+            return;
+        const scratch = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(workDir, 'edits-'));
+        const commands = [];
+        for (const [index, edit] of edits.entries()) {
+            const path = quote(edit.path);
+            switch (edit.kind) {
+                case 'folder':
+                    if (!(await this.exists(edit.path)))
+                        commands.push(`mkdir ${path}`, ...attributes(path, 0o040000 | edit.mode));
+                    break;
+                case 'file': {
+                    const source = (0,external_node_path_namespaceObject.join)(scratch, String(index));
+                    await (0,promises_namespaceObject.writeFile)(source, edit.content);
+                    commands.push(`rm ${path}`, `write ${quote(source)} ${path}`, ...attributes(path, 0o100000 | edit.mode));
+                    break;
+                }
+                case 'symlink':
+                    commands.push(`rm ${path}`, `symlink ${path} ${quote(edit.target)}`);
+                    break;
+                case 'remove':
+                    commands.push(`rm ${path}`);
+                    break;
+                case 'remove-folder':
+                    commands.push(`rmdir ${path}`);
+                    break;
+            }
+        }
+        await this.script(commands, scratch);
+        await (0,promises_namespaceObject.rm)(scratch, { recursive: true });
+    }
+    /** Makes every inode of a new file system belong to one user: files keep no trace of who owned them on the host. */
+    async own(uid, gid, workDir) {
+        const { stdout } = await this.ask('stats -h');
+        const field = (name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(stdout)?.[1]);
+        const used = field('Inode count') - field('Free inodes');
+        // A new file system hands out inodes in order; 1 to 10 are reserved, 2 is the root folder.
+        const inodes = [2, ...Array.from({ length: Math.max(0, used - 10) }, (_, index) => index + 11)];
+        const scratch = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(workDir, 'own-'));
+        await this.script(inodes.flatMap(inode => [`sif <${inode}> uid ${uid}`, `sif <${inode}> gid ${gid}`]), scratch);
+        await (0,promises_namespaceObject.rm)(scratch, { recursive: true });
+    }
+    /** Copies the whole tree below `path` to a folder on the host. */
+    async extract(path, to) {
+        // rdump also tries to restore owners, which only root may: what it says about that is of no interest.
+        const { stderr } = await tryTool('debugfs', ['-R', `rdump ${quote(path)} ${quote(to)}`, this.device]);
+        const faults = faultsIn(stderr).filter(line => !/while changing ownership/.test(line));
+        if (faults.length > 0)
+            throw new HostFailure({
+                symptom: `reading back from the guest's volume failed:\n${faults.slice(0, 5).join('\n')}`
+            });
+    }
+    /**
+     * Where `length` bytes from `start` of a file lie in the image file: one row per run of bytes.
+     * @throws HostFailure if the file is not there or has holes.
+     */
+    async locate(path, start, length) {
+        const { stdout: stats } = await this.ask('stats -h');
+        const blockSize = Number(/^Block size:\s+(\d+)/m.exec(stats)?.[1]);
+        const runs = [];
+        for (let at = start; at < start + length;) {
+            const inBlock = at % blockSize;
+            const size = Math.min(blockSize - inBlock, start + length - at);
+            const { stdout } = await this.ask(`bmap ${quote(path)} ${Math.floor(at / blockSize)}`);
+            const block = Number(stdout.trim());
+            if (!Number.isInteger(block) || block === 0)
+                throw new HostFailure({ symptom: `${path} has no block ${at} in ${this.file}` });
+            runs.push({ offset: this.offset + block * blockSize + inBlock, length: size });
+            at += size;
+        }
+        return runs;
+    }
+    async script(commands, scratch) {
+        const file = (0,external_node_path_namespaceObject.join)(scratch, 'commands');
+        await (0,promises_namespaceObject.writeFile)(file, commands.join('\n') + '\n');
+        const { stderr } = await tryTool('debugfs', ['-w', '-f', file, this.device]);
+        const faults = faultsIn(stderr);
+        if (faults.length > 0) {
+            throw new HostFailure({
+                symptom: `editing the root file system failed:\n${faults.slice(0, 5).join('\n')}`,
+                remedy: 'check the image with e2fsck'
+            });
+        }
+    }
+}
+/**
+ * Features named one by one, so that any mke2fs makes what any guest kernel can mount: newer defaults (orphan_file)
+ * are refused by bullseye's kernel.
+ */
+const features = 'ext_attr,resize_inode,dir_index,filetype,extent,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize';
+/** Makes an ext4 file system in a file (sparse), filled from a folder. */
+async function makeExt4(request) {
+    const { file, offset = 0, size, label, from, owner, journal = true, inodes } = request;
+    await tool('mke2fs', [
+        ...['-q', '-F', '-t', 'ext4', '-L', label, '-m', '1', '-b', '4096', '-I', '256'],
+        ...['-O', `none,${features}${journal ? ',has_journal' : ''}`],
+        ...['-E', `offset=${offset},root_owner=${owner?.uid ?? 0}:${owner?.gid ?? 0},lazy_itable_init=1,nodiscard`],
+        ...(inodes === undefined ? [] : ['-N', String(inodes)]),
+        ...(from === undefined ? [] : ['-d', from]),
+        file,
+        `${Math.floor(size / 1024)}k`
+    ]);
+    const volume = new Ext4(file, offset);
+    const workDir = (0,external_node_path_namespaceObject.join)(file, '..');
+    // While no inode has been given back, so that the used ones are the first ones.
+    if (owner !== undefined)
+        await volume.own(owner.uid, owner.gid, workDir);
+    await volume.apply([{ kind: 'remove-folder', path: '/lost+found' }], workDir);
+}
+function attributes(path, mode) {
+    return [`sif ${path} mode 0${mode.toString(8)}`, `sif ${path} uid 0`, `sif ${path} gid 0`];
+}
+function faultsIn(stderr) {
+    return stderr.split('\n').filter(line => !harmless.some(pattern => pattern.test(line)));
+}
+/** debugfs splits at blanks; quotes inside quotes are doubled. */
+function quote(path) {
+    if (path.includes('\n'))
+        throw new HostFailure({ symptom: `a path with a line break cannot be edited offline: ${JSON.stringify(path)}` });
+    return `"${path.replaceAll('"', '""')}"`;
+}
+
 ;// CONCATENATED MODULE: ./src/images/families.ts
 /** Paths whose presence decides something. */
 const probedPaths = [
@@ -59573,6 +59288,27 @@ function dropbearKey(openssh) {
         field(Buffer.from('ssh-ed25519')),
         field(Buffer.concat([Buffer.from(d, 'base64url'), Buffer.from(x, 'base64url')]))
     ]);
+}
+/**
+ * Overwrites a run's keys in a raw image where they still lie at their places. Removing their files would only free the
+ * blocks; what has taken their place meanwhile is left alone.
+ */
+async function eraseSlots(image, slots, keys) {
+    const file = await (0,promises_namespaceObject.open)(image, 'r+');
+    try {
+        for (const { content, runs } of slots) {
+            let done = 0;
+            for (const { offset, length } of runs) {
+                const { buffer } = await file.read(Buffer.alloc(length), 0, length, offset);
+                if (buffer.equals(keys[content].subarray(done, done + length)))
+                    await file.write(Buffer.alloc(length), 0, length, offset);
+                done += length;
+            }
+        }
+    }
+    finally {
+        await file.close();
+    }
 }
 /** Writes one slot's bytes at their places in a qcow2 overlay. */
 async function writeSlot(overlay, runs, content, folder) {
@@ -60741,11 +60477,12 @@ async function makeOverlay(image, keys, folder, name) {
 
 
 
+
 /**
  * Writes the changed disk of a switched-off guest to a file. What provisioning added is taken out, the keys of the
  * run first of all, so that nobody who gets the image gets in with them.
  */
-async function saveDisk({ image, overlay, target, journal, log }) {
+async function saveDisk({ image, overlay, keys, target, journal, log }) {
     const raw = (0,external_node_path_namespaceObject.join)(journal.folder, 'save.img');
     await tool('qemu-img', ['convert', '-f', 'qcow2', '-O', 'raw', '-S', '4k', overlay, raw]);
     const partitions = parsePartitions(await tool('sfdisk', ['--json', raw]));
@@ -60758,6 +60495,7 @@ async function saveDisk({ image, overlay, target, journal, log }) {
     if (code > 1)
         throw toolFailure('e2fsck', check, code, stdout + stderr);
     const root = new Ext4(raw, image.layout.root.offset);
+    await eraseSlots(raw, image.slots, keys);
     await root.apply(image.created.map(path => ({ kind: 'remove', path })), journal.folder);
     const made = await converted(raw, target.format);
     const partial = `${target.path}.partial`;
@@ -61248,43 +60986,300 @@ function printable(line) {
 
 
 
-;// CONCATENATED MODULE: ./src/run.ts
+// EXTERNAL MODULE: ./node_modules/ignore/index.js
+var ignore = __nccwpck_require__(298);
+var ignore_default = /*#__PURE__*/__nccwpck_require__.n(ignore);
+;// CONCATENATED MODULE: ./src/workspace/tree.ts
 
 
-
-
-
-
-
-
-
-
-
-/** A system-mode run, phase by phase. The caller tears down, whatever happens here. */
-async function run(inputs, context) {
-    const pi = await bootPi(inputs, context);
-    const result = await runScript(inputs, pi, context);
-    if (pi.workspace !== undefined && (inputs.sync === 'both' || inputs.sync === 'out')) {
-        await context.phases.run('workspace-out', 'Bring the workspace back', () => workspaceOut(inputs, pi, context));
+const bytes = (root, path) => Buffer.concat([Buffer.from(path === '' ? root : `${root}/`), Buffer.from(path, 'latin1')]);
+const below = (folder, name) => (folder === '' ? name : `${folder}/${name}`);
+/** Patterns as in .gitignore, relative to the workspace. */
+function excluding(patterns) {
+    if (patterns.length === 0)
+        return () => false;
+    const rules = ignore_default()({ ignorecase: false }).add([...patterns]);
+    return (path, isFolder) => rules.ignores(Buffer.from(path, 'latin1').toString('utf8') + (isFolder ? '/' : ''));
+}
+/** Names in a folder, as bytes, in a stable order. */
+async function namesIn(root, folder) {
+    const names = await (0,promises_namespaceObject.readdir)(bytes(root, folder), { encoding: 'buffer' });
+    return names.map(name => name.toString('latin1')).sort();
+}
+/** Everything below `root`, folders before what they hold; excluded paths and what is below them left out. */
+async function* walk(root, excluded, folder = '') {
+    for (const name of await namesIn(root, folder)) {
+        const path = below(folder, name);
+        const stat = await (0,promises_namespaceObject.lstat)(bytes(root, path), { bigint: true });
+        if (excluded(path, stat.isDirectory()))
+            continue;
+        yield { path, stat };
+        if (stat.isDirectory())
+            yield* walk(root, excluded, path);
     }
-    if (inputs.saveImage !== undefined) {
-        const target = inputs.saveImage;
-        await context.phases.run('power-off', 'Switch the Pi off', () => powerOff(pi));
-        await context.phases.run('save-image', `Save the disk to ${target.path}`, () => saveDisk({ image: pi.image, overlay: (0,external_node_path_namespaceObject.join)(context.journal.folder, runFiles.disk), target, ...context }));
+}
+
+;// CONCATENATED MODULE: ./src/workspace/volume.ts
+
+
+
+
+
+
+/** The file system's label, by which the guest finds it. */
+const workspaceLabel = 'pi-workspace';
+const GiB = 1024 ** 3;
+/** What the script may add to the workspace, where the host's disk allows it. */
+const room = 16 * GiB;
+/** Makes an ext4 volume of the workspace: no copy over the emulated network, and the guest reads only what it needs. */
+async function makeVolume({ workspace, excluded, owner, file, runFolder }) {
+    const manifest = new Map();
+    let size = 0;
+    const seen = { exclusions: false };
+    const noted = (path, isFolder) => {
+        const out = excluded(path, isFolder);
+        seen.exclusions ||= out;
+        return out;
+    };
+    if (workspace !== undefined) {
+        for await (const { path, stat } of walk(workspace, noted)) {
+            // Sockets, pipes and devices do not travel.
+            if (!stat.isFile() && !stat.isDirectory() && !stat.isSymbolicLink())
+                continue;
+            manifest.set(path, {
+                kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : 'link',
+                size: stat.size,
+                mtimeNs: stat.mtimeNs
+            });
+            // Blocks, not length: sparse files stay sparse.
+            size += Number(stat.blocks) * 512 + 4096;
+        }
     }
-    else if (!inputs.keepRunning) {
-        await context.phases.run('power-off', 'Switch the Pi off', async () => {
-            pi.guest.session.close();
-            await quitQemu(pi.qemu);
+    const { bavail, bsize } = await (0,promises_namespaceObject.statfs)(runFolder);
+    const free = bavail * bsize;
+    if (size > free) {
+        throw new HostFailure({
+            symptom: `the workspace (${(size / GiB).toFixed(1)} GiB) does not fit on the disk of ${runFolder} (${(free / GiB).toFixed(1)} GiB free)`,
+            remedy: 'leave large folders out with `sync-exclude`, or free some space'
         });
     }
-    else {
-        context.journal.record({ kind: 'kept' });
-        pi.guest.session.close();
-        pi.qemu.qmp.close();
-    }
-    return result;
+    const stage = workspace !== undefined && seen.exclusions ? await stageTree(workspace, excluded, runFolder) : workspace;
+    await makeExt4({
+        file,
+        size: Math.floor((size * 1.1 + Math.max(Math.min(room, free - size), GiB / 4)) / 4096) * 4096,
+        label: workspaceLabel,
+        owner,
+        // The volume lives for one run; a journal would only double the writes.
+        journal: false,
+        inodes: manifest.size + 262_144,
+        ...(stage !== undefined && { from: stage })
+    });
+    if (stage !== undefined && stage !== workspace)
+        await (0,promises_namespaceObject.rm)(stage, { recursive: true });
+    return manifest;
 }
+/** A tree of hard links (or copies, on another disk) without the excluded paths: mke2fs knows no exclusions. */
+async function stageTree(workspace, excluded, runFolder) {
+    const stage = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(runFolder, 'stage-'));
+    for await (const { path, stat } of walk(workspace, excluded)) {
+        const [from, to] = [bytes(workspace, path), bytes(stage, path)];
+        if (stat.isDirectory()) {
+            await (0,promises_namespaceObject.mkdir)(to);
+            await (0,promises_namespaceObject.chmod)(to, Number(stat.mode) & 0o7777);
+        }
+        else if (stat.isSymbolicLink())
+            await (0,promises_namespaceObject.symlink)(await (0,promises_namespaceObject.readlink)(from, { encoding: 'buffer' }), to);
+        else if (stat.isFile())
+            await (0,promises_namespaceObject.link)(from, to).catch(() => (0,promises_namespaceObject.copyFile)(from, to, external_node_fs_namespaceObject.constants.COPYFILE_FICLONE));
+    }
+    return stage;
+}
+/** Copies the volume's files to an empty folder on the host. */
+async function readVolume(file, to) {
+    await (0,promises_namespaceObject.mkdir)(to);
+    await new Ext4(file, 0).extract('/', to);
+}
+
+;// CONCATENATED MODULE: ./src/workspace/mirror.ts
+
+
+
+/**
+ * Makes the workspace what the guest left: deletions, then new and changed files, modes and links. What was never sent,
+ * and what changed on the host meanwhile while the guest left it alone, stays. Links are never followed.
+ */
+async function mirror(request) {
+    const left = new Map();
+    for await (const { path, stat } of walk(request.from, request.excluded))
+        left.set(path, stat);
+    const deleted = await deleteMissing(request, left);
+    const written = await writeChanged(request, left);
+    return { written, deleted };
+}
+async function writeChanged({ from, workspace, sent, log }, left) {
+    const owner = await (0,promises_namespaceObject.lstat)(workspace);
+    const blocked = [];
+    const folders = [];
+    let written = 0;
+    for (const [path, stat] of left) {
+        if (blocked.some(parent => path.startsWith(`${parent}/`)))
+            continue;
+        const [source, target] = [bytes(from, path), bytes(workspace, path)];
+        const existing = await (0,promises_namespaceObject.lstat)(target, { bigint: true }).catch(() => undefined);
+        if (stat.isDirectory()) {
+            folders.push({ path, mode: Number(stat.mode) & 0o7777 });
+            if (existing?.isDirectory() === true)
+                continue;
+            if (existing !== undefined)
+                await (0,promises_namespaceObject.unlink)(target);
+            await (0,promises_namespaceObject.mkdir)(target);
+        }
+        else if (existing !== undefined && (await isSame(source, stat, target, existing))) {
+            if (!stat.isFile() || (stat.mode & 4095n) === (existing.mode & 4095n))
+                continue;
+            await (0,promises_namespaceObject.chmod)(target, Number(stat.mode) & 0o7777);
+            written++;
+            continue;
+        }
+        else if (existing !== undefined && changedOnlyHere(stat, existing, sent.get(path))) {
+            log.warn(`${shown(path)} changed on the host while the script ran, and not in the guest: kept`);
+            continue;
+        }
+        else if (existing?.isDirectory() === true &&
+            !(await (0,promises_namespaceObject.rmdir)(target).then(() => true, () => false))) {
+            log.warn(`${shown(path)} is no folder in the guest any more, but on the host it holds files of its own: kept`);
+            blocked.push(path);
+            continue;
+        }
+        else {
+            await move(source, target);
+            if (stat.isFile())
+                await (0,promises_namespaceObject.chmod)(target, Number(stat.mode) & 0o7777);
+        }
+        if (isRoot())
+            await (0,promises_namespaceObject.lchown)(target, owner.uid, owner.gid);
+        written++;
+    }
+    // Last, since a folder may be read-only; deepest first, since it may be closed.
+    for (const { path, mode } of folders.reverse())
+        await (0,promises_namespaceObject.chmod)(bytes(workspace, path), mode);
+    return written;
+}
+/** Removes from the workspace what was sent and is not there any more in the guest. */
+async function deleteMissing({ workspace, sent, log }, left) {
+    let deleted = 0;
+    // Folders come before what they hold, so in reverse they come last.
+    for (const [path, entry] of [...sent].reverse()) {
+        const now = left.get(path);
+        if (now !== undefined && (entry.kind !== 'folder' || now.isDirectory()))
+            continue;
+        if (!(await isBelowRealFolders(workspace, path)))
+            continue;
+        const target = bytes(workspace, path);
+        const existing = await (0,promises_namespaceObject.lstat)(target, { bigint: true }).catch(() => undefined);
+        if (existing === undefined || existing.isDirectory() !== (entry.kind === 'folder'))
+            continue;
+        if (entry.kind === 'folder') {
+            // Something of the host's own may be in it.
+            const removed = await (0,promises_namespaceObject.rmdir)(target).then(() => true, () => false);
+            if (removed && now === undefined)
+                deleted++;
+        }
+        else if (existing.size !== entry.size || existing.mtimeNs !== entry.mtimeNs) {
+            log.warn(`${shown(path)} was deleted in the guest, but changed on the host meanwhile: kept`);
+        }
+        else {
+            await (0,promises_namespaceObject.unlink)(target);
+            deleted++;
+        }
+    }
+    return deleted;
+}
+/** Whether no folder on the way to a path is a link by now: it could lead anywhere. */
+async function isBelowRealFolders(workspace, path) {
+    const parents = path.split('/').slice(0, -1);
+    for (let depth = 1; depth <= parents.length; depth++) {
+        const parent = await (0,promises_namespaceObject.lstat)(bytes(workspace, parents.slice(0, depth).join('/'))).catch(() => undefined);
+        if (parent?.isDirectory() !== true)
+            return false;
+    }
+    return true;
+}
+/** A path for readers. */
+const shown = (path) => Buffer.from(path, 'latin1').toString('utf8');
+/** ext4 on the volume keeps whole seconds of what came from the host. */
+function changedOnlyHere(guest, host, sent) {
+    if (sent === undefined)
+        return false;
+    const untouchedInGuest = guest.size === sent.size && guest.mtimeMs / 1000n === sent.mtimeNs / 1000000000n;
+    return untouchedInGuest && (host.mtimeNs !== sent.mtimeNs || host.size !== sent.size);
+}
+async function isSame(source, stat, target, existing) {
+    if (stat.isSymbolicLink() && existing.isSymbolicLink()) {
+        const [a, b] = await Promise.all([
+            (0,promises_namespaceObject.readlink)(source, { encoding: 'buffer' }),
+            (0,promises_namespaceObject.readlink)(target, { encoding: 'buffer' })
+        ]);
+        return a.equals(b);
+    }
+    if (!stat.isFile() || !existing.isFile() || stat.size !== existing.size)
+        return false;
+    const [a, b] = [await (0,promises_namespaceObject.open)(source, 'r'), await (0,promises_namespaceObject.open)(target, 'r')];
+    try {
+        const [left, right] = [Buffer.alloc(1 << 18), Buffer.alloc(1 << 18)];
+        for (;;) {
+            const { bytesRead } = await a.read(left, 0, left.length);
+            const other = await b.read(right, 0, right.length);
+            if (bytesRead !== other.bytesRead || !left.subarray(0, bytesRead).equals(right.subarray(0, bytesRead)))
+                return false;
+            if (bytesRead === 0)
+                return true;
+        }
+    }
+    finally {
+        await a.close();
+        await b.close();
+    }
+}
+/** Replaces `target` in one step, on the same disk or not. */
+async function move(source, target) {
+    try {
+        await (0,promises_namespaceObject.rename)(source, target);
+    }
+    catch (error) {
+        if (error.code !== 'EXDEV')
+            throw error;
+        const stat = await (0,promises_namespaceObject.lstat)(source);
+        if (stat.isSymbolicLink()) {
+            await (0,promises_namespaceObject.rm)(target, { force: true });
+            await (0,promises_namespaceObject.symlink)(await (0,promises_namespaceObject.readlink)(source, { encoding: 'buffer' }), target);
+            return;
+        }
+        // A name of its own: the target's may be as long as a name can be.
+        const beside = Buffer.concat([
+            target.subarray(0, target.lastIndexOf('/') + 1),
+            Buffer.from(`.pi-qemu-${process.pid}`)
+        ]);
+        await (0,promises_namespaceObject.copyFile)(source, beside);
+        await (0,promises_namespaceObject.utimes)(beside, stat.atime, stat.mtime);
+        await (0,promises_namespaceObject.rename)(beside, target);
+    }
+}
+
+;// CONCATENATED MODULE: ./src/workspace/index.ts
+
+
+
+
+;// CONCATENATED MODULE: ./src/boot.ts
+
+
+
+
+
+
+
+
 /** From inputs to a shell in the guest. */
 async function bootPi(inputs, context) {
     const { home, journal, log, phases, output } = context;
@@ -61313,7 +61308,7 @@ async function bootPi(inputs, context) {
         await phases.run('cache-save', 'Save the prepared image', () => shared.save(key, image.folder, context));
     }
     const user = chooseUser(image.users, inputs.user);
-    const { login, sent, machine, keyFile } = await phases.run('disk', 'Disk, keys and workspace of this run', () => makeDisks(inputs, image, user, context));
+    const { login, sent, machine, keyFile, keys } = await phases.run('disk', 'Disk, keys and workspace of this run', () => makeDisks(inputs, image, user, context));
     const { board } = machine;
     output('board', board.name);
     log.debug([qemuProgram, ...qemuArguments(machine)].join(' '));
@@ -61357,7 +61352,7 @@ async function bootPi(inputs, context) {
         throw qemu.isAlive() ? error : lostGuest(qemu, serial, error);
     }
     const workspace = shared === undefined ? undefined : { path: shared, volume: (0,external_node_path_namespaceObject.join)(journal.folder, workspaceFile), sent };
-    return { guest, qemu, serial, image, user, sshConfig, workspace };
+    return { guest, qemu, serial, image, user, sshConfig, keys, workspace };
 }
 const workspaceFile = 'workspace.img';
 async function makeDisks(inputs, image, user, { journal, log }) {
@@ -61389,7 +61384,50 @@ async function makeDisks(inputs, image, user, { journal, log }) {
         privateKey: own ? keys.clientKey : await (0,promises_namespaceObject.readFile)(keyFile, 'utf8'),
         hostKey: own ? keys.hostPublicKey : undefined
     };
-    return { login, sent, machine, keyFile };
+    return { login, sent, machine, keyFile, keys: keys.slots };
+}
+
+;// CONCATENATED MODULE: ./src/run.ts
+
+
+
+
+
+
+
+
+
+
+/** A system-mode run, phase by phase. The caller tears down, whatever happens here. */
+async function run(inputs, context) {
+    const pi = await bootPi(inputs, context);
+    const result = await runScript(inputs, pi, context);
+    if (pi.workspace !== undefined && (inputs.sync === 'both' || inputs.sync === 'out')) {
+        await context.phases.run('workspace-out', 'Bring the workspace back', () => workspaceOut(inputs, pi, context));
+    }
+    if (inputs.saveImage !== undefined) {
+        const target = inputs.saveImage;
+        await context.phases.run('power-off', 'Switch the Pi off', () => powerOff(pi));
+        await context.phases.run('save-image', `Save the disk to ${target.path}`, () => saveDisk({
+            image: pi.image,
+            overlay: (0,external_node_path_namespaceObject.join)(context.journal.folder, runFiles.disk),
+            target,
+            keys: pi.keys,
+            ...context
+        }));
+    }
+    else if (!inputs.keepRunning) {
+        await context.phases.run('power-off', 'Switch the Pi off', async () => {
+            pi.guest.session.close();
+            await quitQemu(pi.qemu);
+        });
+    }
+    else {
+        context.journal.record({ kind: 'kept' });
+        pi.guest.session.close();
+        pi.qemu.qmp.close();
+    }
+    return result;
 }
 async function runScript(inputs, { guest, qemu, serial }, { phases, log, stdout, stderr }) {
     if (inputs.run === undefined)

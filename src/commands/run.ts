@@ -5,7 +5,7 @@ import type { Inputs, RawInputs } from '../inputs'
 import { logsOf } from '../journal'
 import type { Log } from '../report/log'
 import { quitQemu } from '../qemu'
-import { bootPi, type Context } from '../run'
+import { bootPi, type Context } from '../boot'
 
 interface Terminal {
   readonly raw: RawInputs

@@ -1,5 +1,5 @@
 import { createPrivateKey } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
+import { open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { utils } from 'ssh2'
 import { tool } from '../host/exec'
@@ -70,6 +70,31 @@ function dropbearKey(openssh: string): Buffer {
     field(Buffer.from('ssh-ed25519')),
     field(Buffer.concat([Buffer.from(d, 'base64url'), Buffer.from(x, 'base64url')]))
   ])
+}
+
+/**
+ * Overwrites a run's keys in a raw image where they still lie at their places. Removing their files would only free the
+ * blocks; what has taken their place meanwhile is left alone.
+ */
+export async function eraseSlots(
+  image: string,
+  slots: readonly { readonly content: SlotContent; readonly runs: readonly { offset: number; length: number }[] }[],
+  keys: RunKeys['slots']
+): Promise<void> {
+  const file = await open(image, 'r+')
+  try {
+    for (const { content, runs } of slots) {
+      let done = 0
+      for (const { offset, length } of runs) {
+        const { buffer } = await file.read(Buffer.alloc(length), 0, length, offset)
+        if (buffer.equals(keys[content].subarray(done, done + length)))
+          await file.write(Buffer.alloc(length), 0, length, offset)
+        done += length
+      }
+    }
+  } finally {
+    await file.close()
+  }
 }
 
 /** Writes one slot's bytes at their places in a qcow2 overlay. */

@@ -5,12 +5,15 @@ import type { DiskFormat } from '../inputs'
 import type { Journal } from '../journal'
 import { mib, type Log } from '../report/log'
 import { Ext4 } from './ext4'
+import { eraseSlots, type RunKeys } from './keys'
 import { parsePartitions } from './partitions'
 import type { PreparedImage } from './prepared'
 
 export interface SaveRequest {
   readonly image: PreparedImage
   readonly overlay: string
+  /** What this run wrote into the image's slots. */
+  readonly keys: RunKeys['slots']
   readonly target: { readonly path: string; readonly format: DiskFormat }
   readonly journal: Journal
   readonly log: Log
@@ -20,7 +23,7 @@ export interface SaveRequest {
  * Writes the changed disk of a switched-off guest to a file. What provisioning added is taken out, the keys of the
  * run first of all, so that nobody who gets the image gets in with them.
  */
-export async function saveDisk({ image, overlay, target, journal, log }: SaveRequest): Promise<void> {
+export async function saveDisk({ image, overlay, keys, target, journal, log }: SaveRequest): Promise<void> {
   const raw = join(journal.folder, 'save.img')
   await tool('qemu-img', ['convert', '-f', 'qcow2', '-O', 'raw', '-S', '4k', overlay, raw])
   const partitions = parsePartitions(await tool('sfdisk', ['--json', raw]))
@@ -33,6 +36,7 @@ export async function saveDisk({ image, overlay, target, journal, log }: SaveReq
   // 1: corrected, as after a guest that was not switched off in order.
   if (code > 1) throw toolFailure('e2fsck', check, code, stdout + stderr)
   const root = new Ext4(raw, image.layout.root.offset)
+  await eraseSlots(raw, image.slots, keys)
   await root.apply(
     image.created.map(path => ({ kind: 'remove', path })),
     journal.folder

@@ -1,0 +1,160 @@
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { execute, type Report } from '../../src/execute'
+import { homeFolders, type Home } from '../../src/host/paths'
+import type { OutputName, RawInputs } from '../../src/inputs'
+import { logsOf } from '../../src/journal'
+import { BadInput, BootFailure, HostFailure, TimeLimit } from '../../src/report/errors'
+import type { Context } from '../../src/boot'
+import { RecordedLog } from './recorded-log'
+import { scratchFolder } from './scratch'
+
+const scratch = scratchFolder()
+
+// Each run listens for the signals that would end it.
+afterEach(() => {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(signal)
+})
+
+type Work = (context: Context) => Promise<Pick<Report, 'outcome' | 'exitCode' | 'signal'>>
+const success = { outcome: 'success', exitCode: 0, signal: undefined } as const
+const fine: Work = () => Promise.resolve(success)
+
+interface Ran {
+  readonly report: Report
+  readonly log: RecordedLog
+  readonly outputs: ReadonlyMap<OutputName, string>
+  readonly home: Home
+  /** The run's folder, if it came to that. */
+  readonly folder: string | undefined
+}
+
+/** A run whose work is done by the test. */
+async function ran(work: Work, raw: RawInputs = {}, keepLogs: 'always' | 'on-failure' = 'on-failure'): Promise<Ran> {
+  delete process.env['GITHUB_STATE']
+  const env = { PI_QEMU_HOME: scratch.fresh() }
+  const log = new RecordedLog()
+  const outputs = new Map<OutputName, string>()
+  const seen: { folder?: string } = {}
+  const report = await execute({
+    ...{ raw, env, workspace: '/work/project', log, keepLogs, hasPost: false },
+    output: (name, value) => outputs.set(name, value),
+    started: folder => (seen.folder = folder),
+    work: (_, context) => work(context)
+  })
+  return { report, log, outputs, home: homeFolders(env), folder: seen.folder }
+}
+
+describe('how a run ends', () => {
+  test.each<[string, Work, Pick<Report, 'outcome' | 'exitCode'>, string | undefined]>([
+    ['a script that succeeds', fine, { outcome: 'success', exitCode: 0 }, undefined],
+    [
+      'a script that fails has its own status',
+      () => Promise.resolve({ outcome: 'script-failed', exitCode: 7, signal: undefined }),
+      { outcome: 'script-failed', exitCode: 7 },
+      undefined
+    ],
+    [
+      'a script past its time',
+      () => Promise.resolve({ outcome: 'timeout', exitCode: 124, signal: 'TERM' }),
+      { outcome: 'timeout', exitCode: 124 },
+      undefined
+    ],
+    [
+      'a boot past its time',
+      () => Promise.reject(new TimeLimit({ symptom: 'too slow' })),
+      { outcome: 'timeout', exitCode: 124 },
+      'too slow'
+    ],
+    [
+      'a boot that fails',
+      () => Promise.reject(new BootFailure({ symptom: 'dark', cause: 'no light' })),
+      { outcome: 'boot-failed', exitCode: 125 },
+      'dark\nCause: no light'
+    ],
+    [
+      'a host that cannot',
+      () => Promise.reject(new HostFailure({ symptom: 'full' })),
+      { outcome: 'host-failed', exitCode: 125 },
+      'full'
+    ],
+    [
+      'a request that turns out wrong late',
+      () => Promise.reject(new BadInput(['input `user` is wrong'])),
+      { outcome: 'bad-input', exitCode: 125 },
+      'input `user` is wrong'
+    ]
+  ])('%s', async (_, work, { outcome, exitCode }, failure) => {
+    const { report, log, outputs } = await ran(work)
+    expect({ outcome: report.outcome, exitCode: report.exitCode, failure: report.failure }).toEqual({
+      ...{ outcome, exitCode, failure }
+    })
+    expect(log.of('error')).toEqual(failure === undefined ? [] : [failure])
+    expect([outputs.get('outcome'), outputs.get('exit-code')]).toEqual([outcome, String(exitCode)])
+  })
+
+  test('an error that nobody foresaw is a fault of ours, shown with its stack', async () => {
+    const { report } = await ran(() => Promise.reject(new TypeError('x is undefined')))
+    expect([report.outcome, report.exitCode]).toEqual(['host-failed', 125])
+    expect(report.failure).toMatch(/^TypeError: x is undefined\n\s+at /)
+  })
+
+  test('the durations of its phases are an output, even of one that failed', async () => {
+    const { outputs } = await ran(async ({ phases }) => {
+      await phases.run('plan', 'Plan', () => Promise.resolve())
+      return phases.run('boot', 'Boot', () => Promise.reject(new BootFailure({ symptom: 'dark' })))
+    })
+    expect(Object.keys(JSON.parse(outputs.get('timings') ?? '') as object)).toEqual(['plan', 'boot'])
+  })
+})
+
+describe('a wrong request', () => {
+  test('starts nothing: no work, no folder', async () => {
+    let worked = false
+    const { report, home, folder } = await ran(
+      () => {
+        worked = true
+        return fine({} as Context)
+      },
+      { board: 'raspi5', cpus: 'x' }
+    )
+    expect([report.outcome, report.exitCode, worked, folder]).toEqual(['bad-input', 125, false, undefined])
+    expect(report.failure).toMatch(/^2 inputs are wrong:/)
+    expect(existsSync(home.runs)).toBe(false)
+  })
+})
+
+describe('what is left of a run', () => {
+  const withLog: Work = ({ journal }) => {
+    writeFileSync(join(journal.logs, 'serial0.log'), 'x')
+    return Promise.resolve(success)
+  }
+
+  test('is nothing when it went well', async () => {
+    const { home, log } = await ran(withLog)
+    expect([readdirSync(home.runs), readdirSync(home.logs), log.of('warn')]).toEqual([[], [], []])
+  })
+
+  test('is its logs when it failed', async () => {
+    const { home, folder = '' } = await ran(async context => {
+      await withLog(context)
+      throw new BootFailure({ symptom: 'dark' })
+    })
+    expect([readdirSync(home.runs), readdirSync(logsOf(folder))]).toEqual([[], ['serial0.log']])
+  })
+
+  test('is its logs when later steps may want them', async () => {
+    const { home, folder = '' } = await ran(withLog, {}, 'always')
+    expect([readdirSync(home.runs), readdirSync(logsOf(folder))]).toEqual([[], ['serial0.log']])
+  })
+
+  test('is all of it when the Pi stays up', async () => {
+    const { folder = '' } = await ran(withLog, { 'keep-running': 'true' })
+    expect([existsSync(folder), existsSync(logsOf(folder))]).toEqual([true, true])
+  })
+
+  test('is nothing of a Pi that was to stay up, but did not come up', async () => {
+    const { home } = await ran(() => Promise.reject(new BootFailure({ symptom: 'dark' })), { 'keep-running': 'true' })
+    expect(readdirSync(home.runs)).toEqual([])
+  })
+})

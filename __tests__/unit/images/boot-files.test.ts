@@ -1,0 +1,72 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { takeBootFiles } from '../../../src/images/boot-files'
+import { describeFailure } from '../../../src/report/errors'
+import { scratchFolder } from '../scratch'
+
+const scratch = scratchFolder()
+const MiB = 1024 * 1024
+const env = { ...process.env, MTOOLS_SKIP_CHECK: '1' }
+const kernel = Buffer.concat([
+  Buffer.alloc(5000, 1),
+  Buffer.from('Linux version 6.6.31+rpt-rpi-v8 (serge@raspberrypi.com) #1 SMP')
+])
+
+/** A disk with a FAT volume at 1 MiB that holds these files. */
+function bootVolume(files: Readonly<Record<string, Buffer | string>>): string {
+  const folder = scratch.fresh()
+  const disk = join(folder, 'disk.img')
+  writeFileSync(disk, Buffer.alloc(3 * MiB))
+  const volume = `${disk}@@${MiB}`
+  execFileSync('mformat', ['-i', volume, '-T', '4096', '-h', '2', '-s', '32', '::'], { env })
+  for (const [name, content] of Object.entries(files)) {
+    writeFileSync(join(folder, 'content'), content)
+    execFileSync('mcopy', ['-i', volume, join(folder, 'content'), `::${name}`], { env })
+  }
+  return disk
+}
+
+test('kernels, initramfs, device trees and the two text files are taken, and nothing else', async () => {
+  const wanted = {
+    'kernel8.img': kernel,
+    'kernel_2712.img': 'another',
+    initramfs8: 'cpio',
+    'bcm2710-rpi-3-b-plus.dtb': 'tree',
+    'cmdline.txt': 'root=x\n',
+    'config.txt': 'arm_64bit=1\n'
+  }
+  const disk = bootVolume({ ...wanted, 'start4.elf': 'firmware', 'LICENCE.broadcom': 'x', 'issue.txt': 'x' })
+  const into = join(scratch.fresh(), 'boot')
+  const { names, kernelReleases } = await takeBootFiles(disk, MiB, into)
+  expect([...names].sort()).toEqual(Object.keys(wanted).sort())
+  for (const [name, content] of Object.entries(wanted))
+    expect(readFileSync(join(into, name))).toEqual(Buffer.from(content))
+  expect(kernelReleases).toEqual({ 'kernel8.img': '6.6.31+rpt-rpi-v8' })
+})
+
+test('a compressed kernel is unpacked: QEMU could not start it', async () => {
+  const into = join(scratch.fresh(), 'boot')
+  const { names, kernelReleases } = await takeBootFiles(bootVolume({ 'kernel8.img': gzipSync(kernel) }), MiB, into)
+  expect(readFileSync(join(into, 'kernel8.img'))).toEqual(kernel)
+  expect([names, kernelReleases]).toEqual([['kernel8.img'], { 'kernel8.img': '6.6.31+rpt-rpi-v8' }])
+})
+
+test('a boot partition without a kernel says what to do', async () => {
+  const taken = takeBootFiles(bootVolume({ 'config.txt': '' }), MiB, join(scratch.fresh(), 'boot'))
+  expect(await taken.then(String, describeFailure)).toBe(
+    'the boot partition has no kernel (kernel*.img)\n' +
+      'Cause: it is not an image for a Raspberry Pi, or its kernel is elsewhere\n' +
+      'Remedy: give `kernel` (and `initrd`, `dtb`) as files'
+  )
+})
+
+test('what is no FAT is said to be none', async () => {
+  const disk = join(scratch.fresh(), 'disk.img')
+  writeFileSync(disk, Buffer.alloc(2 * MiB))
+  const taken = takeBootFiles(disk, MiB, join(scratch.fresh(), 'boot'))
+  expect(await taken.then(String, describeFailure)).toMatch(
+    /^the FAT boot partition cannot be read: [\s\S]+\nCause: it is damaged, or not FAT$/
+  )
+})

@@ -1,0 +1,269 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { definitions, parseInputs, type Inputs, type RawInputs } from '../../../src/inputs'
+import { BadInput } from '../../../src/report/errors'
+import { scratchFolder } from '../scratch'
+
+const workspace = scratchFolder().root
+for (const name of ['pi.img', 'kernel8.img', 'initramfs8', 'pi3.dtb', 'key']) writeFileSync(join(workspace, name), 'x')
+writeFileSync(join(workspace, 'empty.img'), '')
+mkdirSync(join(workspace, 'folder'))
+
+const parse = (raw: RawInputs, env: NodeJS.ProcessEnv = {}): Inputs => parseInputs(raw, { env, workspace })
+
+/** The faults of a request; none if it is accepted. */
+function faultsOf(raw: RawInputs, place = workspace): readonly string[] {
+  try {
+    parseInputs(raw, { env: {}, workspace: place })
+    return []
+  } catch (error) {
+    if (error instanceof BadInput) return error.faults
+    throw error
+  }
+}
+
+const nothingAsked: Inputs = {
+  image: { kind: 'built-in', name: 'mini-arm64' },
+  imageSha256: undefined,
+  board: undefined,
+  memoryMiB: undefined,
+  cpus: undefined,
+  run: undefined,
+  shell: undefined,
+  user: undefined,
+  workingDirectory: undefined,
+  env: {},
+  sync: 'both',
+  syncExclude: [],
+  ports: [],
+  append: undefined,
+  kernel: undefined,
+  initrd: undefined,
+  dtb: undefined,
+  qemuArgs: [],
+  provision: 'auto',
+  sshKey: undefined,
+  cache: 'auto',
+  bootTimeout: 600_000,
+  runTimeout: undefined,
+  keepRunning: false,
+  saveImage: undefined,
+  workspace
+}
+
+describe('without a word from the user', () => {
+  test('everything has its default', () => {
+    expect(parse({})).toEqual(nothingAsked)
+  })
+
+  test('empty and blank inputs mean the same as absent ones, as GitHub passes them', () => {
+    for (const text of ['', '  \n']) {
+      expect(parse(Object.fromEntries(definitions.map(({ name }) => [name, text])))).toEqual(nothingAsked)
+    }
+  })
+
+  test('the defaults that readers are told are those that are taken', () => {
+    const told = Object.fromEntries(definitions.map(row => [row.name, row.default]))
+    expect(parse(told)).toEqual(nothingAsked)
+  })
+})
+
+test('every input arrives', () => {
+  const raw: Required<RawInputs> = {
+    ...{ image: 'https://example.org/pi.img.xz?x=1', 'image-sha256': 'AB'.repeat(32), board: ' virt ' },
+    ...{ memory: '2G', cpus: '4', run: '  echo hi\n', shell: ' bash ', user: 'pi', 'working-directory': ' sub ' },
+    ...{ env: 'A=1\nB', sync: 'in', 'sync-exclude': 'node_modules\n*.o', ports: '8080:80', append: ' quiet ' },
+    ...{ kernel: 'kernel8.img', initrd: 'initramfs8', dtb: '', 'qemu-args': `-d 'a b'`, provision: 'none' },
+    ...{
+      cache: ' read-only ',
+      'ssh-key': 'key',
+      'boot-timeout': '90s',
+      'run-timeout': '2h',
+      'keep-running': 'True',
+      'save-image': ''
+    }
+  }
+  expect(parse(raw, { B: 'two' })).toEqual({
+    image: { kind: 'url', url: 'https://example.org/pi.img.xz?x=1' },
+    imageSha256: 'ab'.repeat(32),
+    board: 'virt',
+    memoryMiB: 2048,
+    cpus: 4,
+    run: '  echo hi\n',
+    shell: 'bash',
+    user: 'pi',
+    workingDirectory: 'sub',
+    env: { A: '1', B: 'two' },
+    sync: 'in',
+    syncExclude: ['node_modules', '*.o'],
+    ports: [{ protocol: 'tcp', host: 8080, guest: 80 }],
+    append: 'quiet',
+    kernel: join(workspace, 'kernel8.img'),
+    initrd: join(workspace, 'initramfs8'),
+    dtb: undefined,
+    qemuArgs: ['-d', 'a b'],
+    provision: 'none',
+    sshKey: join(workspace, 'key'),
+    cache: 'read-only',
+    bootTimeout: 90_000,
+    runTimeout: 7_200_000,
+    keepRunning: true,
+    saveImage: undefined,
+    workspace
+  })
+})
+
+describe('paths', () => {
+  test('that are relative start in the workspace', () => {
+    const { image, dtb, saveImage } = parse({ image: 'pi.img', dtb: './pi3.dtb', 'save-image': 'folder/out.img.xz' })
+    expect(image).toEqual({ kind: 'file', path: join(workspace, 'pi.img') })
+    expect(dtb).toBe(join(workspace, 'pi3.dtb'))
+    expect(saveImage).toEqual({ path: join(workspace, 'folder/out.img.xz'), format: 'xz' })
+  })
+
+  test('that are absolute stay', () => {
+    expect(parse({ kernel: join(workspace, 'kernel8.img') }).kernel).toBe(join(workspace, 'kernel8.img'))
+  })
+
+  test.each([
+    ['nowhere', 'which does not exist'],
+    ['folder', 'which is not a file'],
+    ['empty.img', 'which is empty']
+  ])('%s cannot be a kernel, and the message says why', (name, why) => {
+    expect(faultsOf({ kernel: name })).toEqual([`input \`kernel\` names ${join(workspace, name)}, ${why}`])
+  })
+
+  test('a folder to save to has to be there', () => {
+    expect(faultsOf({ 'save-image': 'nowhere/pi.img' })).toEqual([
+      `input \`save-image\` names a folder that does not exist: ${join(workspace, 'nowhere')}`
+    ])
+  })
+})
+
+describe('the image', () => {
+  test.each(['http://localhost/x.img', 'HTTPS://example.org/pi.zip'])('%s is a URL', url => {
+    expect(parse({ image: url }).image).toEqual({ kind: 'url', url })
+  })
+
+  test('a URL that is none is refused', () => {
+    expect(faultsOf({ image: 'https://' })).toEqual(['input `image` is no valid URL: https://'])
+  })
+
+  test('that is neither file nor URL nor known is refused, and the message names the known ones', () => {
+    const [fault] = faultsOf({ image: 'raspios-lite' })
+    expect(fault).toBe(
+      `input \`image\` is “raspios-lite”, which is neither a file (${join(workspace, 'raspios-lite')} does not exist) ` +
+        'nor a URL nor a built-in name; valid names: mini-arm64'
+    )
+  })
+
+  test('cannot be a folder or an empty file', () => {
+    expect(faultsOf({ image: 'folder' })).toEqual([
+      `input \`image\` names ${join(workspace, 'folder')}, which is not a file`
+    ])
+    expect(faultsOf({ image: 'empty.img' })[0]).toMatch(/which is empty$/)
+  })
+})
+
+describe('inputs that do not go together', () => {
+  const rows: readonly (readonly [what: string, raw: RawInputs, fault: string])[] = [
+    [
+      'a Pi has the memory it has',
+      { board: 'raspi3b', memory: '2G' },
+      'input `memory` does not go with board `raspi3b`, which has 1024 MiB; valid with `board: virt` only'
+    ],
+    [
+      'without a board it is a Pi, too',
+      { memory: '2G' },
+      'input `memory` does not go with board `raspi3b`, which has 1024 MiB; valid with `board: virt` only'
+    ],
+    [
+      'a Pi has the CPUs it has',
+      { board: 'raspi3b', cpus: '2' },
+      'input `cpus` does not go with board `raspi3b`, which has 4; valid with `board: virt` only'
+    ],
+    [
+      'virt makes its own device tree',
+      { board: 'virt', dtb: 'pi3.dtb' },
+      'input `dtb` does not go with board `virt`: QEMU makes its device tree'
+    ],
+    [
+      'an image left alone needs a key that it accepts',
+      { provision: 'none' },
+      'input `provision` is “none”, so the image does not get the key of this run; give `ssh-key`, a private key that it already accepts'
+    ],
+    [
+      'an image that gets a key of its own needs no other',
+      { 'ssh-key': 'key' },
+      'input `ssh-key` goes with `provision: none` only; otherwise a key is made for each run'
+    ],
+    [
+      'a disk in use cannot be saved',
+      { 'save-image': 'out.img', 'keep-running': 'true' },
+      'inputs `save-image` and `keep-running` do not go together: the disk is saved once the Pi is switched off'
+    ],
+    [
+      'the image is never written',
+      { image: './pi.img', 'save-image': 'folder/../pi.img' },
+      `inputs \`image\` and \`save-image\` name the same file, ${join(workspace, 'pi.img')}; the image is never written`
+    ],
+    [
+      'a built-in image has no checksum',
+      { image: 'mini-arm64', 'image-sha256': 'ab'.repeat(32) },
+      'input `image-sha256` does not go with a built-in image, which is made here from signed packages'
+    ]
+  ]
+
+  test.each(rows)('%s', (_, raw, fault) => {
+    expect(faultsOf(raw)).toEqual([fault])
+  })
+
+  test.each(['/', homedir()])('%s is too much to exchange with a Pi', place => {
+    expect(faultsOf({}, place)).toEqual([
+      `input \`sync\` is “both”, but the workspace is ${place}; change to a project's folder, or use \`sync: none\``
+    ])
+    expect(faultsOf({ sync: 'none' }, place)).toEqual([])
+  })
+
+  test('the image is not written through a link to it, either', () => {
+    symlinkSync('pi.img', join(workspace, 'latest.img'))
+    expect(faultsOf({ image: 'latest.img', 'save-image': 'pi.img' })).toEqual([
+      expect.stringMatching(/^inputs `image` and `save-image` name the same file/)
+    ])
+  })
+})
+
+describe('faults', () => {
+  test('are all reported together', () => {
+    const raw: RawInputs = {
+      ...{ board: 'raspi5', memory: 'lots', ports: '99999:80', env: '1=2', 'save-image': 'x.iso', sync: 'sideways' },
+      ...{ 'boot-timeout': 'soon', user: 'Root', provision: 'none' }
+    }
+    const faults = faultsOf(raw)
+    expect(faults.map(fault => /^input `([\w-]+)`/.exec(fault)?.[1])).toEqual([
+      ...['board', 'memory', 'user', 'env', 'sync', 'ports', 'boot-timeout', 'save-image', 'provision']
+    ])
+  })
+
+  test('make one message that says how many there are', () => {
+    const request = (): Inputs => parse({ board: 'raspi5', cpus: 'x' })
+    expect(request).toThrow(BadInput)
+    expect(request).toThrow(
+      '2 inputs are wrong:\n' +
+        '  - input `board` is “raspi5”; valid: raspi3b, virt\n' +
+        '  - input `cpus` is “x”; valid: a whole number from 1 to'
+    )
+  })
+
+  test('alone make a message of one line', () => {
+    expect(() => parse({ board: 'pi' })).toThrow(/^input `board` is “pi”; valid: raspi3b, virt$/)
+  })
+
+  test('include inputs that do not exist, and name those that do', () => {
+    const raw = { imgae: 'x', board: 'virt' } as RawInputs
+    expect(faultsOf(raw)).toEqual([
+      `input \`imgae\` does not exist; valid: ${definitions.map(({ name }) => name).join(', ')}`
+    ])
+  })
+})

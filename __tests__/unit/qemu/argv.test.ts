@@ -1,0 +1,96 @@
+import { boards } from '../../../src/boards'
+import { qemuArguments, type Machine } from '../../../src/qemu'
+
+const pi: Machine = {
+  board: boards.raspi3b,
+  memoryMiB: 1024,
+  cpus: 4,
+  kernel: '/cache/boot/kernel8.img',
+  initrd: '/cache/boot/initramfs8',
+  dtb: '/cache/boot/bcm2710-rpi-3-b.dtb',
+  kernelArguments: ['root=PARTUUID=4e639091-02', 'rw'],
+  volumes: [{ name: 'workspace', file: 'workspace.img' }],
+  forwards: [],
+  extra: [],
+  logs: '/home/logs/run-1'
+}
+const virt: Machine = { ...pi, board: boards.virt, memoryMiB: 2048, cpus: 3, dtb: undefined }
+
+/** The values that follow an option. */
+const valuesOf = (machine: Machine, option: string): readonly string[] => {
+  const words = qemuArguments(machine)
+  return words.filter((_, at) => words[at - 1] === option)
+}
+
+test("the command line of raspi3b: the board's own size, SD card, USB network and volume, both UARTs", () => {
+  expect(qemuArguments(pi)).toEqual([
+    ...['-name', 'pi-qemu', '-nodefaults', '-no-user-config', '-display', 'none'],
+    ...['-machine', 'raspi3b', '-accel', 'tcg,thread=multi'],
+    ...['-kernel', '/cache/boot/kernel8.img', '-initrd', '/cache/boot/initramfs8'],
+    ...['-dtb', '/cache/boot/bcm2710-rpi-3-b.dtb', '-append', 'root=PARTUUID=4e639091-02 rw'],
+    ...['-drive', 'if=sd,format=qcow2,file=disk.qcow2,cache=unsafe'],
+    ...['-drive', 'if=none,id=workspace,format=raw,file=workspace.img,cache=unsafe'],
+    ...['-device', 'usb-storage,drive=workspace'],
+    ...['-netdev', 'user,id=net0,hostfwd=tcp:127.0.0.1:0-:22', '-device', 'usb-net,netdev=net0'],
+    ...['-chardev', 'file,id=uart0,path=/home/logs/run-1/serial0.log', '-serial', 'chardev:uart0'],
+    ...['-chardev', 'file,id=uart1,path=/home/logs/run-1/serial1.log', '-serial', 'chardev:uart1'],
+    ...['-qmp', 'unix:qmp.sock,server=on,wait=off']
+  ])
+})
+
+test('the command line of virt: size and CPU, virtio throughout, one UART', () => {
+  expect(qemuArguments(virt)).toEqual([
+    ...['-name', 'pi-qemu', '-nodefaults', '-no-user-config', '-display', 'none'],
+    ...['-machine', 'virt', '-cpu', 'cortex-a72', '-smp', '3', '-m', '2048', '-accel', 'tcg,thread=multi'],
+    ...['-kernel', '/cache/boot/kernel8.img', '-initrd', '/cache/boot/initramfs8'],
+    ...['-append', 'root=PARTUUID=4e639091-02 rw'],
+    ...['-drive', 'if=none,id=disk,format=qcow2,file=disk.qcow2,cache=unsafe'],
+    ...['-device', 'virtio-blk-pci,drive=disk'],
+    ...['-drive', 'if=none,id=workspace,format=raw,file=workspace.img,cache=unsafe'],
+    ...['-device', 'virtio-blk-pci,drive=workspace'],
+    ...['-netdev', 'user,id=net0,hostfwd=tcp:127.0.0.1:0-:22'],
+    ...['-device', 'virtio-net-pci,romfile=,netdev=net0', '-device', 'virtio-rng-pci'],
+    ...['-chardev', 'file,id=uart0,path=/home/logs/run-1/serial0.log', '-serial', 'chardev:uart0'],
+    ...['-qmp', 'unix:qmp.sock,server=on,wait=off']
+  ])
+})
+
+test('what is not there is not named', () => {
+  const words = qemuArguments({ ...pi, initrd: undefined, dtb: undefined, volumes: [] })
+  for (const option of ['-initrd', '-dtb', 'usb-storage']) expect(words.join(' ')).not.toContain(option)
+})
+
+test('commas in paths are doubled where QEMU splits at commas, and nowhere else', () => {
+  const machine: Machine = {
+    ...pi,
+    ...{ kernel: '/a,b/k', initrd: '/a,b/i', dtb: '/a,b/d', logs: '/a,b/logs', kernelArguments: ['console=x,1'] },
+    volumes: [{ name: 'workspace', file: 'a,b.img' }]
+  }
+  expect(valuesOf(machine, '-chardev')).toEqual([
+    'file,id=uart0,path=/a,,b/logs/serial0.log',
+    'file,id=uart1,path=/a,,b/logs/serial1.log'
+  ])
+  expect(valuesOf(machine, '-drive')[1]).toBe('if=none,id=workspace,format=raw,file=a,,b.img,cache=unsafe')
+  for (const [option, value] of Object.entries({
+    kernel: '/a,b/k',
+    initrd: '/a,b/i',
+    dtb: '/a,b/d',
+    append: 'console=x,1'
+  }))
+    expect(valuesOf(machine, `-${option}`)).toEqual([value])
+})
+
+test('ports of both protocols listen on 127.0.0.1 alone, after the one for SSH', () => {
+  const forwards = [
+    { protocol: 'tcp', host: 8080, guest: 80 },
+    { protocol: 'udp', host: 5353, guest: 53 }
+  ] as const
+  expect(valuesOf({ ...pi, forwards }, '-netdev')).toEqual([
+    'user,id=net0,hostfwd=tcp:127.0.0.1:0-:22,hostfwd=tcp:127.0.0.1:8080-:80,hostfwd=udp:127.0.0.1:5353-:53'
+  ])
+})
+
+test("the user's own arguments come last, each as one word", () => {
+  const extra = ['-d', 'guest errors,unimp']
+  expect(qemuArguments({ ...virt, extra }).slice(-2)).toEqual(extra)
+})
