@@ -9,7 +9,6 @@ test('everything lives in PI_QEMU_HOME', () => {
     logs: '/big/disk/logs',
     images: '/big/disk/images',
     exchange: '/big/disk/exchange',
-    exchange: '/big/disk/exchange',
     sources: '/big/disk/sources'
   })
 })

@@ -6,10 +6,10 @@ import { fetchText, openDownload } from '../../../src/images/download'
 import { describeFailure, HostFailure } from '../../../src/report/errors'
 import { RecordedLog } from '../recorded-log'
 
-// Waits between attempts are fifty times shorter; what is waited for is the same.
+// Waits between attempts are five hundred times shorter; what is waited for is the same.
 jest.mock('node:timers/promises', () => {
   const timers = jest.requireActual<typeof import('node:timers/promises')>('node:timers/promises')
-  return { ...timers, setTimeout: (ms: number, value: unknown) => timers.setTimeout(ms / 50, value) }
+  return { ...timers, setTimeout: (ms: number, value: unknown) => timers.setTimeout(ms / 500, value) }
 })
 
 const image = randomBytes(200_000)
@@ -98,9 +98,9 @@ describe('a connection that breaks', () => {
   })
 
   test('again and again is resumed as long as each time some bytes come through', async () => {
-    const url = server.serve('/pi.img', { body: image, truncate: { after: 21_000 } })
+    const url = server.serve('/pi.img', { body: image, truncate: { after: 60_000 } })
     expect((await download(url)).equals(image)).toBe(true)
-    expect(ranges()).toHaveLength(10)
+    expect(ranges()).toEqual([undefined, 'bytes=60000-', 'bytes=120000-', 'bytes=180000-'])
   })
 
   test('is resumed by a server that has only whole files: what is there already is dropped', async () => {
@@ -247,5 +247,4 @@ describe('a small file', () => {
     server.serve('/pi.img.sha256', { status: 503 })
     await expect(fetchText(url, log)).rejects.toThrow(/the server answered 503$/)
   })
-})
 })

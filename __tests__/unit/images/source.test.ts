@@ -22,7 +22,7 @@ import { scratchFolder } from '../scratch'
 
 jest.mock('node:timers/promises', () => {
   const timers = jest.requireActual<typeof import('node:timers/promises')>('node:timers/promises')
-  return { ...timers, setTimeout: (ms: number, value: unknown) => timers.setTimeout(ms / 50, value) }
+  return { ...timers, setTimeout: (ms: number, value: unknown) => timers.setTimeout(ms / 500, value) }
 })
 
 const scratch = scratchFolder()
