@@ -258,7 +258,7 @@ describe('processes of a run', () => {
 
   test('that install packages are waited for and never ended: that would damage the host', async () => {
     const journal = deadRun()
-    const { child } = await start('echo up; sleep 0.3; exit 5', { [installMarker]: journal.id })
+    const { child } = await start('echo up; sleep 0.15; exit 5', { [installMarker]: journal.id })
     const closed = new Promise(resolve => child.once('close', resolve))
     expect(await undo(journal.folder, log)).toBe(true)
     await closed

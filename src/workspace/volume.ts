@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { chmod, copyFile, link, mkdir, mkdtemp, readlink, rm, statfs, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { tryTool } from '../host/exec'
 import { Ext4, makeExt4 } from '../images/ext4'
 import { HostFailure } from '../report/errors'
 import { bytes, walk, type BytePath, type Excluded } from './tree'
@@ -90,8 +91,38 @@ async function stageTree(workspace: string, excluded: Excluded, runFolder: strin
   return stage
 }
 
-/** Copies the volume's files to an empty folder on the host. */
+/** Copies the volume's files to an empty folder on the host, after a look at what the guest made of it. */
 export async function readVolume(file: string, to: string): Promise<void> {
+  await refuseCraftedNames(file)
   await mkdir(to)
   await new Ext4(file, 0).extract('/', to)
+}
+
+/** What e2fsck may find in a file system that is frozen while programs still have files open in it. */
+const harmless = [
+  /^$/,
+  /^e2fsck /,
+  /^Pass [1-5]: /,
+  /^Fix\? no$/,
+  /^Deleted inode \d+ has zero dtime\./,
+  /^Inode \d+ was part of the orphaned inode list\./,
+  /^(Block|Inode) bitmap differences:/,
+  /^(Free blocks|Free inodes|Directories) count wrong/,
+  /^pi-workspace: (\*+ WARNING: Filesystem still has errors|\d+\/\d+ files |was not cleanly unmounted)/
+]
+
+/**
+ * A guest with root can write names to its volume that no kernel would make: with a slash, or twice in one folder.
+ * debugfs would follow them out of the folder it copies to. e2fsck knows them all.
+ * @throws HostFailure before anything was copied
+ */
+async function refuseCraftedNames(file: string): Promise<void> {
+  const { stdout, stderr } = await tryTool('e2fsck', ['-f', '-n', file])
+  const found = `${stdout}\n${stderr}`.split('\n').filter(line => !harmless.some(pattern => pattern.test(line)))
+  if (found.length === 0) return
+  throw new HostFailure({
+    symptom: `the workspace's volume is damaged; nothing was brought back:\n${found.slice(0, 5).join('\n')}`,
+    cause: 'the guest wrote to the volume past its file system, or crashed while writing',
+    remedy: 'do not trust this image with `sync: both` or `out`'
+  })
 }

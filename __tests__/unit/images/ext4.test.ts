@@ -283,9 +283,9 @@ describe('edits', () => {
     const edits = oddNames.map((name): Edit => ({ kind: 'file', path: `/${name}`, content: `in ${name}`, mode: 0o644 }))
     await fs.apply(edits, folder)
     expect([...(await fs.list('/'))].sort()).toEqual([...oddNames].sort())
-    const texts: (string | undefined)[] = []
-    for (const name of oddNames) texts.push(await fs.readText(`/${name}`))
-    expect(texts).toEqual(oddNames.map(name => `in ${name}`))
+    const to = await extracted(fs)
+    expect(oddNames.map(name => readFileSync(join(to, name), 'utf8'))).toEqual(oddNames.map(name => `in ${name}`))
+    for (const name of ['two words', 'say "hi"', '<2>']) expect(await fs.readText(`/${name}`)).toBe(`in ${name}`)
     expect(check(fs)).toBe('sound')
   })
 
