@@ -12,7 +12,21 @@ for (const entry of ['main', 'post', 'cli']) {
   const folder = join(out, entry)
   rmSync(folder, { recursive: true, force: true })
   // Types are checked by npm run lint, for the whole project at once.
-  execFileSync(ncc, ['build', join(root, `src/${entry}.ts`), '-o', folder, '--license', 'licenses.txt', '--transpile-only', '--no-cache', '--quiet'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
+  execFileSync(
+    ncc,
+    [
+      'build',
+      join(root, `src/${entry}.ts`),
+      '-o',
+      folder,
+      '--license',
+      'licenses.txt',
+      '--transpile-only',
+      '--no-cache',
+      '--quiet'
+    ],
+    { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] }
+  )
   // ssh2 brings a Windows program along; anything else beside the bundle would be a surprise.
   rmSync(join(folder, 'util'), { recursive: true, force: true })
   const extra = readdirSync(folder).filter(name => !['index.js', 'licenses.txt'].includes(name))

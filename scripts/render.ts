@@ -19,7 +19,10 @@ export function renderAction(): string {
       `    default: ${quote(fallback)}`
     ]),
     'outputs:',
-    ...Object.entries(outputs).flatMap(([name, description]) => [`  ${name}:`, `    description: ${quote(description)}`]),
+    ...Object.entries(outputs).flatMap(([name, description]) => [
+      `  ${name}:`,
+      `    description: ${quote(description)}`
+    ]),
     'runs:',
     '  using: node24',
     '  main: dist/main/index.js',
@@ -34,7 +37,10 @@ export function renderTables(): string {
   return [
     '| Input | Default | What it does |',
     '|---|---|---|',
-    ...definitions.map(({ name, description, default: fallback }) => `| \`${name}\` | ${fallback === '' ? '' : `\`${fallback}\``} | ${cell(description)} |`),
+    ...definitions.map(
+      ({ name, description, default: fallback }) =>
+        `| \`${name}\` | ${fallback === '' ? '' : `\`${fallback}\``} | ${cell(description)} |`
+    ),
     '',
     '| Output | What it is |',
     '|---|---|',

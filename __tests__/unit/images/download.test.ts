@@ -98,9 +98,9 @@ describe('a connection that breaks', () => {
   })
 
   test('again and again is resumed as long as each time some bytes come through', async () => {
-    const url = server.serve('/pi.img', { body: image, truncate: { after: 60_000 } })
+    const url = server.serve('/pi.img', { body: image, truncate: { after: 28_000 } })
     expect((await download(url)).equals(image)).toBe(true)
-    expect(ranges()).toEqual([undefined, 'bytes=60000-', 'bytes=120000-', 'bytes=180000-'])
+    expect(ranges()).toHaveLength(8)
   })
 
   test('is resumed by a server that has only whole files: what is there already is dropped', async () => {

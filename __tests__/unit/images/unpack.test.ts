@@ -11,6 +11,7 @@ import {
   writeFileSync
 } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   detectFormat,
   diskFull,
@@ -258,7 +259,12 @@ describe('unpacking', () => {
     // Damaged at its very beginning: xz stops long before the end has been read.
     archive.fill(0xff, 12, 64)
     const expected = sha256(compressed('xz', image))
-    const { details } = await failureOf(unpacking(archive, { format: 'xz', expected, chunks: pieces(archive, 1000) }))
+    async function* slow(): AsyncGenerator<Buffer> {
+      yield archive.subarray(0, 2000)
+      await sleep(150)
+      yield* pieces(archive.subarray(2000), 1000)
+    }
+    const { details } = await failureOf(unpacking(archive, { format: 'xz', expected, chunks: slow() }))
     expect(details.symptom).toBe(
       `the checksum of pi.img is wrong: expected SHA-256 ${expected}, got ${sha256(archive)}`
     )

@@ -174,9 +174,9 @@ describe('what the guest changed', () => {
   test('new files have their modes', async () => {
     const exchange = await Exchange.begin(project)
     exchange.write('tool', '#!/bin/sh')
-    chmodSync(join(exchange.guest, 'tool'), 0o751)
+    chmodSync(join(exchange.guest, 'tool'), 0o4751)
     await exchange.end()
-    expect(statSync(join(exchange.host, 'tool')).mode & 0o7777).toBe(0o751)
+    expect(statSync(join(exchange.host, 'tool')).mode & 0o7777).toBe(0o4751)
   })
 
   test('a folder that the guest closed still gets what is in it', async () => {
