@@ -16,6 +16,7 @@ export function toolsFor({ image, saveImage }: Pick<Inputs, 'image' | 'saveImage
     'mcopy',
     'mke2fs',
     'debugfs',
+    'e2fsck',
     'ssh-keygen'
   ]
   const build: readonly ToolName[] =

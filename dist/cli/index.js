@@ -58487,6 +58487,7 @@ const tools = {
     mcopy: { package: 'mtools', version: ['--version'] },
     'mkfs.vfat': { package: 'dosfstools' },
     mke2fs: { package: 'e2fsprogs' },
+    e2fsck: { package: 'e2fsprogs' },
     debugfs: { package: 'e2fsprogs', version: ['-V'] },
     xz: { package: 'xz-utils', version: ['--version'] },
     zstd: { package: 'zstd', version: ['--version'] },
@@ -60544,6 +60545,7 @@ function toolsFor({ image, saveImage }) {
         'mcopy',
         'mke2fs',
         'debugfs',
+        'e2fsck',
         'ssh-keygen'
     ];
     const build = image.kind === 'built-in' ? ['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod'] : unpackersFor(image);
@@ -61183,11 +61185,12 @@ async function writeChanged({ from, workspace, sent, log }, left) {
         }
         else {
             await move(source, target);
-            if (stat.isFile())
-                await (0,promises_namespaceObject.chmod)(target, Number(stat.mode) & 0o7777);
         }
         if (isRoot())
             await (0,promises_namespaceObject.lchown)(target, owner.uid, owner.gid);
+        // After the owner: a change of owner takes setuid away.
+        if (stat.isFile())
+            await (0,promises_namespaceObject.chmod)(target, Number(stat.mode) & 0o7777);
         written++;
     }
     // Last, since a folder may be read-only; deepest first, since it may be closed.

@@ -25,6 +25,7 @@ export const tools = {
   mcopy: { package: 'mtools', version: ['--version'] },
   'mkfs.vfat': { package: 'dosfstools' },
   mke2fs: { package: 'e2fsprogs' },
+  e2fsck: { package: 'e2fsprogs' },
   debugfs: { package: 'e2fsprogs', version: ['-V'] },
   xz: { package: 'xz-utils', version: ['--version'] },
   zstd: { package: 'zstd', version: ['--version'] },

@@ -83,9 +83,10 @@ async function writeChanged(
       continue
     } else {
       await move(source, target)
-      if (stat.isFile()) await chmod(target, Number(stat.mode) & 0o7777)
     }
     if (isRoot()) await lchown(target, owner.uid, owner.gid)
+    // After the owner: a change of owner takes setuid away.
+    if (stat.isFile()) await chmod(target, Number(stat.mode) & 0o7777)
     written++
   }
   // Last, since a folder may be read-only; deepest first, since it may be closed.

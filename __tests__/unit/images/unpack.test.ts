@@ -260,9 +260,9 @@ describe('unpacking', () => {
     archive.fill(0xff, 12, 64)
     const expected = sha256(compressed('xz', image))
     async function* slow(): AsyncGenerator<Buffer> {
-      yield archive.subarray(0, 2000)
+      yield archive.subarray(0, 40_000)
       await sleep(150)
-      yield* pieces(archive.subarray(2000), 1000)
+      yield* pieces(archive.subarray(40_000), 1000)
     }
     const { details } = await failureOf(unpacking(archive, { format: 'xz', expected, chunks: slow() }))
     expect(details.symptom).toBe(
