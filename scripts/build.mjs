@@ -1,6 +1,6 @@
 // Bundles the three entry points into dist/, or into the folder given as argument.
 import { execFileSync } from 'node:child_process'
-import { readdirSync, rmSync } from 'node:fs'
+import { chmodSync, readdirSync, rmSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -29,6 +29,8 @@ for (const entry of ['main', 'post', 'cli']) {
   )
   // ssh2 brings a Windows program along; anything else beside the bundle would be a surprise.
   rmSync(join(folder, 'util'), { recursive: true, force: true })
+  // npm links the command to it.
+  if (entry === 'cli') chmodSync(join(folder, 'index.js'), 0o755)
   const extra = readdirSync(folder).filter(name => !['index.js', 'licenses.txt'].includes(name))
   if (extra.includes('pagent.exe')) rmSync(join(folder, 'pagent.exe'))
   const left = extra.filter(name => name !== 'pagent.exe')

@@ -85,13 +85,17 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   output('serial-log', serial.mainFile)
   const guestLogin = { ...login, port: qemu.sshPort }
   const booted = phases.elapsed
-  const session = await phases.run('boot', `Boot ${image.title} on ${board.name}`, () =>
-    waitForLogin({ qemu, serial, login: guestLogin, timeout: inputs.bootTimeout, log })
-  )
+  const session = await phases
+    .run('boot', `Boot ${image.title} on ${board.name}`, () =>
+      waitForLogin({ qemu, serial, login: guestLogin, timeout: inputs.bootTimeout, log })
+    )
+    .finally(() => {
+      // Which UART is the console shows only now; after a failed boot it is wanted most.
+      output('serial-log', serial.mainFile)
+    })
   const seconds = phases.elapsed - booted
   log.info(`SSH answered after ${seconds.toFixed(1)} s`)
   output('boot-seconds', seconds.toFixed(2))
-  output('serial-log', serial.mainFile)
   const sshConfig = await writeSshConfig(journal.folder, guestLogin, keyFile)
   const ssh = {
     'ssh-host': '127.0.0.1',

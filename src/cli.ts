@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { ownStatus } from './execute'
 import { parseFlags } from './commands/arguments'
 import { commandSummaries, helpText, type CommandName } from './commands/help'

@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realp
 import { rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import * as core from '@actions/core'
-import type { Home } from './host/paths'
+import { removeTree, type Home } from './host/paths'
 import {
   end,
   identify,
@@ -163,7 +163,7 @@ export async function undo(folder: string, log: Log, { keepLogs = false } = {}):
   for (const path of keepLogs ? [folder] : [folder, logsOf(folder)]) {
     await attempt(path, async () => {
       if (!isOurs(path)) throw new Error('not a folder of ours, left alone')
-      await rm(path, { recursive: true, force: true, maxRetries: 3 })
+      await removeTree(path)
       return !existsSync(path)
     })
   }

@@ -82,12 +82,13 @@ function signalNumber(name: string): number {
 async function workspaceOut(inputs: Inputs, { guest, workspace }: Pi, { journal, log }: Context): Promise<void> {
   if (workspace === undefined) return
   const from = join(journal.folder, 'workspace-out')
-  await guest.whileFrozen(workspace.path, () => readVolume(workspace.volume, from))
+  const folderModes = await guest.whileFrozen(workspace.path, () => readVolume(workspace.volume, from))
   const { written, deleted } = await mirror({
     from,
     workspace: inputs.workspace,
     sent: workspace.sent,
     excluded: excluding(inputs.syncExclude),
+    folderModes,
     log
   })
   await rm(from, { recursive: true, force: true })

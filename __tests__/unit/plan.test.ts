@@ -27,7 +27,17 @@ const genericKernel = {
 }
 
 describe('the programs that a run needs', () => {
-  const always = ['qemu-system-aarch64', 'qemu-img', 'qemu-io', 'sfdisk', 'mcopy', 'mke2fs', 'debugfs', 'e2fsck', 'ssh-keygen']
+  const always = [
+    'qemu-system-aarch64',
+    'qemu-img',
+    'qemu-io',
+    'sfdisk',
+    'mcopy',
+    'mke2fs',
+    'debugfs',
+    'e2fsck',
+    'ssh-keygen'
+  ]
   const file = (path: string): ImageRef => ({ kind: 'file', path })
   const url = (address: string): ImageRef => ({ kind: 'url', url: address })
 

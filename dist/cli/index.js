@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /******/ (() => { // webpackBootstrap
 /******/ 	var __webpack_modules__ = ({
 
@@ -54084,1925 +54085,32 @@ var __webpack_exports__ = {};
 (() => {
 "use strict";
 
+;// CONCATENATED MODULE: external "node:fs/promises"
+const promises_namespaceObject = require("node:fs/promises");
 ;// CONCATENATED MODULE: external "node:os"
 const external_node_os_namespaceObject = require("node:os");
 ;// CONCATENATED MODULE: external "node:path"
 const external_node_path_namespaceObject = require("node:path");
-;// CONCATENATED MODULE: ./src/host/paths.ts
-
-
-/** `PI_QEMU_HOME`, or `~/.cache/pi-qemu`. */
-function homeFolders(env) {
-    const root = (0,external_node_path_namespaceObject.resolve)(env['PI_QEMU_HOME'] || (0,external_node_path_namespaceObject.join)((0,external_node_os_namespaceObject.homedir)(), '.cache', 'pi-qemu'));
-    return {
-        root,
-        runs: (0,external_node_path_namespaceObject.join)(root, 'runs'),
-        logs: (0,external_node_path_namespaceObject.join)(root, 'logs'),
-        images: (0,external_node_path_namespaceObject.join)(root, 'images'),
-        exchange: (0,external_node_path_namespaceObject.join)(root, 'exchange'),
-        sources: (0,external_node_path_namespaceObject.join)(root, 'sources')
-    };
-}
-
+;// CONCATENATED MODULE: external "node:child_process"
+const external_node_child_process_namespaceObject = require("node:child_process");
 ;// CONCATENATED MODULE: external "node:fs"
 const external_node_fs_namespaceObject = require("node:fs");
-;// CONCATENATED MODULE: ./src/boards/index.ts
-const boardNames = ['raspi3b', 'virt'];
-/** One row per board; everything that differs between boards is in here. */
-const boards = {
-    raspi3b: {
-        name: 'raspi3b',
-        title: 'Raspberry Pi 3 Model B (BCM2837, 4 x Cortex-A53, 1 GiB)',
-        machine: 'raspi3b',
-        cpus: 4,
-        memoryMiB: 1024,
-        sizable: false,
-        architectures: ['arm64'],
-        kernels: ['kernel8.img'],
-        initramfs: ['initramfs8'],
-        deviceTrees: ['bcm2710-rpi-3-b.dtb', 'bcm2710-rpi-3-b-plus.dtb', 'bcm2837-rpi-3-b.dtb', 'bcm2837-rpi-3-b-plus.dtb'],
-        disk: 'sd',
-        volumes: 'usb',
-        network: 'usb-net',
-        consoles: {
-            // The PL011 belongs to Bluetooth there, the console to the mini UART (off unless counted), as the firmware has it.
-            raspberrypi: ['8250.nr_uarts=1', 'console=ttyAMA1,115200', 'console=ttyS0,115200'],
-            mainline: ['console=ttyAMA0,115200']
-        },
-        // Raspberry Pi's own USB driver uses features of the controller that QEMU lacks; other kernels ignore these.
-        kernelArguments: ['dwc_otg.lpm_enable=0', 'dwc_otg.fiq_fsm_enable=0'],
-        earlycon: 'pl011,mmio32,0x3f201000',
-        uarts: 2,
-        sinceQemu: [2, 12],
-        needsGenericKernel: false,
-        fidelity: "the image's own kernel and device tree on an emulated board; slower than the real one"
-    },
-    virt: {
-        name: 'virt',
-        title: "QEMU's generic Arm machine with virtio devices",
-        machine: 'virt',
-        // A Pi 4's core. QEMU's default (max) is several times slower on programs built with pointer authentication.
-        cpu: 'cortex-a72',
-        cpus: 2,
-        memoryMiB: 1024,
-        sizable: true,
-        architectures: ['arm64'],
-        kernels: ['kernel8.img'],
-        initramfs: ['initramfs8'],
-        deviceTrees: [],
-        disk: 'virtio',
-        volumes: 'virtio',
-        network: 'virtio-net-pci,romfile=',
-        consoles: { raspberrypi: ['console=ttyAMA0,115200'], mainline: ['console=ttyAMA0,115200'] },
-        kernelArguments: [],
-        earlycon: 'pl011,mmio32,0x09000000',
-        uarts: 1,
-        sinceQemu: [2, 6],
-        needsGenericKernel: true,
-        fidelity: 'not a Pi: no Raspberry Pi device tree, buses or peripherals; faster disk and network'
-    }
-};
-/** The board for an image when none was asked for. */
-function defaultBoard(architecture) {
-    return boardNames.find(name => boards[name].architectures.includes(architecture));
-}
-
-;// CONCATENATED MODULE: ./src/report/errors.ts
-/** Any failure we can explain. Thrown where the cause is known, formatted once by {@link describeFailure}. */
-class Failure extends Error {
-    details;
-    constructor(details, options) {
-        super(details.symptom, options);
-        this.name = new.target.name;
-        this.details = details;
-    }
-}
-/** The request itself is wrong; nothing was started. */
-class BadInput extends Failure {
-    faults;
-    outcome = 'bad-input';
-    /** @param faults one sentence each: the input's name, what was wrong, what is valid. */
-    constructor(faults) {
-        super({
-            symptom: faults.length === 1
-                ? (faults[0] ?? '')
-                : `${faults.length} inputs are wrong:\n${faults.map(fault => `  - ${fault}`).join('\n')}`
-        });
-        this.faults = faults;
-    }
-}
-/** This machine could not do its part: a tool, the disk, the network, the image file. */
-class HostFailure extends Failure {
-    outcome = 'host-failed';
-}
-/** The emulated Pi did not come up, or went away. */
-class BootFailure extends Failure {
-    outcome = 'boot-failed';
-}
-/** A limit the user set (or the default of it) was reached. */
-class TimeLimit extends Failure {
-    outcome = 'timeout';
-}
-/** The failure as text: symptom, cause, remedy, log; each on its own line. */
-function describeFailure(error) {
-    if (!(error instanceof Failure)) {
-        return error instanceof Error ? (error.stack ?? error.message) : String(error);
-    }
-    const { symptom, cause, remedy, log } = error.details;
-    return [symptom, cause && `Cause: ${cause}`, remedy && `Remedy: ${remedy}`, log && `Log: ${log}`]
-        .filter(Boolean)
-        .join('\n');
-}
-/** Message of anything thrown. */
-function messageOf(error) {
-    return error instanceof Error ? error.message : String(error);
-}
-
-;// CONCATENATED MODULE: ./src/inputs/definitions.ts
-
-/** Inputs that take several values, one per line; on the command line the flag is repeated. */
-const listInputs = ['env', 'ports', 'sync-exclude'];
-const definitions_define = (name, placeholder, fallback, description) => ({ name, placeholder, default: fallback, description });
-/**
- * Every input, once: action.yml, `pi-qemu --help` and the README's table are checked against this. A flag of the
- * command line has the input's name.
- */
-const definitions = [
-    definitions_define('image', 'IMAGE', 'mini-arm64', 'What to boot: a file, an http(s) URL, or a built-in name (`mini-arm64`). Raw, `.xz`, `.gz`, `.zst`, `.zip` or `.qcow2`.'),
-    definitions_define('image-sha256', 'HEX', '', 'SHA-256 of the image file as downloaded. Default: `<url>.sha256`, if the server has it.'),
-    definitions_define('board', boardNames.join('|'), '', `The emulated board: ${boardNames.map(name => `\`${name}\``).join(' or ')}. Default: by the image's architecture (\`raspi3b\`).`),
-    definitions_define('memory', 'MIB', '', 'Memory in MiB, or with a suffix (`2G`). Only on `virt`; a Pi has what it has.'),
-    definitions_define('cpus', 'N', '', 'Number of CPUs, 1 to 8. Only on `virt`.'),
-    definitions_define('run', 'SCRIPT', '', 'The script to run in the Pi. Without it the Pi is only booted.'),
-    definitions_define('shell', 'SHELL', '', 'Shell for `run`: a command, or a form with `{0}` for the script file, as in workflows. Default: `bash -e`, or `sh -e` where there is no bash.'),
-    definitions_define('user', 'NAME', '', 'Guest user who runs the script. Default: `pi` where it exists, else `root`.'),
-    definitions_define('working-directory', 'DIR', '', "Where the script starts. Relative to the workspace. Default: the workspace, or the user's home with `sync: none`."),
-    definitions_define('env', 'NAME[=VALUE]', '', 'Environment of the script, one per line: `NAME=value`, or `NAME` to pass the variable on.'),
-    definitions_define('sync', 'both|in|out|none', 'both', 'The workspace appears in the guest under the same path. `in`: changes stay there; `out`: it starts empty; `none`: not at all.'),
-    definitions_define('sync-exclude', 'PATTERN', '', 'Paths that stay on the host, one glob per line, relative to the workspace (`node_modules`, `build/**`, `*.o`).'),
-    definitions_define('ports', 'HOST:GUEST[/udp]', '', 'Ports of the guest to reach on 127.0.0.1, one per line: `host:guest` or `host:guest/udp`.'),
-    definitions_define('append', 'ARGS', '', 'More kernel arguments.'),
-    definitions_define('kernel', 'FILE', '', "Kernel to boot instead of the image's own."),
-    definitions_define('initrd', 'FILE', '', "Initramfs instead of the image's own."),
-    definitions_define('dtb', 'FILE', '', "Device tree instead of the image's own."),
-    definitions_define('qemu-args', 'ARGS', '', 'More arguments for QEMU, split at blanks; quotes group.'),
-    definitions_define('provision', 'auto|none', 'auto', '`auto` prepares the image for an unattended login, offline and on a copy. `none` leaves it as it is; then `ssh-key` is needed.'),
-    definitions_define('ssh-key', 'FILE', '', 'Private key that the image already accepts for `user`. Only with `provision: none`.'),
-    definitions_define('cache', 'auto|off|read-only', 'auto', 'Prepared images: `auto` keeps and reuses them (in a workflow also in the Actions cache), `read-only` saves nothing there, `off` prepares anew.'),
-    definitions_define('boot-timeout', 'TIME', '10m', 'How long SSH may take to answer (`90s`, `10m`).'),
-    definitions_define('run-timeout', 'TIME', '', 'How long the script may run (`90s`, `2h`). Default: no limit.'),
-    definitions_define('keep-running', 'true|false', 'false', 'Leave the Pi up for later steps, until the job ends.'),
-    definitions_define('save-image', 'FILE', '', 'Write the changed disk here: `.img` (raw), `.img.xz`, `.img.zst` or `.qcow2`.')
-];
-const outputs = {
-    'exit-code': "The script's exit status; 128 + N if signal N ended it.",
-    outcome: '`success`, `script-failed`, `boot-failed`, `timeout`, `bad-input` or `host-failed`.',
-    'ssh-host': 'Where SSH listens (127.0.0.1), while the Pi is up.',
-    'ssh-port': 'Its port.',
-    'ssh-user': 'The guest user.',
-    'ssh-key': 'File with the private key of this run.',
-    'ssh-config': 'File for `ssh -F`; the host in it is called `pi`.',
-    'serial-log': 'File with what the guest wrote to its serial console.',
-    board: 'The emulated board.',
-    'cache-hit': '`prepared` if the image was prepared before, here or in another job; else `none`.',
-    'qemu-version': 'Version of QEMU used.',
-    'boot-seconds': "Seconds from QEMU's start to SSH.",
-    timings: 'Seconds per phase, as JSON.'
-};
-
-;// CONCATENATED MODULE: ./src/inputs/readers.ts
-/**
- * Readers of single values. Each takes the text of an input and returns its value, or throws a {@link Fault} with the
- * rest of the sentence "input `x` …".
- */
-class Fault extends Error {
-}
-const quoted = (text) => `“${text.length > 60 ? `${text.slice(0, 60)}…` : text}”`;
-function oneOf(...valid) {
-    return text => {
-        const match = valid.find(value => value === text);
-        if (match === undefined)
-            throw new Fault(`is ${quoted(text)}; valid: ${valid.join(', ')}`);
-        return match;
-    };
-}
-function truth(text) {
-    return oneOf('true', 'false')(text.toLowerCase()) === 'true';
-}
-/** A duration in ms: `90`, `90s`, `10m`, `2h`. */
-function duration(text) {
-    const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|)$/.exec(text);
-    const unit = { ms: 1, '': 1000, s: 1000, m: 60_000, h: 3_600_000 }[match?.[2] ?? ''];
-    const value = Math.round(Number(match?.[1]) * (unit ?? Number.NaN));
-    // setTimeout's limit is 2^31 - 1 ms: more would fire at once.
-    if (!(value > 0) || value >= 2 ** 31)
-        throw new Fault(`is ${quoted(text)}; valid: a time such as 90s, 10m or 2h, at most 24 days`);
-    return value;
-}
-function count(min, max) {
-    return text => {
-        const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-        if (!(value >= min && value <= max))
-            throw new Fault(`is ${quoted(text)}; valid: a whole number from ${min} to ${max}`);
-        return value;
-    };
-}
-/** Memory in MiB: `1024`, `1024M`, `2G`. */
-function memory(text) {
-    const match = /^(\d+)(?:([MG])(?:i?B)?)?$/i.exec(text);
-    const value = Number(match?.[1]) * (match?.[2]?.toUpperCase() === 'G' ? 1024 : 1);
-    if (!(value >= 128 && value <= 1_048_576))
-        throw new Fault(`is ${quoted(text)}; valid: MiB from 128 up, or with a suffix, such as 2048 or 2G`);
-    return value;
-}
-function sha256(text) {
-    const hex = text.toLowerCase().replace(/^sha256:/, '');
-    if (!/^[0-9a-f]{64}$/.test(hex))
-        throw new Fault(`is ${quoted(text)}; valid: 64 hexadecimal digits`);
-    return hex;
-}
-/** A login name as useradd accepts it. */
-function userName(text) {
-    if (!/^[a-z_][a-z0-9_-]{0,31}$/.test(text))
-        throw new Fault(`is ${quoted(text)}; valid: a login name such as pi`);
-    return text;
-}
-/** Non-empty lines, without blanks around them. */
-function lines(text) {
-    return text
-        .split(/\r?\n/)
-        .map(line => line.trim())
-        .filter(line => line !== '');
-}
-/** Lines `NAME=value` or `NAME`; the latter takes its value from `from`, and is left out where that has none. */
-function environment(from) {
-    return text => {
-        const result = {};
-        for (const line of text.split(/\r?\n/)) {
-            if (line.trim() === '')
-                continue;
-            const [, name = '', value] = /^\s*([^=\s]+)(?:=(.*))?\s*$/s.exec(line) ?? [];
-            if (!/^[A-Za-z_]\w*$/.test(name))
-                throw new Fault(`has the line ${quoted(line)}; valid: NAME or NAME=value`);
-            const chosen = value ?? (Object.hasOwn(from, name) ? from[name] : undefined);
-            if (chosen !== undefined)
-                result[name] = chosen;
-        }
-        return result;
-    };
-}
-function ports(text) {
-    const seen = new Set();
-    return lines(text).map(line => {
-        const match = /^(\d+):(\d+)(?:\/(tcp|udp))?$/.exec(line);
-        const [host, guest] = [Number(match?.[1]), Number(match?.[2])];
-        if (![host, guest].every(port => port >= 1 && port <= 65535)) {
-            throw new Fault(`has the line ${quoted(line)}; valid: host:guest or host:guest/udp, ports from 1 to 65535`);
-        }
-        const protocol = match?.[3] === 'udp' ? 'udp' : 'tcp';
-        if (seen.has(`${host}/${protocol}`))
-            throw new Fault(`names the host port ${host}/${protocol} twice`);
-        seen.add(`${host}/${protocol}`);
-        return { protocol, host, guest };
-    });
-}
-/** Splits at blanks; single and double quotes group, a backslash outside single quotes takes the next letter as is. */
-function words(text) {
-    const result = [];
-    let word;
-    let quote = '';
-    for (let at = 0; at < text.length; at++) {
-        const letter = text[at] ?? '';
-        if (letter === '\\' && quote !== "'")
-            word = (word ?? '') + (text[++at] ?? '');
-        else if (quote !== '' && letter === quote)
-            quote = '';
-        else if (quote === '' && (letter === '"' || letter === "'")) {
-            quote = letter;
-            word ??= '';
-        }
-        else if (quote === '' && /\s/.test(letter)) {
-            if (word !== undefined)
-                result.push(word);
-            word = undefined;
-        }
-        else
-            word = (word ?? '') + letter;
-    }
-    if (quote !== '')
-        throw new Fault(`has a quote (${quote}) that is not closed`);
-    if (word !== undefined)
-        result.push(word);
-    return result;
-}
-const diskFormats = { '.qcow2': 'qcow2', '.xz': 'xz', '.zst': 'zst', '.img': 'raw', '.raw': 'raw' };
-/** Where to save a disk image, and in which format, by its ending. */
-function imageTarget(text) {
-    const ending = Object.keys(diskFormats).find((key) => text.endsWith(key));
-    if (ending === undefined)
-        throw new Fault(`is ${quoted(text)}; valid: a file name that ends in ${Object.keys(diskFormats).join(', ')}`);
-    return { path: text, format: diskFormats[ending] };
-}
-
-;// CONCATENATED MODULE: ./src/inputs/index.ts
-
-
-
-
-
-
-
-
-/** Images that are known by name. */
-const builtInImages = ['mini-arm64'];
-/**
- * Reads all inputs. Nothing else in this project looks at what the user wrote.
- * @throws BadInput that lists every fault at once.
- */
-function parseInputs(raw, { env, workspace }) {
-    const faults = [];
-    const get = (name, parse) => {
-        const text = raw[name] ?? '';
-        if (text.trim() === '')
-            return undefined;
-        try {
-            return parse(text);
-        }
-        catch (error) {
-            if (!(error instanceof Fault))
-                throw error;
-            faults.push(`input \`${name}\` ${error.message}`);
-            return undefined;
-        }
-    };
-    const trimmed = (text) => text.trim();
-    const file = (text) => existingFile((0,external_node_path_namespaceObject.resolve)(workspace, text.trim()));
-    const inputs = {
-        image: get('image', text => imageRef(text.trim(), workspace)) ?? { kind: 'built-in', name: 'mini-arm64' },
-        imageSha256: get('image-sha256', text => sha256(text.trim())),
-        board: get('board', text => oneOf(...boardNames)(text.trim())),
-        memoryMiB: get('memory', text => memory(text.trim())),
-        cpus: get('cpus', text => count(1, 8)(text.trim())),
-        run: get('run', text => text),
-        shell: get('shell', trimmed),
-        user: get('user', text => userName(text.trim())),
-        workingDirectory: get('working-directory', trimmed),
-        env: get('env', environment(env)) ?? {},
-        sync: get('sync', text => oneOf('both', 'in', 'out', 'none')(text.trim())) ?? 'both',
-        syncExclude: get('sync-exclude', lines) ?? [],
-        ports: get('ports', ports) ?? [],
-        append: get('append', trimmed),
-        kernel: get('kernel', file),
-        initrd: get('initrd', file),
-        dtb: get('dtb', file),
-        qemuArgs: get('qemu-args', words) ?? [],
-        provision: get('provision', text => oneOf('auto', 'none')(text.trim())) ?? 'auto',
-        sshKey: get('ssh-key', file),
-        cache: get('cache', text => oneOf('auto', 'off', 'read-only')(text.trim())) ?? 'auto',
-        bootTimeout: get('boot-timeout', text => duration(text.trim())) ?? 600_000,
-        runTimeout: get('run-timeout', text => duration(text.trim())),
-        keepRunning: get('keep-running', text => truth(text.trim())) ?? false,
-        saveImage: get('save-image', text => saveTarget(text.trim(), workspace)),
-        workspace
-    };
-    const known = new Set(definitions.map(({ name }) => name));
-    for (const name of Object.keys(raw)) {
-        if (!known.has(name))
-            faults.push(`input \`${name}\` does not exist; valid: ${[...known].join(', ')}`);
-    }
-    faults.push(...conflicts(inputs));
-    if (faults.length > 0)
-        throw new BadInput(faults);
-    return inputs;
-}
-function imageRef(text, base) {
-    if (/^https?:\/\//i.test(text)) {
-        if (!URL.canParse(text))
-            throw new Fault(`is no valid URL: ${text}`);
-        return { kind: 'url', url: text };
-    }
-    const name = builtInImages.find(known => known === text);
-    if (name !== undefined)
-        return { kind: 'built-in', name };
-    const path = (0,external_node_path_namespaceObject.resolve)(base, text);
-    if (!(0,external_node_fs_namespaceObject.existsSync)(path)) {
-        throw new Fault(`is “${text}”, which is neither a file (${path} does not exist) nor a URL nor a built-in name; valid names: ${builtInImages.join(', ')}`);
-    }
-    return { kind: 'file', path: existingFile(path) };
-}
-function existingFile(path) {
-    const stat = (0,external_node_fs_namespaceObject.statSync)(path, { throwIfNoEntry: false });
-    if (stat === undefined)
-        throw new Fault(`names ${path}, which does not exist`);
-    if (!stat.isFile())
-        throw new Fault(`names ${path}, which is not a file`);
-    if (stat.size === 0)
-        throw new Fault(`names ${path}, which is empty`);
-    return path;
-}
-function saveTarget(text, base) {
-    const target = imageTarget((0,external_node_path_namespaceObject.isAbsolute)(text) ? text : (0,external_node_path_namespaceObject.resolve)(base, text));
-    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.dirname)(target.path)))
-        throw new Fault(`names a folder that does not exist: ${(0,external_node_path_namespaceObject.dirname)(target.path)}`);
-    return target;
-}
-function isSameFile(a, b) {
-    return (0,external_node_fs_namespaceObject.existsSync)(b) && (0,external_node_fs_namespaceObject.realpathSync)(a) === (0,external_node_fs_namespaceObject.realpathSync)(b);
-}
-/** Faults that concern two inputs, or an input and the machine. */
-function conflicts(inputs) {
-    const { board: name, image, saveImage, workspace } = inputs;
-    // Without `board` the first board is taken, which is a Pi.
-    const board = boards[name ?? 'raspi3b'];
-    const rows = [
-        [
-            inputs.memoryMiB !== undefined && !board.sizable,
-            `input \`memory\` does not go with board \`${board.name}\`, which has ${board.memoryMiB} MiB; valid with \`board: virt\` only`
-        ],
-        [
-            inputs.cpus !== undefined && !board.sizable,
-            `input \`cpus\` does not go with board \`${board.name}\`, which has ${board.cpus}; valid with \`board: virt\` only`
-        ],
-        [
-            inputs.dtb !== undefined && board.deviceTrees.length === 0,
-            `input \`dtb\` does not go with board \`${board.name}\`: QEMU makes its device tree`
-        ],
-        [
-            inputs.provision === 'none' && inputs.sshKey === undefined,
-            'input `provision` is “none”, so the image does not get the key of this run; give `ssh-key`, a private key that it already accepts'
-        ],
-        [
-            inputs.provision === 'auto' && inputs.sshKey !== undefined,
-            'input `ssh-key` goes with `provision: none` only; otherwise a key is made for each run'
-        ],
-        [
-            saveImage !== undefined && inputs.keepRunning,
-            'inputs `save-image` and `keep-running` do not go together: the disk is saved once the Pi is switched off'
-        ],
-        [
-            saveImage !== undefined && image.kind === 'file' && isSameFile(image.path, saveImage.path),
-            `inputs \`image\` and \`save-image\` name the same file, ${image.kind === 'file' ? image.path : ''}; the image is never written`
-        ],
-        [
-            inputs.sync !== 'none' && ['/', (0,external_node_os_namespaceObject.homedir)()].includes((0,external_node_path_namespaceObject.resolve)(workspace)),
-            `input \`sync\` is “${inputs.sync}”, but the workspace is ${workspace}; change to a project's folder, or use \`sync: none\``
-        ],
-        [
-            image.kind === 'built-in' && inputs.imageSha256 !== undefined,
-            'input `image-sha256` does not go with a built-in image, which is made here from signed packages'
-        ]
-    ];
-    return rows.filter(([wrong]) => wrong).map(([, fault]) => fault);
-}
-
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
-;// CONCATENATED MODULE: external "node:fs/promises"
-const promises_namespaceObject = require("node:fs/promises");
-;// CONCATENATED MODULE: external "os"
-const external_os_namespaceObject = require("os");
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/utils.js
-// We use any as a valid input type
-/* eslint-disable @typescript-eslint/no-explicit-any */
-/**
- * Sanitizes an input into a string so it can be passed into issueCommand safely
- * @param input input to sanitize into a string
- */
-function utils_toCommandValue(input) {
-    if (input === null || input === undefined) {
-        return '';
-    }
-    else if (typeof input === 'string' || input instanceof String) {
-        return input;
-    }
-    return JSON.stringify(input);
-}
-/**
- *
- * @param annotationProperties
- * @returns The command properties to send with the actual annotation command
- * See IssueCommandProperties: https://github.com/actions/runner/blob/main/src/Runner.Worker/ActionCommandManager.cs#L646
- */
-function utils_toCommandProperties(annotationProperties) {
-    if (!Object.keys(annotationProperties).length) {
-        return {};
-    }
-    return {
-        title: annotationProperties.title,
-        file: annotationProperties.file,
-        line: annotationProperties.startLine,
-        endLine: annotationProperties.endLine,
-        col: annotationProperties.startColumn,
-        endColumn: annotationProperties.endColumn
-    };
-}
-//# sourceMappingURL=utils.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/command.js
-
-
-/**
- * Issues a command to the GitHub Actions runner
- *
- * @param command - The command name to issue
- * @param properties - Additional properties for the command (key-value pairs)
- * @param message - The message to include with the command
- * @remarks
- * This function outputs a specially formatted string to stdout that the Actions
- * runner interprets as a command. These commands can control workflow behavior,
- * set outputs, create annotations, mask values, and more.
- *
- * Command Format:
- *   ::name key=value,key=value::message
- *
- * @example
- * ```typescript
- * // Issue a warning annotation
- * issueCommand('warning', {}, 'This is a warning message');
- * // Output: ::warning::This is a warning message
- *
- * // Set an environment variable
- * issueCommand('set-env', { name: 'MY_VAR' }, 'some value');
- * // Output: ::set-env name=MY_VAR::some value
- *
- * // Add a secret mask
- * issueCommand('add-mask', {}, 'secretValue123');
- * // Output: ::add-mask::secretValue123
- * ```
- *
- * @internal
- * This is an internal utility function that powers the public API functions
- * such as setSecret, warning, error, and exportVariable.
- */
-function command_issueCommand(command, properties, message) {
-    const cmd = new Command(command, properties, message);
-    process.stdout.write(cmd.toString() + external_os_namespaceObject.EOL);
-}
-function command_issue(name, message = '') {
-    command_issueCommand(name, {}, message);
-}
-const CMD_STRING = '::';
-class Command {
-    constructor(command, properties, message) {
-        if (!command) {
-            command = 'missing.command';
-        }
-        this.command = command;
-        this.properties = properties;
-        this.message = message;
-    }
-    toString() {
-        let cmdStr = CMD_STRING + this.command;
-        if (this.properties && Object.keys(this.properties).length > 0) {
-            cmdStr += ' ';
-            let first = true;
-            for (const key in this.properties) {
-                if (this.properties.hasOwnProperty(key)) {
-                    const val = this.properties[key];
-                    if (val) {
-                        if (first) {
-                            first = false;
-                        }
-                        else {
-                            cmdStr += ',';
-                        }
-                        cmdStr += `${key}=${escapeProperty(val)}`;
-                    }
-                }
-            }
-        }
-        cmdStr += `${CMD_STRING}${escapeData(this.message)}`;
-        return cmdStr;
-    }
-}
-function escapeData(s) {
-    return utils_toCommandValue(s)
-        .replace(/%/g, '%25')
-        .replace(/\r/g, '%0D')
-        .replace(/\n/g, '%0A');
-}
-function escapeProperty(s) {
-    return utils_toCommandValue(s)
-        .replace(/%/g, '%25')
-        .replace(/\r/g, '%0D')
-        .replace(/\n/g, '%0A')
-        .replace(/:/g, '%3A')
-        .replace(/,/g, '%2C');
-}
-//# sourceMappingURL=command.js.map
-// EXTERNAL MODULE: external "crypto"
-var external_crypto_ = __nccwpck_require__(6982);
-// EXTERNAL MODULE: external "fs"
-var external_fs_ = __nccwpck_require__(9896);
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/file-command.js
-// For internal use, subject to change.
-// We use any as a valid input type
-/* eslint-disable @typescript-eslint/no-explicit-any */
-
-
-
-
-function file_command_issueFileCommand(command, message) {
-    const filePath = process.env[`GITHUB_${command}`];
-    if (!filePath) {
-        throw new Error(`Unable to find environment variable for file command ${command}`);
-    }
-    if (!external_fs_.existsSync(filePath)) {
-        throw new Error(`Missing file at path: ${filePath}`);
-    }
-    external_fs_.appendFileSync(filePath, `${utils_toCommandValue(message)}${external_os_namespaceObject.EOL}`, {
-        encoding: 'utf8'
-    });
-}
-function file_command_prepareKeyValueMessage(key, value) {
-    const delimiter = `ghadelimiter_${external_crypto_.randomUUID()}`;
-    const convertedValue = utils_toCommandValue(value);
-    // These should realistically never happen, but just in case someone finds a
-    // way to exploit uuid generation let's not allow keys or values that contain
-    // the delimiter.
-    if (key.includes(delimiter)) {
-        throw new Error(`Unexpected input: name should not contain the delimiter "${delimiter}"`);
-    }
-    if (convertedValue.includes(delimiter)) {
-        throw new Error(`Unexpected input: value should not contain the delimiter "${delimiter}"`);
-    }
-    return `${key}<<${delimiter}${external_os_namespaceObject.EOL}${convertedValue}${external_os_namespaceObject.EOL}${delimiter}`;
-}
-//# sourceMappingURL=file-command.js.map
-// EXTERNAL MODULE: external "path"
-var external_path_ = __nccwpck_require__(6928);
-// EXTERNAL MODULE: external "http"
-var external_http_ = __nccwpck_require__(8611);
-var external_http_namespaceObject = /*#__PURE__*/__nccwpck_require__.t(external_http_, 2);
-// EXTERNAL MODULE: external "https"
-var external_https_ = __nccwpck_require__(5692);
-var external_https_namespaceObject = /*#__PURE__*/__nccwpck_require__.t(external_https_, 2);
-;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/proxy.js
-function getProxyUrl(reqUrl) {
-    const usingSsl = reqUrl.protocol === 'https:';
-    if (checkBypass(reqUrl)) {
-        return undefined;
-    }
-    const proxyVar = (() => {
-        if (usingSsl) {
-            return process.env['https_proxy'] || process.env['HTTPS_PROXY'];
-        }
-        else {
-            return process.env['http_proxy'] || process.env['HTTP_PROXY'];
-        }
-    })();
-    if (proxyVar) {
-        try {
-            return new DecodedURL(proxyVar);
-        }
-        catch (_a) {
-            if (!proxyVar.startsWith('http://') && !proxyVar.startsWith('https://'))
-                return new DecodedURL(`http://${proxyVar}`);
-        }
-    }
-    else {
-        return undefined;
-    }
-}
-function checkBypass(reqUrl) {
-    if (!reqUrl.hostname) {
-        return false;
-    }
-    const reqHost = reqUrl.hostname;
-    if (isLoopbackAddress(reqHost)) {
-        return true;
-    }
-    const noProxy = process.env['no_proxy'] || process.env['NO_PROXY'] || '';
-    if (!noProxy) {
-        return false;
-    }
-    // Determine the request port
-    let reqPort;
-    if (reqUrl.port) {
-        reqPort = Number(reqUrl.port);
-    }
-    else if (reqUrl.protocol === 'http:') {
-        reqPort = 80;
-    }
-    else if (reqUrl.protocol === 'https:') {
-        reqPort = 443;
-    }
-    // Format the request hostname and hostname with port
-    const upperReqHosts = [reqUrl.hostname.toUpperCase()];
-    if (typeof reqPort === 'number') {
-        upperReqHosts.push(`${upperReqHosts[0]}:${reqPort}`);
-    }
-    // Compare request host against noproxy
-    for (const upperNoProxyItem of noProxy
-        .split(',')
-        .map(x => x.trim().toUpperCase())
-        .filter(x => x)) {
-        if (upperNoProxyItem === '*' ||
-            upperReqHosts.some(x => x === upperNoProxyItem ||
-                x.endsWith(`.${upperNoProxyItem}`) ||
-                (upperNoProxyItem.startsWith('.') &&
-                    x.endsWith(`${upperNoProxyItem}`)))) {
-            return true;
-        }
-    }
-    return false;
-}
-function isLoopbackAddress(host) {
-    const hostLower = host.toLowerCase();
-    return (hostLower === 'localhost' ||
-        hostLower.startsWith('127.') ||
-        hostLower.startsWith('[::1]') ||
-        hostLower.startsWith('[0:0:0:0:0:0:0:1]'));
-}
-class DecodedURL extends URL {
-    constructor(url, base) {
-        super(url, base);
-        this._decodedUsername = decodeURIComponent(super.username);
-        this._decodedPassword = decodeURIComponent(super.password);
-    }
-    get username() {
-        return this._decodedUsername;
-    }
-    get password() {
-        return this._decodedPassword;
-    }
-}
-//# sourceMappingURL=proxy.js.map
-// EXTERNAL MODULE: ./node_modules/tunnel/index.js
-var tunnel = __nccwpck_require__(770);
-// EXTERNAL MODULE: ./node_modules/undici/index.js
-var undici = __nccwpck_require__(6752);
-;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/index.js
-/* eslint-disable @typescript-eslint/no-explicit-any */
-var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-
-
-
-var HttpCodes;
-(function (HttpCodes) {
-    HttpCodes[HttpCodes["OK"] = 200] = "OK";
-    HttpCodes[HttpCodes["MultipleChoices"] = 300] = "MultipleChoices";
-    HttpCodes[HttpCodes["MovedPermanently"] = 301] = "MovedPermanently";
-    HttpCodes[HttpCodes["ResourceMoved"] = 302] = "ResourceMoved";
-    HttpCodes[HttpCodes["SeeOther"] = 303] = "SeeOther";
-    HttpCodes[HttpCodes["NotModified"] = 304] = "NotModified";
-    HttpCodes[HttpCodes["UseProxy"] = 305] = "UseProxy";
-    HttpCodes[HttpCodes["SwitchProxy"] = 306] = "SwitchProxy";
-    HttpCodes[HttpCodes["TemporaryRedirect"] = 307] = "TemporaryRedirect";
-    HttpCodes[HttpCodes["PermanentRedirect"] = 308] = "PermanentRedirect";
-    HttpCodes[HttpCodes["BadRequest"] = 400] = "BadRequest";
-    HttpCodes[HttpCodes["Unauthorized"] = 401] = "Unauthorized";
-    HttpCodes[HttpCodes["PaymentRequired"] = 402] = "PaymentRequired";
-    HttpCodes[HttpCodes["Forbidden"] = 403] = "Forbidden";
-    HttpCodes[HttpCodes["NotFound"] = 404] = "NotFound";
-    HttpCodes[HttpCodes["MethodNotAllowed"] = 405] = "MethodNotAllowed";
-    HttpCodes[HttpCodes["NotAcceptable"] = 406] = "NotAcceptable";
-    HttpCodes[HttpCodes["ProxyAuthenticationRequired"] = 407] = "ProxyAuthenticationRequired";
-    HttpCodes[HttpCodes["RequestTimeout"] = 408] = "RequestTimeout";
-    HttpCodes[HttpCodes["Conflict"] = 409] = "Conflict";
-    HttpCodes[HttpCodes["Gone"] = 410] = "Gone";
-    HttpCodes[HttpCodes["TooManyRequests"] = 429] = "TooManyRequests";
-    HttpCodes[HttpCodes["InternalServerError"] = 500] = "InternalServerError";
-    HttpCodes[HttpCodes["NotImplemented"] = 501] = "NotImplemented";
-    HttpCodes[HttpCodes["BadGateway"] = 502] = "BadGateway";
-    HttpCodes[HttpCodes["ServiceUnavailable"] = 503] = "ServiceUnavailable";
-    HttpCodes[HttpCodes["GatewayTimeout"] = 504] = "GatewayTimeout";
-})(HttpCodes || (HttpCodes = {}));
-var Headers;
-(function (Headers) {
-    Headers["Accept"] = "accept";
-    Headers["ContentType"] = "content-type";
-})(Headers || (Headers = {}));
-var MediaTypes;
-(function (MediaTypes) {
-    MediaTypes["ApplicationJson"] = "application/json";
-})(MediaTypes || (MediaTypes = {}));
-/**
- * Returns the proxy URL, depending upon the supplied url and proxy environment variables.
- * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
- */
-function lib_getProxyUrl(serverUrl) {
-    const proxyUrl = pm.getProxyUrl(new URL(serverUrl));
-    return proxyUrl ? proxyUrl.href : '';
-}
-const HttpRedirectCodes = [
-    HttpCodes.MovedPermanently,
-    HttpCodes.ResourceMoved,
-    HttpCodes.SeeOther,
-    HttpCodes.TemporaryRedirect,
-    HttpCodes.PermanentRedirect
-];
-const HttpResponseRetryCodes = [
-    HttpCodes.BadGateway,
-    HttpCodes.ServiceUnavailable,
-    HttpCodes.GatewayTimeout
-];
-const RetryableHttpVerbs = ['OPTIONS', 'GET', 'DELETE', 'HEAD'];
-const ExponentialBackoffCeiling = 10;
-const ExponentialBackoffTimeSlice = 5;
-class HttpClientError extends Error {
-    constructor(message, statusCode) {
-        super(message);
-        this.name = 'HttpClientError';
-        this.statusCode = statusCode;
-        Object.setPrototypeOf(this, HttpClientError.prototype);
-    }
-}
-class HttpClientResponse {
-    constructor(message) {
-        this.message = message;
-    }
-    readBody() {
-        return __awaiter(this, void 0, void 0, function* () {
-            return new Promise((resolve) => __awaiter(this, void 0, void 0, function* () {
-                let output = Buffer.alloc(0);
-                this.message.on('data', (chunk) => {
-                    output = Buffer.concat([output, chunk]);
-                });
-                this.message.on('end', () => {
-                    resolve(output.toString());
-                });
-            }));
-        });
-    }
-    readBodyBuffer() {
-        return __awaiter(this, void 0, void 0, function* () {
-            return new Promise((resolve) => __awaiter(this, void 0, void 0, function* () {
-                const chunks = [];
-                this.message.on('data', (chunk) => {
-                    chunks.push(chunk);
-                });
-                this.message.on('end', () => {
-                    resolve(Buffer.concat(chunks));
-                });
-            }));
-        });
-    }
-}
-function isHttps(requestUrl) {
-    const parsedUrl = new URL(requestUrl);
-    return parsedUrl.protocol === 'https:';
-}
-class lib_HttpClient {
-    constructor(userAgent, handlers, requestOptions) {
-        this._ignoreSslError = false;
-        this._allowRedirects = true;
-        this._allowRedirectDowngrade = false;
-        this._maxRedirects = 50;
-        this._allowRetries = false;
-        this._maxRetries = 1;
-        this._keepAlive = false;
-        this._disposed = false;
-        this.userAgent = this._getUserAgentWithOrchestrationId(userAgent);
-        this.handlers = handlers || [];
-        this.requestOptions = requestOptions;
-        if (requestOptions) {
-            if (requestOptions.ignoreSslError != null) {
-                this._ignoreSslError = requestOptions.ignoreSslError;
-            }
-            this._socketTimeout = requestOptions.socketTimeout;
-            if (requestOptions.allowRedirects != null) {
-                this._allowRedirects = requestOptions.allowRedirects;
-            }
-            if (requestOptions.allowRedirectDowngrade != null) {
-                this._allowRedirectDowngrade = requestOptions.allowRedirectDowngrade;
-            }
-            if (requestOptions.maxRedirects != null) {
-                this._maxRedirects = Math.max(requestOptions.maxRedirects, 0);
-            }
-            if (requestOptions.keepAlive != null) {
-                this._keepAlive = requestOptions.keepAlive;
-            }
-            if (requestOptions.allowRetries != null) {
-                this._allowRetries = requestOptions.allowRetries;
-            }
-            if (requestOptions.maxRetries != null) {
-                this._maxRetries = requestOptions.maxRetries;
-            }
-        }
-    }
-    options(requestUrl, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('OPTIONS', requestUrl, null, additionalHeaders || {});
-        });
-    }
-    get(requestUrl, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('GET', requestUrl, null, additionalHeaders || {});
-        });
-    }
-    del(requestUrl, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('DELETE', requestUrl, null, additionalHeaders || {});
-        });
-    }
-    post(requestUrl, data, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('POST', requestUrl, data, additionalHeaders || {});
-        });
-    }
-    patch(requestUrl, data, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('PATCH', requestUrl, data, additionalHeaders || {});
-        });
-    }
-    put(requestUrl, data, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('PUT', requestUrl, data, additionalHeaders || {});
-        });
-    }
-    head(requestUrl, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request('HEAD', requestUrl, null, additionalHeaders || {});
-        });
-    }
-    sendStream(verb, requestUrl, stream, additionalHeaders) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return this.request(verb, requestUrl, stream, additionalHeaders);
-        });
-    }
-    /**
-     * Gets a typed object from an endpoint
-     * Be aware that not found returns a null.  Other errors (4xx, 5xx) reject the promise
-     */
-    getJson(requestUrl_1) {
-        return __awaiter(this, arguments, void 0, function* (requestUrl, additionalHeaders = {}) {
-            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-            const res = yield this.get(requestUrl, additionalHeaders);
-            return this._processResponse(res, this.requestOptions);
-        });
-    }
-    postJson(requestUrl_1, obj_1) {
-        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
-            const data = JSON.stringify(obj, null, 2);
-            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-            additionalHeaders[Headers.ContentType] =
-                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
-            const res = yield this.post(requestUrl, data, additionalHeaders);
-            return this._processResponse(res, this.requestOptions);
-        });
-    }
-    putJson(requestUrl_1, obj_1) {
-        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
-            const data = JSON.stringify(obj, null, 2);
-            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-            additionalHeaders[Headers.ContentType] =
-                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
-            const res = yield this.put(requestUrl, data, additionalHeaders);
-            return this._processResponse(res, this.requestOptions);
-        });
-    }
-    patchJson(requestUrl_1, obj_1) {
-        return __awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
-            const data = JSON.stringify(obj, null, 2);
-            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
-            additionalHeaders[Headers.ContentType] =
-                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
-            const res = yield this.patch(requestUrl, data, additionalHeaders);
-            return this._processResponse(res, this.requestOptions);
-        });
-    }
-    /**
-     * Makes a raw http request.
-     * All other methods such as get, post, patch, and request ultimately call this.
-     * Prefer get, del, post and patch
-     */
-    request(verb, requestUrl, data, headers) {
-        return __awaiter(this, void 0, void 0, function* () {
-            if (this._disposed) {
-                throw new Error('Client has already been disposed.');
-            }
-            const parsedUrl = new URL(requestUrl);
-            let info = this._prepareRequest(verb, parsedUrl, headers);
-            // Only perform retries on reads since writes may not be idempotent.
-            const maxTries = this._allowRetries && RetryableHttpVerbs.includes(verb)
-                ? this._maxRetries + 1
-                : 1;
-            let numTries = 0;
-            let response;
-            do {
-                response = yield this.requestRaw(info, data);
-                // Check if it's an authentication challenge
-                if (response &&
-                    response.message &&
-                    response.message.statusCode === HttpCodes.Unauthorized) {
-                    let authenticationHandler;
-                    for (const handler of this.handlers) {
-                        if (handler.canHandleAuthentication(response)) {
-                            authenticationHandler = handler;
-                            break;
-                        }
-                    }
-                    if (authenticationHandler) {
-                        return authenticationHandler.handleAuthentication(this, info, data);
-                    }
-                    else {
-                        // We have received an unauthorized response but have no handlers to handle it.
-                        // Let the response return to the caller.
-                        return response;
-                    }
-                }
-                let redirectsRemaining = this._maxRedirects;
-                while (response.message.statusCode &&
-                    HttpRedirectCodes.includes(response.message.statusCode) &&
-                    this._allowRedirects &&
-                    redirectsRemaining > 0) {
-                    const redirectUrl = response.message.headers['location'];
-                    if (!redirectUrl) {
-                        // if there's no location to redirect to, we won't
-                        break;
-                    }
-                    const parsedRedirectUrl = new URL(redirectUrl);
-                    if (parsedUrl.protocol === 'https:' &&
-                        parsedUrl.protocol !== parsedRedirectUrl.protocol &&
-                        !this._allowRedirectDowngrade) {
-                        throw new Error('Redirect from HTTPS to HTTP protocol. This downgrade is not allowed for security reasons. If you want to allow this behavior, set the allowRedirectDowngrade option to true.');
-                    }
-                    // we need to finish reading the response before reassigning response
-                    // which will leak the open socket.
-                    yield response.readBody();
-                    // strip authorization header if redirected to a different hostname
-                    if (parsedRedirectUrl.hostname !== parsedUrl.hostname) {
-                        for (const header in headers) {
-                            // header names are case insensitive
-                            if (header.toLowerCase() === 'authorization') {
-                                delete headers[header];
-                            }
-                        }
-                    }
-                    // let's make the request with the new redirectUrl
-                    info = this._prepareRequest(verb, parsedRedirectUrl, headers);
-                    response = yield this.requestRaw(info, data);
-                    redirectsRemaining--;
-                }
-                if (!response.message.statusCode ||
-                    !HttpResponseRetryCodes.includes(response.message.statusCode)) {
-                    // If not a retry code, return immediately instead of retrying
-                    return response;
-                }
-                numTries += 1;
-                if (numTries < maxTries) {
-                    yield response.readBody();
-                    yield this._performExponentialBackoff(numTries);
-                }
-            } while (numTries < maxTries);
-            return response;
-        });
-    }
-    /**
-     * Needs to be called if keepAlive is set to true in request options.
-     */
-    dispose() {
-        if (this._agent) {
-            this._agent.destroy();
-        }
-        this._disposed = true;
-    }
-    /**
-     * Raw request.
-     * @param info
-     * @param data
-     */
-    requestRaw(info, data) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return new Promise((resolve, reject) => {
-                function callbackForResult(err, res) {
-                    if (err) {
-                        reject(err);
-                    }
-                    else if (!res) {
-                        // If `err` is not passed, then `res` must be passed.
-                        reject(new Error('Unknown error'));
-                    }
-                    else {
-                        resolve(res);
-                    }
-                }
-                this.requestRawWithCallback(info, data, callbackForResult);
-            });
-        });
-    }
-    /**
-     * Raw request with callback.
-     * @param info
-     * @param data
-     * @param onResult
-     */
-    requestRawWithCallback(info, data, onResult) {
-        if (typeof data === 'string') {
-            if (!info.options.headers) {
-                info.options.headers = {};
-            }
-            info.options.headers['Content-Length'] = Buffer.byteLength(data, 'utf8');
-        }
-        let callbackCalled = false;
-        function handleResult(err, res) {
-            if (!callbackCalled) {
-                callbackCalled = true;
-                onResult(err, res);
-            }
-        }
-        const req = info.httpModule.request(info.options, (msg) => {
-            const res = new HttpClientResponse(msg);
-            handleResult(undefined, res);
-        });
-        let socket;
-        req.on('socket', sock => {
-            socket = sock;
-        });
-        // If we ever get disconnected, we want the socket to timeout eventually
-        req.setTimeout(this._socketTimeout || 3 * 60000, () => {
-            if (socket) {
-                socket.end();
-            }
-            handleResult(new Error(`Request timeout: ${info.options.path}`));
-        });
-        req.on('error', function (err) {
-            // err has statusCode property
-            // res should have headers
-            handleResult(err);
-        });
-        if (data && typeof data === 'string') {
-            req.write(data, 'utf8');
-        }
-        if (data && typeof data !== 'string') {
-            data.on('close', function () {
-                req.end();
-            });
-            data.pipe(req);
-        }
-        else {
-            req.end();
-        }
-    }
-    /**
-     * Gets an http agent. This function is useful when you need an http agent that handles
-     * routing through a proxy server - depending upon the url and proxy environment variables.
-     * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
-     */
-    getAgent(serverUrl) {
-        const parsedUrl = new URL(serverUrl);
-        return this._getAgent(parsedUrl);
-    }
-    getAgentDispatcher(serverUrl) {
-        const parsedUrl = new URL(serverUrl);
-        const proxyUrl = getProxyUrl(parsedUrl);
-        const useProxy = proxyUrl && proxyUrl.hostname;
-        if (!useProxy) {
-            return;
-        }
-        return this._getProxyAgentDispatcher(parsedUrl, proxyUrl);
-    }
-    _prepareRequest(method, requestUrl, headers) {
-        const info = {};
-        info.parsedUrl = requestUrl;
-        const usingSsl = info.parsedUrl.protocol === 'https:';
-        info.httpModule = usingSsl ? external_https_namespaceObject : external_http_namespaceObject;
-        const defaultPort = usingSsl ? 443 : 80;
-        info.options = {};
-        info.options.host = info.parsedUrl.hostname;
-        info.options.port = info.parsedUrl.port
-            ? parseInt(info.parsedUrl.port)
-            : defaultPort;
-        info.options.path =
-            (info.parsedUrl.pathname || '') + (info.parsedUrl.search || '');
-        info.options.method = method;
-        info.options.headers = this._mergeHeaders(headers);
-        if (this.userAgent != null) {
-            info.options.headers['user-agent'] = this.userAgent;
-        }
-        info.options.agent = this._getAgent(info.parsedUrl);
-        // gives handlers an opportunity to participate
-        if (this.handlers) {
-            for (const handler of this.handlers) {
-                handler.prepareRequest(info.options);
-            }
-        }
-        return info;
-    }
-    _mergeHeaders(headers) {
-        if (this.requestOptions && this.requestOptions.headers) {
-            return Object.assign({}, lowercaseKeys(this.requestOptions.headers), lowercaseKeys(headers || {}));
-        }
-        return lowercaseKeys(headers || {});
-    }
-    /**
-     * Gets an existing header value or returns a default.
-     * Handles converting number header values to strings since HTTP headers must be strings.
-     * Note: This returns string | string[] since some headers can have multiple values.
-     * For headers that must always be a single string (like Content-Type), use the
-     * specialized _getExistingOrDefaultContentTypeHeader method instead.
-     */
-    _getExistingOrDefaultHeader(additionalHeaders, header, _default) {
-        let clientHeader;
-        if (this.requestOptions && this.requestOptions.headers) {
-            const headerValue = lowercaseKeys(this.requestOptions.headers)[header];
-            if (headerValue) {
-                clientHeader =
-                    typeof headerValue === 'number' ? headerValue.toString() : headerValue;
-            }
-        }
-        const additionalValue = additionalHeaders[header];
-        if (additionalValue !== undefined) {
-            return typeof additionalValue === 'number'
-                ? additionalValue.toString()
-                : additionalValue;
-        }
-        if (clientHeader !== undefined) {
-            return clientHeader;
-        }
-        return _default;
-    }
-    /**
-     * Specialized version of _getExistingOrDefaultHeader for Content-Type header.
-     * Always returns a single string (not an array) since Content-Type should be a single value.
-     * Converts arrays to comma-separated strings and numbers to strings to ensure type safety.
-     * This was split from _getExistingOrDefaultHeader to provide stricter typing for callers
-     * that assign the result to places expecting a string (e.g., additionalHeaders[Headers.ContentType]).
-     */
-    _getExistingOrDefaultContentTypeHeader(additionalHeaders, _default) {
-        let clientHeader;
-        if (this.requestOptions && this.requestOptions.headers) {
-            const headerValue = lowercaseKeys(this.requestOptions.headers)[Headers.ContentType];
-            if (headerValue) {
-                if (typeof headerValue === 'number') {
-                    clientHeader = String(headerValue);
-                }
-                else if (Array.isArray(headerValue)) {
-                    clientHeader = headerValue.join(', ');
-                }
-                else {
-                    clientHeader = headerValue;
-                }
-            }
-        }
-        const additionalValue = additionalHeaders[Headers.ContentType];
-        // Return the first non-undefined value, converting numbers or arrays to strings if necessary
-        if (additionalValue !== undefined) {
-            if (typeof additionalValue === 'number') {
-                return String(additionalValue);
-            }
-            else if (Array.isArray(additionalValue)) {
-                return additionalValue.join(', ');
-            }
-            else {
-                return additionalValue;
-            }
-        }
-        if (clientHeader !== undefined) {
-            return clientHeader;
-        }
-        return _default;
-    }
-    _getAgent(parsedUrl) {
-        let agent;
-        const proxyUrl = getProxyUrl(parsedUrl);
-        const useProxy = proxyUrl && proxyUrl.hostname;
-        if (this._keepAlive && useProxy) {
-            agent = this._proxyAgent;
-        }
-        if (!useProxy) {
-            agent = this._agent;
-        }
-        // if agent is already assigned use that agent.
-        if (agent) {
-            return agent;
-        }
-        const usingSsl = parsedUrl.protocol === 'https:';
-        let maxSockets = 100;
-        if (this.requestOptions) {
-            maxSockets = this.requestOptions.maxSockets || external_http_.globalAgent.maxSockets;
-        }
-        // This is `useProxy` again, but we need to check `proxyURl` directly for TypeScripts's flow analysis.
-        if (proxyUrl && proxyUrl.hostname) {
-            const agentOptions = {
-                maxSockets,
-                keepAlive: this._keepAlive,
-                proxy: Object.assign(Object.assign({}, ((proxyUrl.username || proxyUrl.password) && {
-                    proxyAuth: `${proxyUrl.username}:${proxyUrl.password}`
-                })), { host: proxyUrl.hostname, port: proxyUrl.port })
-            };
-            let tunnelAgent;
-            const overHttps = proxyUrl.protocol === 'https:';
-            if (usingSsl) {
-                tunnelAgent = overHttps ? tunnel.httpsOverHttps : tunnel.httpsOverHttp;
-            }
-            else {
-                tunnelAgent = overHttps ? tunnel.httpOverHttps : tunnel.httpOverHttp;
-            }
-            agent = tunnelAgent(agentOptions);
-            this._proxyAgent = agent;
-        }
-        // if tunneling agent isn't assigned create a new agent
-        if (!agent) {
-            const options = { keepAlive: this._keepAlive, maxSockets };
-            agent = usingSsl ? new external_https_.Agent(options) : new external_http_.Agent(options);
-            this._agent = agent;
-        }
-        if (usingSsl && this._ignoreSslError) {
-            // we don't want to set NODE_TLS_REJECT_UNAUTHORIZED=0 since that will affect request for entire process
-            // http.RequestOptions doesn't expose a way to modify RequestOptions.agent.options
-            // we have to cast it to any and change it directly
-            agent.options = Object.assign(agent.options || {}, {
-                rejectUnauthorized: false
-            });
-        }
-        return agent;
-    }
-    _getProxyAgentDispatcher(parsedUrl, proxyUrl) {
-        let proxyAgent;
-        if (this._keepAlive) {
-            proxyAgent = this._proxyAgentDispatcher;
-        }
-        // if agent is already assigned use that agent.
-        if (proxyAgent) {
-            return proxyAgent;
-        }
-        const usingSsl = parsedUrl.protocol === 'https:';
-        proxyAgent = new undici/* ProxyAgent */.kT(Object.assign({ uri: proxyUrl.href, pipelining: !this._keepAlive ? 0 : 1 }, ((proxyUrl.username || proxyUrl.password) && {
-            token: `Basic ${Buffer.from(`${proxyUrl.username}:${proxyUrl.password}`).toString('base64')}`
-        })));
-        this._proxyAgentDispatcher = proxyAgent;
-        if (usingSsl && this._ignoreSslError) {
-            // we don't want to set NODE_TLS_REJECT_UNAUTHORIZED=0 since that will affect request for entire process
-            // http.RequestOptions doesn't expose a way to modify RequestOptions.agent.options
-            // we have to cast it to any and change it directly
-            proxyAgent.options = Object.assign(proxyAgent.options.requestTls || {}, {
-                rejectUnauthorized: false
-            });
-        }
-        return proxyAgent;
-    }
-    _getUserAgentWithOrchestrationId(userAgent) {
-        const baseUserAgent = userAgent || 'actions/http-client';
-        const orchId = process.env['ACTIONS_ORCHESTRATION_ID'];
-        if (orchId) {
-            // Sanitize the orchestration ID to ensure it contains only valid characters
-            // Valid characters: 0-9, a-z, _, -, .
-            const sanitizedId = orchId.replace(/[^a-z0-9_.-]/gi, '_');
-            return `${baseUserAgent} actions_orchestration_id/${sanitizedId}`;
-        }
-        return baseUserAgent;
-    }
-    _performExponentialBackoff(retryNumber) {
-        return __awaiter(this, void 0, void 0, function* () {
-            retryNumber = Math.min(ExponentialBackoffCeiling, retryNumber);
-            const ms = ExponentialBackoffTimeSlice * Math.pow(2, retryNumber);
-            return new Promise(resolve => setTimeout(() => resolve(), ms));
-        });
-    }
-    _processResponse(res, options) {
-        return __awaiter(this, void 0, void 0, function* () {
-            return new Promise((resolve, reject) => __awaiter(this, void 0, void 0, function* () {
-                const statusCode = res.message.statusCode || 0;
-                const response = {
-                    statusCode,
-                    result: null,
-                    headers: {}
-                };
-                // not found leads to null obj returned
-                if (statusCode === HttpCodes.NotFound) {
-                    resolve(response);
-                }
-                // get the result from the body
-                function dateTimeDeserializer(key, value) {
-                    if (typeof value === 'string') {
-                        const a = new Date(value);
-                        if (!isNaN(a.valueOf())) {
-                            return a;
-                        }
-                    }
-                    return value;
-                }
-                let obj;
-                let contents;
-                try {
-                    contents = yield res.readBody();
-                    if (contents && contents.length > 0) {
-                        if (options && options.deserializeDates) {
-                            obj = JSON.parse(contents, dateTimeDeserializer);
-                        }
-                        else {
-                            obj = JSON.parse(contents);
-                        }
-                        response.result = obj;
-                    }
-                    response.headers = res.message.headers;
-                }
-                catch (err) {
-                    // Invalid resource (contents not json);  leaving result obj null
-                }
-                // note that 3xx redirects are handled by the http layer.
-                if (statusCode > 299) {
-                    let msg;
-                    // if exception/error in body, attempt to get better error
-                    if (obj && obj.message) {
-                        msg = obj.message;
-                    }
-                    else if (contents && contents.length > 0) {
-                        // it may be the case that the exception is in the body message as string
-                        msg = contents;
-                    }
-                    else {
-                        msg = `Failed request: (${statusCode})`;
-                    }
-                    const err = new HttpClientError(msg, statusCode);
-                    err.result = response.result;
-                    reject(err);
-                }
-                else {
-                    resolve(response);
-                }
-            }));
-        });
-    }
-}
-const lowercaseKeys = (obj) => Object.keys(obj).reduce((c, k) => ((c[k.toLowerCase()] = obj[k]), c), {});
-//# sourceMappingURL=index.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/auth.js
-var auth_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-class BasicCredentialHandler {
-    constructor(username, password) {
-        this.username = username;
-        this.password = password;
-    }
-    prepareRequest(options) {
-        if (!options.headers) {
-            throw Error('The request has no headers');
-        }
-        options.headers['Authorization'] = `Basic ${Buffer.from(`${this.username}:${this.password}`).toString('base64')}`;
-    }
-    // This handler cannot handle 401
-    canHandleAuthentication() {
-        return false;
-    }
-    handleAuthentication() {
-        return auth_awaiter(this, void 0, void 0, function* () {
-            throw new Error('not implemented');
-        });
-    }
-}
-class auth_BearerCredentialHandler {
-    constructor(token) {
-        this.token = token;
-    }
-    // currently implements pre-authorization
-    // TODO: support preAuth = false where it hooks on 401
-    prepareRequest(options) {
-        if (!options.headers) {
-            throw Error('The request has no headers');
-        }
-        options.headers['Authorization'] = `Bearer ${this.token}`;
-    }
-    // This handler cannot handle 401
-    canHandleAuthentication() {
-        return false;
-    }
-    handleAuthentication() {
-        return auth_awaiter(this, void 0, void 0, function* () {
-            throw new Error('not implemented');
-        });
-    }
-}
-class PersonalAccessTokenCredentialHandler {
-    constructor(token) {
-        this.token = token;
-    }
-    // currently implements pre-authorization
-    // TODO: support preAuth = false where it hooks on 401
-    prepareRequest(options) {
-        if (!options.headers) {
-            throw Error('The request has no headers');
-        }
-        options.headers['Authorization'] = `Basic ${Buffer.from(`PAT:${this.token}`).toString('base64')}`;
-    }
-    // This handler cannot handle 401
-    canHandleAuthentication() {
-        return false;
-    }
-    handleAuthentication() {
-        return auth_awaiter(this, void 0, void 0, function* () {
-            throw new Error('not implemented');
-        });
-    }
-}
-//# sourceMappingURL=auth.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/oidc-utils.js
-var oidc_utils_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-
-class oidc_utils_OidcClient {
-    static createHttpClient(allowRetry = true, maxRetry = 10) {
-        const requestOptions = {
-            allowRetries: allowRetry,
-            maxRetries: maxRetry
-        };
-        return new HttpClient('actions/oidc-client', [new BearerCredentialHandler(oidc_utils_OidcClient.getRequestToken())], requestOptions);
-    }
-    static getRequestToken() {
-        const token = process.env['ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
-        if (!token) {
-            throw new Error('Unable to get ACTIONS_ID_TOKEN_REQUEST_TOKEN env variable');
-        }
-        return token;
-    }
-    static getIDTokenUrl() {
-        const runtimeUrl = process.env['ACTIONS_ID_TOKEN_REQUEST_URL'];
-        if (!runtimeUrl) {
-            throw new Error('Unable to get ACTIONS_ID_TOKEN_REQUEST_URL env variable');
-        }
-        return runtimeUrl;
-    }
-    static getCall(id_token_url) {
-        return oidc_utils_awaiter(this, void 0, void 0, function* () {
-            var _a;
-            const httpclient = oidc_utils_OidcClient.createHttpClient();
-            const res = yield httpclient
-                .getJson(id_token_url)
-                .catch(error => {
-                throw new Error(`Failed to get ID Token. \n 
-        Error Code : ${error.statusCode}\n 
-        Error Message: ${error.message}`);
-            });
-            const id_token = (_a = res.result) === null || _a === void 0 ? void 0 : _a.value;
-            if (!id_token) {
-                throw new Error('Response json body do not have ID Token field');
-            }
-            return id_token;
-        });
-    }
-    static getIDToken(audience) {
-        return oidc_utils_awaiter(this, void 0, void 0, function* () {
-            try {
-                // New ID Token is requested from action service
-                let id_token_url = oidc_utils_OidcClient.getIDTokenUrl();
-                if (audience) {
-                    const encodedAudience = encodeURIComponent(audience);
-                    id_token_url = `${id_token_url}&audience=${encodedAudience}`;
-                }
-                debug(`ID token url is ${id_token_url}`);
-                const id_token = yield oidc_utils_OidcClient.getCall(id_token_url);
-                setSecret(id_token);
-                return id_token;
-            }
-            catch (error) {
-                throw new Error(`Error message: ${error.message}`);
-            }
-        });
-    }
-}
-//# sourceMappingURL=oidc-utils.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/summary.js
-var summary_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-const { access, appendFile, writeFile } = external_fs_.promises;
-const SUMMARY_ENV_VAR = 'GITHUB_STEP_SUMMARY';
-const SUMMARY_DOCS_URL = 'https://docs.github.com/actions/using-workflows/workflow-commands-for-github-actions#adding-a-job-summary';
-class Summary {
-    constructor() {
-        this._buffer = '';
-    }
-    /**
-     * Finds the summary file path from the environment, rejects if env var is not found or file does not exist
-     * Also checks r/w permissions.
-     *
-     * @returns step summary file path
-     */
-    filePath() {
-        return summary_awaiter(this, void 0, void 0, function* () {
-            if (this._filePath) {
-                return this._filePath;
-            }
-            const pathFromEnv = process.env[SUMMARY_ENV_VAR];
-            if (!pathFromEnv) {
-                throw new Error(`Unable to find environment variable for $${SUMMARY_ENV_VAR}. Check if your runtime environment supports job summaries.`);
-            }
-            try {
-                yield access(pathFromEnv, external_fs_.constants.R_OK | external_fs_.constants.W_OK);
-            }
-            catch (_a) {
-                throw new Error(`Unable to access summary file: '${pathFromEnv}'. Check if the file has correct read/write permissions.`);
-            }
-            this._filePath = pathFromEnv;
-            return this._filePath;
-        });
-    }
-    /**
-     * Wraps content in an HTML tag, adding any HTML attributes
-     *
-     * @param {string} tag HTML tag to wrap
-     * @param {string | null} content content within the tag
-     * @param {[attribute: string]: string} attrs key-value list of HTML attributes to add
-     *
-     * @returns {string} content wrapped in HTML element
-     */
-    wrap(tag, content, attrs = {}) {
-        const htmlAttrs = Object.entries(attrs)
-            .map(([key, value]) => ` ${key}="${value}"`)
-            .join('');
-        if (!content) {
-            return `<${tag}${htmlAttrs}>`;
-        }
-        return `<${tag}${htmlAttrs}>${content}</${tag}>`;
-    }
-    /**
-     * Writes text in the buffer to the summary buffer file and empties buffer. Will append by default.
-     *
-     * @param {SummaryWriteOptions} [options] (optional) options for write operation
-     *
-     * @returns {Promise<Summary>} summary instance
-     */
-    write(options) {
-        return summary_awaiter(this, void 0, void 0, function* () {
-            const overwrite = !!(options === null || options === void 0 ? void 0 : options.overwrite);
-            const filePath = yield this.filePath();
-            const writeFunc = overwrite ? writeFile : appendFile;
-            yield writeFunc(filePath, this._buffer, { encoding: 'utf8' });
-            return this.emptyBuffer();
-        });
-    }
-    /**
-     * Clears the summary buffer and wipes the summary file
-     *
-     * @returns {Summary} summary instance
-     */
-    clear() {
-        return summary_awaiter(this, void 0, void 0, function* () {
-            return this.emptyBuffer().write({ overwrite: true });
-        });
-    }
-    /**
-     * Returns the current summary buffer as a string
-     *
-     * @returns {string} string of summary buffer
-     */
-    stringify() {
-        return this._buffer;
-    }
-    /**
-     * If the summary buffer is empty
-     *
-     * @returns {boolen} true if the buffer is empty
-     */
-    isEmptyBuffer() {
-        return this._buffer.length === 0;
-    }
-    /**
-     * Resets the summary buffer without writing to summary file
-     *
-     * @returns {Summary} summary instance
-     */
-    emptyBuffer() {
-        this._buffer = '';
-        return this;
-    }
-    /**
-     * Adds raw text to the summary buffer
-     *
-     * @param {string} text content to add
-     * @param {boolean} [addEOL=false] (optional) append an EOL to the raw text (default: false)
-     *
-     * @returns {Summary} summary instance
-     */
-    addRaw(text, addEOL = false) {
-        this._buffer += text;
-        return addEOL ? this.addEOL() : this;
-    }
-    /**
-     * Adds the operating system-specific end-of-line marker to the buffer
-     *
-     * @returns {Summary} summary instance
-     */
-    addEOL() {
-        return this.addRaw(external_os_namespaceObject.EOL);
-    }
-    /**
-     * Adds an HTML codeblock to the summary buffer
-     *
-     * @param {string} code content to render within fenced code block
-     * @param {string} lang (optional) language to syntax highlight code
-     *
-     * @returns {Summary} summary instance
-     */
-    addCodeBlock(code, lang) {
-        const attrs = Object.assign({}, (lang && { lang }));
-        const element = this.wrap('pre', this.wrap('code', code), attrs);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML list to the summary buffer
-     *
-     * @param {string[]} items list of items to render
-     * @param {boolean} [ordered=false] (optional) if the rendered list should be ordered or not (default: false)
-     *
-     * @returns {Summary} summary instance
-     */
-    addList(items, ordered = false) {
-        const tag = ordered ? 'ol' : 'ul';
-        const listItems = items.map(item => this.wrap('li', item)).join('');
-        const element = this.wrap(tag, listItems);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML table to the summary buffer
-     *
-     * @param {SummaryTableCell[]} rows table rows
-     *
-     * @returns {Summary} summary instance
-     */
-    addTable(rows) {
-        const tableBody = rows
-            .map(row => {
-            const cells = row
-                .map(cell => {
-                if (typeof cell === 'string') {
-                    return this.wrap('td', cell);
-                }
-                const { header, data, colspan, rowspan } = cell;
-                const tag = header ? 'th' : 'td';
-                const attrs = Object.assign(Object.assign({}, (colspan && { colspan })), (rowspan && { rowspan }));
-                return this.wrap(tag, data, attrs);
-            })
-                .join('');
-            return this.wrap('tr', cells);
-        })
-            .join('');
-        const element = this.wrap('table', tableBody);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds a collapsable HTML details element to the summary buffer
-     *
-     * @param {string} label text for the closed state
-     * @param {string} content collapsable content
-     *
-     * @returns {Summary} summary instance
-     */
-    addDetails(label, content) {
-        const element = this.wrap('details', this.wrap('summary', label) + content);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML image tag to the summary buffer
-     *
-     * @param {string} src path to the image you to embed
-     * @param {string} alt text description of the image
-     * @param {SummaryImageOptions} options (optional) addition image attributes
-     *
-     * @returns {Summary} summary instance
-     */
-    addImage(src, alt, options) {
-        const { width, height } = options || {};
-        const attrs = Object.assign(Object.assign({}, (width && { width })), (height && { height }));
-        const element = this.wrap('img', null, Object.assign({ src, alt }, attrs));
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML section heading element
-     *
-     * @param {string} text heading text
-     * @param {number | string} [level=1] (optional) the heading level, default: 1
-     *
-     * @returns {Summary} summary instance
-     */
-    addHeading(text, level) {
-        const tag = `h${level}`;
-        const allowedTag = ['h1', 'h2', 'h3', 'h4', 'h5', 'h6'].includes(tag)
-            ? tag
-            : 'h1';
-        const element = this.wrap(allowedTag, text);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML thematic break (<hr>) to the summary buffer
-     *
-     * @returns {Summary} summary instance
-     */
-    addSeparator() {
-        const element = this.wrap('hr', null);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML line break (<br>) to the summary buffer
-     *
-     * @returns {Summary} summary instance
-     */
-    addBreak() {
-        const element = this.wrap('br', null);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML blockquote to the summary buffer
-     *
-     * @param {string} text quote text
-     * @param {string} cite (optional) citation url
-     *
-     * @returns {Summary} summary instance
-     */
-    addQuote(text, cite) {
-        const attrs = Object.assign({}, (cite && { cite }));
-        const element = this.wrap('blockquote', text, attrs);
-        return this.addRaw(element).addEOL();
-    }
-    /**
-     * Adds an HTML anchor tag to the summary buffer
-     *
-     * @param {string} text link text/content
-     * @param {string} href hyperlink
-     *
-     * @returns {Summary} summary instance
-     */
-    addLink(text, href) {
-        const element = this.wrap('a', text, { href });
-        return this.addRaw(element).addEOL();
-    }
-}
-const _summary = new Summary();
-/**
- * @deprecated use `core.summary`
- */
-const markdownSummary = (/* unused pure expression or super */ null && (_summary));
-const summary = (/* unused pure expression or super */ null && (_summary));
-//# sourceMappingURL=summary.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/path-utils.js
-
-/**
- * toPosixPath converts the given path to the posix form. On Windows, \\ will be
- * replaced with /.
- *
- * @param pth. Path to transform.
- * @return string Posix path.
- */
-function toPosixPath(pth) {
-    return pth.replace(/[\\]/g, '/');
-}
-/**
- * toWin32Path converts the given path to the win32 form. On Linux, / will be
- * replaced with \\.
- *
- * @param pth. Path to transform.
- * @return string Win32 path.
- */
-function toWin32Path(pth) {
-    return pth.replace(/[/]/g, '\\');
-}
-/**
- * toPlatformPath converts the given path to a platform-specific path. It does
- * this by replacing instances of / and \ with the platform-specific path
- * separator.
- *
- * @param pth The path to platformize.
- * @return string The platform-specific path.
- */
-function toPlatformPath(pth) {
-    return pth.replace(/[/\\]/g, path.sep);
-}
-//# sourceMappingURL=path-utils.js.map
 // EXTERNAL MODULE: external "string_decoder"
 var external_string_decoder_ = __nccwpck_require__(3193);
+;// CONCATENATED MODULE: external "os"
+const external_os_namespaceObject = require("os");
 // EXTERNAL MODULE: external "events"
 var external_events_ = __nccwpck_require__(4434);
 // EXTERNAL MODULE: external "child_process"
 var external_child_process_ = __nccwpck_require__(5317);
+// EXTERNAL MODULE: external "path"
+var external_path_ = __nccwpck_require__(6928);
 // EXTERNAL MODULE: external "assert"
 var external_assert_ = __nccwpck_require__(2613);
+// EXTERNAL MODULE: external "fs"
+var external_fs_ = __nccwpck_require__(9896);
 ;// CONCATENATED MODULE: ./node_modules/@actions/io/lib/io-util.js
-var io_util_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
         function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
@@ -56028,7 +54136,7 @@ const IS_WINDOWS = process.platform === 'win32';
  * backslash to all junction results on Windows.
  */
 function readlink(fsPath) {
-    return io_util_awaiter(this, void 0, void 0, function* () {
+    return __awaiter(this, void 0, void 0, function* () {
         const result = yield fs.promises.readlink(fsPath);
         // On Windows, restore Node 20 behavior: add trailing backslash to all results
         // since junctions on Windows are always directory links
@@ -56042,7 +54150,7 @@ function readlink(fsPath) {
 const UV_FS_O_EXLOCK = 0x10000000;
 const READONLY = external_fs_.constants.O_RDONLY;
 function exists(fsPath) {
-    return io_util_awaiter(this, void 0, void 0, function* () {
+    return __awaiter(this, void 0, void 0, function* () {
         try {
             yield stat(fsPath);
         }
@@ -56056,7 +54164,7 @@ function exists(fsPath) {
     });
 }
 function isDirectory(fsPath_1) {
-    return io_util_awaiter(this, arguments, void 0, function* (fsPath, useStat = false) {
+    return __awaiter(this, arguments, void 0, function* (fsPath, useStat = false) {
         const stats = useStat ? yield stat(fsPath) : yield lstat(fsPath);
         return stats.isDirectory();
     });
@@ -56083,7 +54191,7 @@ function isRooted(p) {
  * @return if file exists and is executable, returns the file path. otherwise empty string.
  */
 function tryGetExecutablePath(filePath, extensions) {
-    return io_util_awaiter(this, void 0, void 0, function* () {
+    return __awaiter(this, void 0, void 0, function* () {
         let stats = undefined;
         try {
             // test file exists
@@ -57123,6 +55231,2014 @@ function getExecOutput(commandLine, args, options) {
     });
 }
 //# sourceMappingURL=exec.js.map
+;// CONCATENATED MODULE: ./src/report/errors.ts
+/** Any failure we can explain. Thrown where the cause is known, formatted once by {@link describeFailure}. */
+class Failure extends Error {
+    details;
+    constructor(details, options) {
+        super(details.symptom, options);
+        this.name = new.target.name;
+        this.details = details;
+    }
+}
+/** The request itself is wrong; nothing was started. */
+class BadInput extends Failure {
+    faults;
+    outcome = 'bad-input';
+    /** @param faults one sentence each: the input's name, what was wrong, what is valid. */
+    constructor(faults) {
+        super({
+            symptom: faults.length === 1
+                ? (faults[0] ?? '')
+                : `${faults.length} inputs are wrong:\n${faults.map(fault => `  - ${fault}`).join('\n')}`
+        });
+        this.faults = faults;
+    }
+}
+/** This machine could not do its part: a tool, the disk, the network, the image file. */
+class HostFailure extends Failure {
+    outcome = 'host-failed';
+}
+/** The emulated Pi did not come up, or went away. */
+class BootFailure extends Failure {
+    outcome = 'boot-failed';
+}
+/** A limit the user set (or the default of it) was reached. */
+class TimeLimit extends Failure {
+    outcome = 'timeout';
+}
+/** The failure as text: symptom, cause, remedy, log; each on its own line. */
+function describeFailure(error) {
+    if (!(error instanceof Failure)) {
+        return error instanceof Error ? (error.stack ?? error.message) : String(error);
+    }
+    const { symptom, cause, remedy, log } = error.details;
+    return [symptom, cause && `Cause: ${cause}`, remedy && `Remedy: ${remedy}`, log && `Log: ${log}`]
+        .filter(Boolean)
+        .join('\n');
+}
+/** Message of anything thrown. */
+function messageOf(error) {
+    return error instanceof Error ? error.message : String(error);
+}
+
+;// CONCATENATED MODULE: ./src/host/exec.ts
+
+
+
+
+
+
+/** Runs a tool to its end, without a shell, and returns its status and output; throws only if it cannot be started. */
+async function tryTool(name, args, options = {}) {
+    // LC_ALL: what tools print is read by us, so it has to be in one language.
+    const env = { ...process.env, LC_ALL: 'C.UTF-8', ...options.env };
+    const cwd = options.cwd === undefined ? {} : { cwd: options.cwd };
+    try {
+        // Found by us: @actions/exec prints what it meets on the way to stdout, which is the script's.
+        const program = (0,external_node_path_namespaceObject.isAbsolute)(name) ? name : await findTool(name);
+        if (program === undefined)
+            throw new Error('no such program in PATH');
+        if (options.input !== undefined)
+            return await feed(program, args, options.input, { env, ...cwd }, options.encoding);
+        const { exitCode, stdout, stderr } = await getExecOutput(`"${program}"`, [...args], {
+            silent: true,
+            ignoreReturnCode: true,
+            env,
+            ...cwd
+        });
+        return { code: exitCode, stdout, stderr };
+    }
+    catch (error) {
+        throw new HostFailure({ symptom: `${name} could not be started: ${messageOf(error)}` }, { cause: error });
+    }
+}
+/** Full path of a program. Debian keeps some in sbin, which a user's PATH may lack. */
+async function findTool(name) {
+    for (const folder of [...(process.env['PATH'] ?? '').split(external_node_path_namespaceObject.delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']) {
+        const path = (0,external_node_path_namespaceObject.join)(folder, name);
+        const usable = (0,promises_namespaceObject.access)(path, external_node_fs_namespaceObject.constants.X_OK).then(() => true, () => false);
+        if (folder !== '' && (await usable))
+            return path;
+    }
+    return undefined;
+}
+/** @actions/exec takes input too, but a tool that ends without reading it all brings the whole process down (EPIPE). */
+function feed(name, args, input, where, encoding) {
+    return new Promise((resolve, reject) => {
+        const child = (0,external_node_child_process_namespaceObject.spawn)(name, args, where);
+        const out = [];
+        const err = [];
+        child.stdout.on('data', (chunk) => out.push(chunk));
+        child.stderr.on('data', (chunk) => err.push(chunk));
+        child.stdin.on('error', () => undefined);
+        child.on('error', reject);
+        child.on('close', code => {
+            resolve({
+                code: code ?? 128,
+                stdout: Buffer.concat(out).toString(encoding),
+                stderr: Buffer.concat(err).toString()
+            });
+        });
+        child.stdin.end(input);
+    });
+}
+/** Like {@link tryTool}, but a non-zero status is a {@link HostFailure} that carries the tool's last words. Returns stdout. */
+async function tool(name, args, options = {}) {
+    const { code, stdout, stderr } = await tryTool(name, args, options);
+    if (code !== 0)
+        throw toolFailure(name, args, code, stderr || stdout);
+    return stdout;
+}
+const symptoms = [
+    {
+        pattern: /no space left on device|disk full/i,
+        cause: 'the disk is full',
+        remedy: 'free some space, or point PI_QEMU_HOME at a larger disk'
+    },
+    {
+        pattern: /permission denied/i,
+        cause: 'a file or folder is not accessible to this user',
+        remedy: 'check the owner and mode of the path named above'
+    }
+];
+/** The {@link HostFailure} for a tool that ended with `code`, with the cause where its output tells one. */
+function toolFailure(name, args, code, output) {
+    const lastWords = output.trim().split('\n').slice(-8).join('\n');
+    const known = symptoms.find(({ pattern }) => pattern.test(output));
+    return new HostFailure({
+        symptom: `${name} ended with status ${code} (${[name, ...args].join(' ').slice(0, 300)})\n${lastWords}`,
+        cause: known?.cause,
+        remedy: known?.remedy
+    });
+}
+
+;// CONCATENATED MODULE: ./src/host/paths.ts
+
+
+
+
+/** `PI_QEMU_HOME`, or `~/.cache/pi-qemu`. */
+function homeFolders(env) {
+    const root = (0,external_node_path_namespaceObject.resolve)(env['PI_QEMU_HOME'] || (0,external_node_path_namespaceObject.join)((0,external_node_os_namespaceObject.homedir)(), '.cache', 'pi-qemu'));
+    return {
+        root,
+        runs: (0,external_node_path_namespaceObject.join)(root, 'runs'),
+        logs: (0,external_node_path_namespaceObject.join)(root, 'logs'),
+        images: (0,external_node_path_namespaceObject.join)(root, 'images'),
+        exchange: (0,external_node_path_namespaceObject.join)(root, 'exchange'),
+        sources: (0,external_node_path_namespaceObject.join)(root, 'sources')
+    };
+}
+/** Removes a folder with all it holds, folders that are closed to writing (a module cache, say) included. */
+async function removeTree(path) {
+    try {
+        await (0,promises_namespaceObject.rm)(path, { recursive: true, force: true, maxRetries: 3 });
+    }
+    catch (error) {
+        if (error.code !== 'EACCES')
+            throw error;
+        await tool('chmod', ['-R', 'u+rwX', path]);
+        await (0,promises_namespaceObject.rm)(path, { recursive: true, force: true, maxRetries: 3 });
+    }
+}
+
+;// CONCATENATED MODULE: ./src/boards/index.ts
+const boardNames = ['raspi3b', 'virt'];
+/** One row per board; everything that differs between boards is in here. */
+const boards = {
+    raspi3b: {
+        name: 'raspi3b',
+        title: 'Raspberry Pi 3 Model B (BCM2837, 4 x Cortex-A53, 1 GiB)',
+        machine: 'raspi3b',
+        cpus: 4,
+        memoryMiB: 1024,
+        sizable: false,
+        architectures: ['arm64'],
+        kernels: ['kernel8.img'],
+        initramfs: ['initramfs8'],
+        deviceTrees: ['bcm2710-rpi-3-b.dtb', 'bcm2710-rpi-3-b-plus.dtb', 'bcm2837-rpi-3-b.dtb', 'bcm2837-rpi-3-b-plus.dtb'],
+        disk: 'sd',
+        volumes: 'usb',
+        network: 'usb-net',
+        consoles: {
+            // The PL011 belongs to Bluetooth there, the console to the mini UART (off unless counted), as the firmware has it.
+            raspberrypi: ['8250.nr_uarts=1', 'console=ttyAMA1,115200', 'console=ttyS0,115200'],
+            mainline: ['console=ttyAMA0,115200']
+        },
+        // Raspberry Pi's own USB driver uses features of the controller that QEMU lacks; other kernels ignore these.
+        kernelArguments: ['dwc_otg.lpm_enable=0', 'dwc_otg.fiq_fsm_enable=0'],
+        earlycon: 'pl011,mmio32,0x3f201000',
+        uarts: 2,
+        // Called raspi3 before.
+        sinceQemu: [5, 2],
+        needsGenericKernel: false,
+        fidelity: "the image's own kernel and device tree on an emulated board; slower than the real one"
+    },
+    virt: {
+        name: 'virt',
+        title: "QEMU's generic Arm machine with virtio devices",
+        machine: 'virt',
+        // A Pi 4's core. QEMU's default (max) is several times slower on programs built with pointer authentication.
+        cpu: 'cortex-a72',
+        cpus: 2,
+        memoryMiB: 1024,
+        sizable: true,
+        architectures: ['arm64'],
+        kernels: ['kernel8.img'],
+        initramfs: ['initramfs8'],
+        deviceTrees: [],
+        disk: 'virtio',
+        volumes: 'virtio',
+        network: 'virtio-net-pci,romfile=',
+        consoles: { raspberrypi: ['console=ttyAMA0,115200'], mainline: ['console=ttyAMA0,115200'] },
+        kernelArguments: [],
+        earlycon: 'pl011,mmio32,0x09000000',
+        uarts: 1,
+        sinceQemu: [2, 6],
+        needsGenericKernel: true,
+        fidelity: 'not a Pi: no Raspberry Pi device tree, buses or peripherals; faster disk and network'
+    }
+};
+/** The board for an image when none was asked for. */
+function defaultBoard(architecture) {
+    return boardNames.find(name => boards[name].architectures.includes(architecture));
+}
+
+;// CONCATENATED MODULE: ./src/inputs/definitions.ts
+
+/** Inputs that take several values, one per line; on the command line the flag is repeated. */
+const listInputs = ['env', 'ports', 'sync-exclude'];
+const definitions_define = (name, placeholder, fallback, description) => ({ name, placeholder, default: fallback, description });
+/**
+ * Every input, once: action.yml, `pi-qemu --help` and the README's table are checked against this. A flag of the
+ * command line has the input's name.
+ */
+const definitions = [
+    definitions_define('image', 'IMAGE', 'mini-arm64', 'What to boot: a file, an http(s) URL, or a built-in name (`mini-arm64`). Raw, `.xz`, `.gz`, `.zst`, `.zip` or `.qcow2`.'),
+    definitions_define('image-sha256', 'HEX', '', 'SHA-256 of the image file as downloaded. Default: `<url>.sha256`, if the server has it.'),
+    definitions_define('board', boardNames.join('|'), '', `The emulated board: ${boardNames.map(name => `\`${name}\``).join(' or ')}. Default: by the image's architecture (\`raspi3b\`).`),
+    definitions_define('memory', 'MIB', '', 'Memory in MiB, or with a suffix (`2G`). Only on `virt`; a Pi has what it has.'),
+    definitions_define('cpus', 'N', '', 'Number of CPUs, 1 to 8. Only on `virt`.'),
+    definitions_define('run', 'SCRIPT', '', 'The script to run in the Pi. Without it the Pi is only booted.'),
+    definitions_define('shell', 'SHELL', '', 'Shell for `run`: a command, or a form with `{0}` for the script file, as in workflows. Default: `bash -e`, or `sh -e` where there is no bash.'),
+    definitions_define('user', 'NAME', '', 'Guest user who runs the script. Default: `pi` where it exists, else `root`.'),
+    definitions_define('working-directory', 'DIR', '', "Where the script starts. Relative to the workspace. Default: the workspace, or the user's home with `sync: none`."),
+    definitions_define('env', 'NAME[=VALUE]', '', 'Environment of the script, one per line: `NAME=value`, or `NAME` to pass the variable on.'),
+    definitions_define('sync', 'both|in|out|none', 'both', 'The workspace appears in the guest under the same path. `in`: changes stay there; `out`: it starts empty; `none`: not at all.'),
+    definitions_define('sync-exclude', 'PATTERN', '', 'Paths that stay on the host, one pattern per line as in .gitignore (`node_modules`, `build/**`, `*.o`).'),
+    definitions_define('ports', 'HOST:GUEST[/udp]', '', 'Ports of the guest to reach on 127.0.0.1, one per line: `host:guest` or `host:guest/udp`.'),
+    definitions_define('append', 'ARGS', '', 'More kernel arguments.'),
+    definitions_define('kernel', 'FILE', '', "Kernel to boot instead of the image's own."),
+    definitions_define('initrd', 'FILE', '', "Initramfs instead of the image's own."),
+    definitions_define('dtb', 'FILE', '', "Device tree instead of the image's own."),
+    definitions_define('qemu-args', 'ARGS', '', 'More arguments for QEMU, split at blanks; quotes group.'),
+    definitions_define('provision', 'auto|none', 'auto', '`auto` prepares the image for an unattended login, offline and on a copy. `none` leaves it as it is; then `ssh-key` is needed.'),
+    definitions_define('ssh-key', 'FILE', '', 'Private key that the image already accepts for `user`. Only with `provision: none`.'),
+    definitions_define('cache', 'auto|off|read-only', 'auto', 'Prepared images: `auto` keeps and reuses them (in a workflow also in the Actions cache), `read-only` saves nothing there, `off` prepares anew.'),
+    definitions_define('boot-timeout', 'TIME', '10m', 'How long SSH may take to answer (`90s`, `10m`).'),
+    definitions_define('run-timeout', 'TIME', '', 'How long the script may run (`90s`, `2h`). Default: no limit.'),
+    definitions_define('keep-running', 'true|false', 'false', 'Leave the Pi up for later steps, until the job ends.'),
+    definitions_define('save-image', 'FILE', '', 'Write the changed disk here: `.img` (raw), `.img.xz`, `.img.zst` or `.qcow2`.')
+];
+const outputs = {
+    'exit-code': "The script's exit status; 128 + N if signal N ended it.",
+    outcome: '`success`, `script-failed`, `boot-failed`, `timeout`, `bad-input` or `host-failed`.',
+    'ssh-host': 'Where SSH listens (127.0.0.1), while the Pi is up.',
+    'ssh-port': 'Its port.',
+    'ssh-user': 'The guest user.',
+    'ssh-key': 'File with the private key of this run.',
+    'ssh-config': 'File for `ssh -F`; the host in it is called `pi`.',
+    'serial-log': 'File with what the guest wrote to its serial console.',
+    board: 'The emulated board.',
+    'cache-hit': '`prepared` if the image was prepared before, here or in another job; else `none`.',
+    'qemu-version': 'Version of QEMU used.',
+    'boot-seconds': "Seconds from QEMU's start to SSH.",
+    timings: 'Seconds per phase, as JSON.'
+};
+
+;// CONCATENATED MODULE: ./src/inputs/readers.ts
+/**
+ * Readers of single values. Each takes the text of an input and returns its value, or throws a {@link Fault} with the
+ * rest of the sentence "input `x` …".
+ */
+class Fault extends Error {
+}
+const quoted = (text) => `“${text.length > 60 ? `${text.slice(0, 60)}…` : text}”`;
+function oneOf(...valid) {
+    return text => {
+        const match = valid.find(value => value === text);
+        if (match === undefined)
+            throw new Fault(`is ${quoted(text)}; valid: ${valid.join(', ')}`);
+        return match;
+    };
+}
+function truth(text) {
+    return oneOf('true', 'false')(text.toLowerCase()) === 'true';
+}
+/** A duration in ms: `90`, `90s`, `10m`, `2h`. */
+function duration(text) {
+    const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|)$/.exec(text);
+    const unit = { ms: 1, '': 1000, s: 1000, m: 60_000, h: 3_600_000 }[match?.[2] ?? ''];
+    const value = Math.round(Number(match?.[1]) * (unit ?? Number.NaN));
+    // setTimeout's limit is 2^31 - 1 ms: more would fire at once.
+    if (!(value > 0) || value >= 2 ** 31)
+        throw new Fault(`is ${quoted(text)}; valid: a time such as 90s, 10m or 2h, at most 24 days`);
+    return value;
+}
+function count(min, max) {
+    return text => {
+        const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+        if (!(value >= min && value <= max))
+            throw new Fault(`is ${quoted(text)}; valid: a whole number from ${min} to ${max}`);
+        return value;
+    };
+}
+/** Memory in MiB: `1024`, `1024M`, `2G`. */
+function memory(text) {
+    const match = /^(\d+)(?:([MG])(?:i?B)?)?$/i.exec(text);
+    const value = Number(match?.[1]) * (match?.[2]?.toUpperCase() === 'G' ? 1024 : 1);
+    if (!(value >= 128 && value <= 1_048_576))
+        throw new Fault(`is ${quoted(text)}; valid: MiB from 128 up, or with a suffix, such as 2048 or 2G`);
+    return value;
+}
+function sha256(text) {
+    const hex = text.toLowerCase().replace(/^sha256:/, '');
+    if (!/^[0-9a-f]{64}$/.test(hex))
+        throw new Fault(`is ${quoted(text)}; valid: 64 hexadecimal digits`);
+    return hex;
+}
+/** A login name as useradd accepts it. */
+function userName(text) {
+    if (!/^[a-z_][a-z0-9_-]{0,31}$/.test(text))
+        throw new Fault(`is ${quoted(text)}; valid: a login name such as pi`);
+    return text;
+}
+/** Non-empty lines, without blanks around them. */
+function lines(text) {
+    return text
+        .split(/\r?\n/)
+        .map(line => line.trim())
+        .filter(line => line !== '');
+}
+/** Lines `NAME=value` or `NAME`; the latter takes its value from `from`, and is left out where that has none. */
+function environment(from) {
+    return text => {
+        const result = {};
+        for (const line of text.split(/\r?\n/)) {
+            if (line.trim() === '')
+                continue;
+            const [, name = '', value] = /^\s*([^=\s]+)(?:=(.*))?\s*$/s.exec(line) ?? [];
+            if (!/^[A-Za-z_]\w*$/.test(name))
+                throw new Fault(`has the line ${quoted(line)}; valid: NAME or NAME=value`);
+            const chosen = value ?? (Object.hasOwn(from, name) ? from[name] : undefined);
+            if (chosen !== undefined)
+                result[name] = chosen;
+        }
+        return result;
+    };
+}
+function ports(text) {
+    const seen = new Set();
+    return lines(text).map(line => {
+        const match = /^(\d+):(\d+)(?:\/(tcp|udp))?$/.exec(line);
+        const [host, guest] = [Number(match?.[1]), Number(match?.[2])];
+        if (![host, guest].every(port => port >= 1 && port <= 65535)) {
+            throw new Fault(`has the line ${quoted(line)}; valid: host:guest or host:guest/udp, ports from 1 to 65535`);
+        }
+        const protocol = match?.[3] === 'udp' ? 'udp' : 'tcp';
+        if (seen.has(`${host}/${protocol}`))
+            throw new Fault(`names the host port ${host}/${protocol} twice`);
+        seen.add(`${host}/${protocol}`);
+        return { protocol, host, guest };
+    });
+}
+/** Splits at blanks; single and double quotes group, a backslash outside single quotes takes the next letter as is. */
+function words(text) {
+    const result = [];
+    let word;
+    let quote = '';
+    for (let at = 0; at < text.length; at++) {
+        const letter = text[at] ?? '';
+        if (letter === '\\' && quote !== "'")
+            word = (word ?? '') + (text[++at] ?? '');
+        else if (quote !== '' && letter === quote)
+            quote = '';
+        else if (quote === '' && (letter === '"' || letter === "'")) {
+            quote = letter;
+            word ??= '';
+        }
+        else if (quote === '' && /\s/.test(letter)) {
+            if (word !== undefined)
+                result.push(word);
+            word = undefined;
+        }
+        else
+            word = (word ?? '') + letter;
+    }
+    if (quote !== '')
+        throw new Fault(`has a quote (${quote}) that is not closed`);
+    if (word !== undefined)
+        result.push(word);
+    return result;
+}
+const diskFormats = { '.qcow2': 'qcow2', '.xz': 'xz', '.zst': 'zst', '.img': 'raw', '.raw': 'raw' };
+/** Where to save a disk image, and in which format, by its ending. */
+function imageTarget(text) {
+    const ending = Object.keys(diskFormats).find((key) => text.endsWith(key));
+    if (ending === undefined)
+        throw new Fault(`is ${quoted(text)}; valid: a file name that ends in ${Object.keys(diskFormats).join(', ')}`);
+    return { path: text, format: diskFormats[ending] };
+}
+
+;// CONCATENATED MODULE: ./src/inputs/index.ts
+
+
+
+
+
+
+
+
+
+/** Images that are known by name. */
+const builtInImages = ['mini-arm64'];
+/**
+ * Reads all inputs. Nothing else in this project looks at what the user wrote.
+ * @throws BadInput that lists every fault at once.
+ */
+function parseInputs(raw, { env, workspace }) {
+    const faults = [];
+    const get = (name, parse) => {
+        const text = raw[name] ?? '';
+        if (text.trim() === '')
+            return undefined;
+        try {
+            return parse(text);
+        }
+        catch (error) {
+            if (!(error instanceof Fault))
+                throw error;
+            faults.push(`input \`${name}\` ${error.message}`);
+            return undefined;
+        }
+    };
+    const trimmed = (text) => text.trim();
+    const file = (text) => existingFile((0,external_node_path_namespaceObject.resolve)(workspace, text.trim()));
+    const inputs = {
+        image: get('image', text => imageRef(text.trim(), workspace)) ?? { kind: 'built-in', name: 'mini-arm64' },
+        imageSha256: get('image-sha256', text => sha256(text.trim())),
+        board: get('board', text => oneOf(...boardNames)(text.trim())),
+        memoryMiB: get('memory', text => memory(text.trim())),
+        cpus: get('cpus', text => count(1, 8)(text.trim())),
+        run: get('run', text => text),
+        shell: get('shell', trimmed),
+        user: get('user', text => userName(text.trim())),
+        workingDirectory: get('working-directory', trimmed),
+        env: get('env', environment(env)) ?? {},
+        sync: get('sync', text => oneOf('both', 'in', 'out', 'none')(text.trim())) ?? 'both',
+        syncExclude: get('sync-exclude', lines) ?? [],
+        ports: get('ports', ports) ?? [],
+        append: get('append', trimmed),
+        kernel: get('kernel', file),
+        initrd: get('initrd', file),
+        dtb: get('dtb', file),
+        qemuArgs: get('qemu-args', words) ?? [],
+        provision: get('provision', text => oneOf('auto', 'none')(text.trim())) ?? 'auto',
+        sshKey: get('ssh-key', file),
+        cache: get('cache', text => oneOf('auto', 'off', 'read-only')(text.trim())) ?? 'auto',
+        bootTimeout: get('boot-timeout', text => duration(text.trim())) ?? 600_000,
+        runTimeout: get('run-timeout', text => duration(text.trim())),
+        keepRunning: get('keep-running', text => truth(text.trim())) ?? false,
+        saveImage: get('save-image', text => saveTarget(text.trim(), workspace)),
+        workspace
+    };
+    const known = new Set(definitions.map(({ name }) => name));
+    for (const name of Object.keys(raw)) {
+        if (!known.has(name))
+            faults.push(`input \`${name}\` does not exist; valid: ${[...known].join(', ')}`);
+    }
+    faults.push(...conflicts(inputs, env));
+    if (faults.length > 0)
+        throw new BadInput(faults);
+    return inputs;
+}
+function imageRef(text, base) {
+    if (/^https?:\/\//i.test(text)) {
+        if (!URL.canParse(text))
+            throw new Fault(`is no valid URL: ${text}`);
+        return { kind: 'url', url: text };
+    }
+    const name = builtInImages.find(known => known === text);
+    if (name !== undefined)
+        return { kind: 'built-in', name };
+    const path = (0,external_node_path_namespaceObject.resolve)(base, text);
+    if (!(0,external_node_fs_namespaceObject.existsSync)(path)) {
+        throw new Fault(`is “${text}”, which is neither a file (${path} does not exist) nor a URL nor a built-in name; valid names: ${builtInImages.join(', ')}`);
+    }
+    return { kind: 'file', path: existingFile(path) };
+}
+function existingFile(path) {
+    const stat = (0,external_node_fs_namespaceObject.statSync)(path, { throwIfNoEntry: false });
+    if (stat === undefined)
+        throw new Fault(`names ${path}, which does not exist`);
+    if (!stat.isFile())
+        throw new Fault(`names ${path}, which is not a file`);
+    if (stat.size === 0)
+        throw new Fault(`names ${path}, which is empty`);
+    return path;
+}
+function saveTarget(text, base) {
+    const target = imageTarget((0,external_node_path_namespaceObject.isAbsolute)(text) ? text : (0,external_node_path_namespaceObject.resolve)(base, text));
+    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.dirname)(target.path)))
+        throw new Fault(`names a folder that does not exist: ${(0,external_node_path_namespaceObject.dirname)(target.path)}`);
+    return target;
+}
+function isSameFile(a, b) {
+    return (0,external_node_fs_namespaceObject.existsSync)(b) && (0,external_node_fs_namespaceObject.realpathSync)(a) === (0,external_node_fs_namespaceObject.realpathSync)(b);
+}
+/** Faults that concern two inputs, or an input and the machine. */
+function conflicts(inputs, env) {
+    const { board: name, image, saveImage, workspace } = inputs;
+    // Without `board` the first board is taken, which is a Pi.
+    const board = boards[name ?? 'raspi3b'];
+    const rows = [
+        [
+            inputs.memoryMiB !== undefined && !board.sizable,
+            `input \`memory\` does not go with board \`${board.name}\`, which has ${board.memoryMiB} MiB; valid with \`board: virt\` only`
+        ],
+        [
+            inputs.cpus !== undefined && !board.sizable,
+            `input \`cpus\` does not go with board \`${board.name}\`, which has ${board.cpus}; valid with \`board: virt\` only`
+        ],
+        [
+            inputs.dtb !== undefined && board.deviceTrees.length === 0,
+            `input \`dtb\` does not go with board \`${board.name}\`: QEMU makes its device tree`
+        ],
+        [
+            inputs.provision === 'none' && inputs.sshKey === undefined,
+            'input `provision` is “none”, so the image does not get the key of this run; give `ssh-key`, a private key that it already accepts'
+        ],
+        [
+            inputs.provision === 'auto' && inputs.sshKey !== undefined,
+            'input `ssh-key` goes with `provision: none` only; otherwise a key is made for each run'
+        ],
+        [
+            saveImage !== undefined && inputs.keepRunning,
+            'inputs `save-image` and `keep-running` do not go together: the disk is saved once the Pi is switched off'
+        ],
+        [
+            saveImage !== undefined && image.kind === 'file' && isSameFile(image.path, saveImage.path),
+            `inputs \`image\` and \`save-image\` name the same file, ${image.kind === 'file' ? image.path : ''}; the image is never written`
+        ],
+        [
+            inputs.sync !== 'none' && ['/', (0,external_node_os_namespaceObject.homedir)()].includes((0,external_node_path_namespaceObject.resolve)(workspace)),
+            `input \`sync\` is “${inputs.sync}”, but the workspace is ${workspace}; change to a project's folder, or use \`sync: none\``
+        ],
+        [
+            inputs.sync !== 'none' &&
+                (0,external_node_path_namespaceObject.resolve)(workspace) !== (0,external_node_os_namespaceObject.homedir)() &&
+                homeFolders(env).root.startsWith(`${(0,external_node_path_namespaceObject.resolve)(workspace)}/`),
+            `input \`sync\` is “${inputs.sync}”, but PI_QEMU_HOME (${homeFolders(env).root}) lies in the workspace, and would be sent with it; set it to a folder outside`
+        ],
+        [
+            image.kind === 'built-in' && inputs.imageSha256 !== undefined,
+            'input `image-sha256` does not go with a built-in image, which is made here from signed packages'
+        ]
+    ];
+    return rows.filter(([wrong]) => wrong).map(([, fault]) => fault);
+}
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/utils.js
+// We use any as a valid input type
+/* eslint-disable @typescript-eslint/no-explicit-any */
+/**
+ * Sanitizes an input into a string so it can be passed into issueCommand safely
+ * @param input input to sanitize into a string
+ */
+function utils_toCommandValue(input) {
+    if (input === null || input === undefined) {
+        return '';
+    }
+    else if (typeof input === 'string' || input instanceof String) {
+        return input;
+    }
+    return JSON.stringify(input);
+}
+/**
+ *
+ * @param annotationProperties
+ * @returns The command properties to send with the actual annotation command
+ * See IssueCommandProperties: https://github.com/actions/runner/blob/main/src/Runner.Worker/ActionCommandManager.cs#L646
+ */
+function utils_toCommandProperties(annotationProperties) {
+    if (!Object.keys(annotationProperties).length) {
+        return {};
+    }
+    return {
+        title: annotationProperties.title,
+        file: annotationProperties.file,
+        line: annotationProperties.startLine,
+        endLine: annotationProperties.endLine,
+        col: annotationProperties.startColumn,
+        endColumn: annotationProperties.endColumn
+    };
+}
+//# sourceMappingURL=utils.js.map
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/command.js
+
+
+/**
+ * Issues a command to the GitHub Actions runner
+ *
+ * @param command - The command name to issue
+ * @param properties - Additional properties for the command (key-value pairs)
+ * @param message - The message to include with the command
+ * @remarks
+ * This function outputs a specially formatted string to stdout that the Actions
+ * runner interprets as a command. These commands can control workflow behavior,
+ * set outputs, create annotations, mask values, and more.
+ *
+ * Command Format:
+ *   ::name key=value,key=value::message
+ *
+ * @example
+ * ```typescript
+ * // Issue a warning annotation
+ * issueCommand('warning', {}, 'This is a warning message');
+ * // Output: ::warning::This is a warning message
+ *
+ * // Set an environment variable
+ * issueCommand('set-env', { name: 'MY_VAR' }, 'some value');
+ * // Output: ::set-env name=MY_VAR::some value
+ *
+ * // Add a secret mask
+ * issueCommand('add-mask', {}, 'secretValue123');
+ * // Output: ::add-mask::secretValue123
+ * ```
+ *
+ * @internal
+ * This is an internal utility function that powers the public API functions
+ * such as setSecret, warning, error, and exportVariable.
+ */
+function command_issueCommand(command, properties, message) {
+    const cmd = new Command(command, properties, message);
+    process.stdout.write(cmd.toString() + external_os_namespaceObject.EOL);
+}
+function command_issue(name, message = '') {
+    command_issueCommand(name, {}, message);
+}
+const CMD_STRING = '::';
+class Command {
+    constructor(command, properties, message) {
+        if (!command) {
+            command = 'missing.command';
+        }
+        this.command = command;
+        this.properties = properties;
+        this.message = message;
+    }
+    toString() {
+        let cmdStr = CMD_STRING + this.command;
+        if (this.properties && Object.keys(this.properties).length > 0) {
+            cmdStr += ' ';
+            let first = true;
+            for (const key in this.properties) {
+                if (this.properties.hasOwnProperty(key)) {
+                    const val = this.properties[key];
+                    if (val) {
+                        if (first) {
+                            first = false;
+                        }
+                        else {
+                            cmdStr += ',';
+                        }
+                        cmdStr += `${key}=${escapeProperty(val)}`;
+                    }
+                }
+            }
+        }
+        cmdStr += `${CMD_STRING}${escapeData(this.message)}`;
+        return cmdStr;
+    }
+}
+function escapeData(s) {
+    return utils_toCommandValue(s)
+        .replace(/%/g, '%25')
+        .replace(/\r/g, '%0D')
+        .replace(/\n/g, '%0A');
+}
+function escapeProperty(s) {
+    return utils_toCommandValue(s)
+        .replace(/%/g, '%25')
+        .replace(/\r/g, '%0D')
+        .replace(/\n/g, '%0A')
+        .replace(/:/g, '%3A')
+        .replace(/,/g, '%2C');
+}
+//# sourceMappingURL=command.js.map
+// EXTERNAL MODULE: external "crypto"
+var external_crypto_ = __nccwpck_require__(6982);
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/file-command.js
+// For internal use, subject to change.
+// We use any as a valid input type
+/* eslint-disable @typescript-eslint/no-explicit-any */
+
+
+
+
+function file_command_issueFileCommand(command, message) {
+    const filePath = process.env[`GITHUB_${command}`];
+    if (!filePath) {
+        throw new Error(`Unable to find environment variable for file command ${command}`);
+    }
+    if (!external_fs_.existsSync(filePath)) {
+        throw new Error(`Missing file at path: ${filePath}`);
+    }
+    external_fs_.appendFileSync(filePath, `${utils_toCommandValue(message)}${external_os_namespaceObject.EOL}`, {
+        encoding: 'utf8'
+    });
+}
+function file_command_prepareKeyValueMessage(key, value) {
+    const delimiter = `ghadelimiter_${external_crypto_.randomUUID()}`;
+    const convertedValue = utils_toCommandValue(value);
+    // These should realistically never happen, but just in case someone finds a
+    // way to exploit uuid generation let's not allow keys or values that contain
+    // the delimiter.
+    if (key.includes(delimiter)) {
+        throw new Error(`Unexpected input: name should not contain the delimiter "${delimiter}"`);
+    }
+    if (convertedValue.includes(delimiter)) {
+        throw new Error(`Unexpected input: value should not contain the delimiter "${delimiter}"`);
+    }
+    return `${key}<<${delimiter}${external_os_namespaceObject.EOL}${convertedValue}${external_os_namespaceObject.EOL}${delimiter}`;
+}
+//# sourceMappingURL=file-command.js.map
+// EXTERNAL MODULE: external "http"
+var external_http_ = __nccwpck_require__(8611);
+var external_http_namespaceObject = /*#__PURE__*/__nccwpck_require__.t(external_http_, 2);
+// EXTERNAL MODULE: external "https"
+var external_https_ = __nccwpck_require__(5692);
+var external_https_namespaceObject = /*#__PURE__*/__nccwpck_require__.t(external_https_, 2);
+;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/proxy.js
+function getProxyUrl(reqUrl) {
+    const usingSsl = reqUrl.protocol === 'https:';
+    if (checkBypass(reqUrl)) {
+        return undefined;
+    }
+    const proxyVar = (() => {
+        if (usingSsl) {
+            return process.env['https_proxy'] || process.env['HTTPS_PROXY'];
+        }
+        else {
+            return process.env['http_proxy'] || process.env['HTTP_PROXY'];
+        }
+    })();
+    if (proxyVar) {
+        try {
+            return new DecodedURL(proxyVar);
+        }
+        catch (_a) {
+            if (!proxyVar.startsWith('http://') && !proxyVar.startsWith('https://'))
+                return new DecodedURL(`http://${proxyVar}`);
+        }
+    }
+    else {
+        return undefined;
+    }
+}
+function checkBypass(reqUrl) {
+    if (!reqUrl.hostname) {
+        return false;
+    }
+    const reqHost = reqUrl.hostname;
+    if (isLoopbackAddress(reqHost)) {
+        return true;
+    }
+    const noProxy = process.env['no_proxy'] || process.env['NO_PROXY'] || '';
+    if (!noProxy) {
+        return false;
+    }
+    // Determine the request port
+    let reqPort;
+    if (reqUrl.port) {
+        reqPort = Number(reqUrl.port);
+    }
+    else if (reqUrl.protocol === 'http:') {
+        reqPort = 80;
+    }
+    else if (reqUrl.protocol === 'https:') {
+        reqPort = 443;
+    }
+    // Format the request hostname and hostname with port
+    const upperReqHosts = [reqUrl.hostname.toUpperCase()];
+    if (typeof reqPort === 'number') {
+        upperReqHosts.push(`${upperReqHosts[0]}:${reqPort}`);
+    }
+    // Compare request host against noproxy
+    for (const upperNoProxyItem of noProxy
+        .split(',')
+        .map(x => x.trim().toUpperCase())
+        .filter(x => x)) {
+        if (upperNoProxyItem === '*' ||
+            upperReqHosts.some(x => x === upperNoProxyItem ||
+                x.endsWith(`.${upperNoProxyItem}`) ||
+                (upperNoProxyItem.startsWith('.') &&
+                    x.endsWith(`${upperNoProxyItem}`)))) {
+            return true;
+        }
+    }
+    return false;
+}
+function isLoopbackAddress(host) {
+    const hostLower = host.toLowerCase();
+    return (hostLower === 'localhost' ||
+        hostLower.startsWith('127.') ||
+        hostLower.startsWith('[::1]') ||
+        hostLower.startsWith('[0:0:0:0:0:0:0:1]'));
+}
+class DecodedURL extends URL {
+    constructor(url, base) {
+        super(url, base);
+        this._decodedUsername = decodeURIComponent(super.username);
+        this._decodedPassword = decodeURIComponent(super.password);
+    }
+    get username() {
+        return this._decodedUsername;
+    }
+    get password() {
+        return this._decodedPassword;
+    }
+}
+//# sourceMappingURL=proxy.js.map
+// EXTERNAL MODULE: ./node_modules/tunnel/index.js
+var tunnel = __nccwpck_require__(770);
+// EXTERNAL MODULE: ./node_modules/undici/index.js
+var undici = __nccwpck_require__(6752);
+;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/index.js
+/* eslint-disable @typescript-eslint/no-explicit-any */
+var lib_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+
+
+
+
+var HttpCodes;
+(function (HttpCodes) {
+    HttpCodes[HttpCodes["OK"] = 200] = "OK";
+    HttpCodes[HttpCodes["MultipleChoices"] = 300] = "MultipleChoices";
+    HttpCodes[HttpCodes["MovedPermanently"] = 301] = "MovedPermanently";
+    HttpCodes[HttpCodes["ResourceMoved"] = 302] = "ResourceMoved";
+    HttpCodes[HttpCodes["SeeOther"] = 303] = "SeeOther";
+    HttpCodes[HttpCodes["NotModified"] = 304] = "NotModified";
+    HttpCodes[HttpCodes["UseProxy"] = 305] = "UseProxy";
+    HttpCodes[HttpCodes["SwitchProxy"] = 306] = "SwitchProxy";
+    HttpCodes[HttpCodes["TemporaryRedirect"] = 307] = "TemporaryRedirect";
+    HttpCodes[HttpCodes["PermanentRedirect"] = 308] = "PermanentRedirect";
+    HttpCodes[HttpCodes["BadRequest"] = 400] = "BadRequest";
+    HttpCodes[HttpCodes["Unauthorized"] = 401] = "Unauthorized";
+    HttpCodes[HttpCodes["PaymentRequired"] = 402] = "PaymentRequired";
+    HttpCodes[HttpCodes["Forbidden"] = 403] = "Forbidden";
+    HttpCodes[HttpCodes["NotFound"] = 404] = "NotFound";
+    HttpCodes[HttpCodes["MethodNotAllowed"] = 405] = "MethodNotAllowed";
+    HttpCodes[HttpCodes["NotAcceptable"] = 406] = "NotAcceptable";
+    HttpCodes[HttpCodes["ProxyAuthenticationRequired"] = 407] = "ProxyAuthenticationRequired";
+    HttpCodes[HttpCodes["RequestTimeout"] = 408] = "RequestTimeout";
+    HttpCodes[HttpCodes["Conflict"] = 409] = "Conflict";
+    HttpCodes[HttpCodes["Gone"] = 410] = "Gone";
+    HttpCodes[HttpCodes["TooManyRequests"] = 429] = "TooManyRequests";
+    HttpCodes[HttpCodes["InternalServerError"] = 500] = "InternalServerError";
+    HttpCodes[HttpCodes["NotImplemented"] = 501] = "NotImplemented";
+    HttpCodes[HttpCodes["BadGateway"] = 502] = "BadGateway";
+    HttpCodes[HttpCodes["ServiceUnavailable"] = 503] = "ServiceUnavailable";
+    HttpCodes[HttpCodes["GatewayTimeout"] = 504] = "GatewayTimeout";
+})(HttpCodes || (HttpCodes = {}));
+var Headers;
+(function (Headers) {
+    Headers["Accept"] = "accept";
+    Headers["ContentType"] = "content-type";
+})(Headers || (Headers = {}));
+var MediaTypes;
+(function (MediaTypes) {
+    MediaTypes["ApplicationJson"] = "application/json";
+})(MediaTypes || (MediaTypes = {}));
+/**
+ * Returns the proxy URL, depending upon the supplied url and proxy environment variables.
+ * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
+ */
+function lib_getProxyUrl(serverUrl) {
+    const proxyUrl = pm.getProxyUrl(new URL(serverUrl));
+    return proxyUrl ? proxyUrl.href : '';
+}
+const HttpRedirectCodes = [
+    HttpCodes.MovedPermanently,
+    HttpCodes.ResourceMoved,
+    HttpCodes.SeeOther,
+    HttpCodes.TemporaryRedirect,
+    HttpCodes.PermanentRedirect
+];
+const HttpResponseRetryCodes = [
+    HttpCodes.BadGateway,
+    HttpCodes.ServiceUnavailable,
+    HttpCodes.GatewayTimeout
+];
+const RetryableHttpVerbs = ['OPTIONS', 'GET', 'DELETE', 'HEAD'];
+const ExponentialBackoffCeiling = 10;
+const ExponentialBackoffTimeSlice = 5;
+class HttpClientError extends Error {
+    constructor(message, statusCode) {
+        super(message);
+        this.name = 'HttpClientError';
+        this.statusCode = statusCode;
+        Object.setPrototypeOf(this, HttpClientError.prototype);
+    }
+}
+class HttpClientResponse {
+    constructor(message) {
+        this.message = message;
+    }
+    readBody() {
+        return lib_awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve) => lib_awaiter(this, void 0, void 0, function* () {
+                let output = Buffer.alloc(0);
+                this.message.on('data', (chunk) => {
+                    output = Buffer.concat([output, chunk]);
+                });
+                this.message.on('end', () => {
+                    resolve(output.toString());
+                });
+            }));
+        });
+    }
+    readBodyBuffer() {
+        return lib_awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve) => lib_awaiter(this, void 0, void 0, function* () {
+                const chunks = [];
+                this.message.on('data', (chunk) => {
+                    chunks.push(chunk);
+                });
+                this.message.on('end', () => {
+                    resolve(Buffer.concat(chunks));
+                });
+            }));
+        });
+    }
+}
+function isHttps(requestUrl) {
+    const parsedUrl = new URL(requestUrl);
+    return parsedUrl.protocol === 'https:';
+}
+class lib_HttpClient {
+    constructor(userAgent, handlers, requestOptions) {
+        this._ignoreSslError = false;
+        this._allowRedirects = true;
+        this._allowRedirectDowngrade = false;
+        this._maxRedirects = 50;
+        this._allowRetries = false;
+        this._maxRetries = 1;
+        this._keepAlive = false;
+        this._disposed = false;
+        this.userAgent = this._getUserAgentWithOrchestrationId(userAgent);
+        this.handlers = handlers || [];
+        this.requestOptions = requestOptions;
+        if (requestOptions) {
+            if (requestOptions.ignoreSslError != null) {
+                this._ignoreSslError = requestOptions.ignoreSslError;
+            }
+            this._socketTimeout = requestOptions.socketTimeout;
+            if (requestOptions.allowRedirects != null) {
+                this._allowRedirects = requestOptions.allowRedirects;
+            }
+            if (requestOptions.allowRedirectDowngrade != null) {
+                this._allowRedirectDowngrade = requestOptions.allowRedirectDowngrade;
+            }
+            if (requestOptions.maxRedirects != null) {
+                this._maxRedirects = Math.max(requestOptions.maxRedirects, 0);
+            }
+            if (requestOptions.keepAlive != null) {
+                this._keepAlive = requestOptions.keepAlive;
+            }
+            if (requestOptions.allowRetries != null) {
+                this._allowRetries = requestOptions.allowRetries;
+            }
+            if (requestOptions.maxRetries != null) {
+                this._maxRetries = requestOptions.maxRetries;
+            }
+        }
+    }
+    options(requestUrl, additionalHeaders) {
+        return lib_awaiter(this, void 0, void 0, function* () {
+            return this.request('OPTIONS', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    get(requestUrl, additionalHeaders) {
+        return lib_awaiter(this, void 0, void 0, function* () {
+            return this.request('GET', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    del(requestUrl, additionalHeaders) {
+        return lib_awaiter(this, void 0, void 0, function* () {
+            return this.request('DELETE', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    post(requestUrl, data, additionalHeaders) {
+        return lib_awaiter(this, void 0, void 0, function* () {
+            return this.request('POST', requestUrl, data, additionalHeaders || {});
+        });
+    }
+    patch(requestUrl, data, additionalHeaders) {
+        return lib_awaiter(this, void 0, void 0, function* () {
+            return this.request('PATCH', requestUrl, data, additionalHeaders || {});
+        });
+    }
+    put(requestUrl, data, additionalHeaders) {
+        return lib_awaiter(this, void 0, void 0, function* () {
+            return this.request('PUT', requestUrl, data, additionalHeaders || {});
+        });
+    }
+    head(requestUrl, additionalHeaders) {
+        return lib_awaiter(this, void 0, void 0, function* () {
+            return this.request('HEAD', requestUrl, null, additionalHeaders || {});
+        });
+    }
+    sendStream(verb, requestUrl, stream, additionalHeaders) {
+        return lib_awaiter(this, void 0, void 0, function* () {
+            return this.request(verb, requestUrl, stream, additionalHeaders);
+        });
+    }
+    /**
+     * Gets a typed object from an endpoint
+     * Be aware that not found returns a null.  Other errors (4xx, 5xx) reject the promise
+     */
+    getJson(requestUrl_1) {
+        return lib_awaiter(this, arguments, void 0, function* (requestUrl, additionalHeaders = {}) {
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            const res = yield this.get(requestUrl, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    postJson(requestUrl_1, obj_1) {
+        return lib_awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
+            const data = JSON.stringify(obj, null, 2);
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            additionalHeaders[Headers.ContentType] =
+                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
+            const res = yield this.post(requestUrl, data, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    putJson(requestUrl_1, obj_1) {
+        return lib_awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
+            const data = JSON.stringify(obj, null, 2);
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            additionalHeaders[Headers.ContentType] =
+                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
+            const res = yield this.put(requestUrl, data, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    patchJson(requestUrl_1, obj_1) {
+        return lib_awaiter(this, arguments, void 0, function* (requestUrl, obj, additionalHeaders = {}) {
+            const data = JSON.stringify(obj, null, 2);
+            additionalHeaders[Headers.Accept] = this._getExistingOrDefaultHeader(additionalHeaders, Headers.Accept, MediaTypes.ApplicationJson);
+            additionalHeaders[Headers.ContentType] =
+                this._getExistingOrDefaultContentTypeHeader(additionalHeaders, MediaTypes.ApplicationJson);
+            const res = yield this.patch(requestUrl, data, additionalHeaders);
+            return this._processResponse(res, this.requestOptions);
+        });
+    }
+    /**
+     * Makes a raw http request.
+     * All other methods such as get, post, patch, and request ultimately call this.
+     * Prefer get, del, post and patch
+     */
+    request(verb, requestUrl, data, headers) {
+        return lib_awaiter(this, void 0, void 0, function* () {
+            if (this._disposed) {
+                throw new Error('Client has already been disposed.');
+            }
+            const parsedUrl = new URL(requestUrl);
+            let info = this._prepareRequest(verb, parsedUrl, headers);
+            // Only perform retries on reads since writes may not be idempotent.
+            const maxTries = this._allowRetries && RetryableHttpVerbs.includes(verb)
+                ? this._maxRetries + 1
+                : 1;
+            let numTries = 0;
+            let response;
+            do {
+                response = yield this.requestRaw(info, data);
+                // Check if it's an authentication challenge
+                if (response &&
+                    response.message &&
+                    response.message.statusCode === HttpCodes.Unauthorized) {
+                    let authenticationHandler;
+                    for (const handler of this.handlers) {
+                        if (handler.canHandleAuthentication(response)) {
+                            authenticationHandler = handler;
+                            break;
+                        }
+                    }
+                    if (authenticationHandler) {
+                        return authenticationHandler.handleAuthentication(this, info, data);
+                    }
+                    else {
+                        // We have received an unauthorized response but have no handlers to handle it.
+                        // Let the response return to the caller.
+                        return response;
+                    }
+                }
+                let redirectsRemaining = this._maxRedirects;
+                while (response.message.statusCode &&
+                    HttpRedirectCodes.includes(response.message.statusCode) &&
+                    this._allowRedirects &&
+                    redirectsRemaining > 0) {
+                    const redirectUrl = response.message.headers['location'];
+                    if (!redirectUrl) {
+                        // if there's no location to redirect to, we won't
+                        break;
+                    }
+                    const parsedRedirectUrl = new URL(redirectUrl);
+                    if (parsedUrl.protocol === 'https:' &&
+                        parsedUrl.protocol !== parsedRedirectUrl.protocol &&
+                        !this._allowRedirectDowngrade) {
+                        throw new Error('Redirect from HTTPS to HTTP protocol. This downgrade is not allowed for security reasons. If you want to allow this behavior, set the allowRedirectDowngrade option to true.');
+                    }
+                    // we need to finish reading the response before reassigning response
+                    // which will leak the open socket.
+                    yield response.readBody();
+                    // strip authorization header if redirected to a different hostname
+                    if (parsedRedirectUrl.hostname !== parsedUrl.hostname) {
+                        for (const header in headers) {
+                            // header names are case insensitive
+                            if (header.toLowerCase() === 'authorization') {
+                                delete headers[header];
+                            }
+                        }
+                    }
+                    // let's make the request with the new redirectUrl
+                    info = this._prepareRequest(verb, parsedRedirectUrl, headers);
+                    response = yield this.requestRaw(info, data);
+                    redirectsRemaining--;
+                }
+                if (!response.message.statusCode ||
+                    !HttpResponseRetryCodes.includes(response.message.statusCode)) {
+                    // If not a retry code, return immediately instead of retrying
+                    return response;
+                }
+                numTries += 1;
+                if (numTries < maxTries) {
+                    yield response.readBody();
+                    yield this._performExponentialBackoff(numTries);
+                }
+            } while (numTries < maxTries);
+            return response;
+        });
+    }
+    /**
+     * Needs to be called if keepAlive is set to true in request options.
+     */
+    dispose() {
+        if (this._agent) {
+            this._agent.destroy();
+        }
+        this._disposed = true;
+    }
+    /**
+     * Raw request.
+     * @param info
+     * @param data
+     */
+    requestRaw(info, data) {
+        return lib_awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve, reject) => {
+                function callbackForResult(err, res) {
+                    if (err) {
+                        reject(err);
+                    }
+                    else if (!res) {
+                        // If `err` is not passed, then `res` must be passed.
+                        reject(new Error('Unknown error'));
+                    }
+                    else {
+                        resolve(res);
+                    }
+                }
+                this.requestRawWithCallback(info, data, callbackForResult);
+            });
+        });
+    }
+    /**
+     * Raw request with callback.
+     * @param info
+     * @param data
+     * @param onResult
+     */
+    requestRawWithCallback(info, data, onResult) {
+        if (typeof data === 'string') {
+            if (!info.options.headers) {
+                info.options.headers = {};
+            }
+            info.options.headers['Content-Length'] = Buffer.byteLength(data, 'utf8');
+        }
+        let callbackCalled = false;
+        function handleResult(err, res) {
+            if (!callbackCalled) {
+                callbackCalled = true;
+                onResult(err, res);
+            }
+        }
+        const req = info.httpModule.request(info.options, (msg) => {
+            const res = new HttpClientResponse(msg);
+            handleResult(undefined, res);
+        });
+        let socket;
+        req.on('socket', sock => {
+            socket = sock;
+        });
+        // If we ever get disconnected, we want the socket to timeout eventually
+        req.setTimeout(this._socketTimeout || 3 * 60000, () => {
+            if (socket) {
+                socket.end();
+            }
+            handleResult(new Error(`Request timeout: ${info.options.path}`));
+        });
+        req.on('error', function (err) {
+            // err has statusCode property
+            // res should have headers
+            handleResult(err);
+        });
+        if (data && typeof data === 'string') {
+            req.write(data, 'utf8');
+        }
+        if (data && typeof data !== 'string') {
+            data.on('close', function () {
+                req.end();
+            });
+            data.pipe(req);
+        }
+        else {
+            req.end();
+        }
+    }
+    /**
+     * Gets an http agent. This function is useful when you need an http agent that handles
+     * routing through a proxy server - depending upon the url and proxy environment variables.
+     * @param serverUrl  The server URL where the request will be sent. For example, https://api.github.com
+     */
+    getAgent(serverUrl) {
+        const parsedUrl = new URL(serverUrl);
+        return this._getAgent(parsedUrl);
+    }
+    getAgentDispatcher(serverUrl) {
+        const parsedUrl = new URL(serverUrl);
+        const proxyUrl = getProxyUrl(parsedUrl);
+        const useProxy = proxyUrl && proxyUrl.hostname;
+        if (!useProxy) {
+            return;
+        }
+        return this._getProxyAgentDispatcher(parsedUrl, proxyUrl);
+    }
+    _prepareRequest(method, requestUrl, headers) {
+        const info = {};
+        info.parsedUrl = requestUrl;
+        const usingSsl = info.parsedUrl.protocol === 'https:';
+        info.httpModule = usingSsl ? external_https_namespaceObject : external_http_namespaceObject;
+        const defaultPort = usingSsl ? 443 : 80;
+        info.options = {};
+        info.options.host = info.parsedUrl.hostname;
+        info.options.port = info.parsedUrl.port
+            ? parseInt(info.parsedUrl.port)
+            : defaultPort;
+        info.options.path =
+            (info.parsedUrl.pathname || '') + (info.parsedUrl.search || '');
+        info.options.method = method;
+        info.options.headers = this._mergeHeaders(headers);
+        if (this.userAgent != null) {
+            info.options.headers['user-agent'] = this.userAgent;
+        }
+        info.options.agent = this._getAgent(info.parsedUrl);
+        // gives handlers an opportunity to participate
+        if (this.handlers) {
+            for (const handler of this.handlers) {
+                handler.prepareRequest(info.options);
+            }
+        }
+        return info;
+    }
+    _mergeHeaders(headers) {
+        if (this.requestOptions && this.requestOptions.headers) {
+            return Object.assign({}, lowercaseKeys(this.requestOptions.headers), lowercaseKeys(headers || {}));
+        }
+        return lowercaseKeys(headers || {});
+    }
+    /**
+     * Gets an existing header value or returns a default.
+     * Handles converting number header values to strings since HTTP headers must be strings.
+     * Note: This returns string | string[] since some headers can have multiple values.
+     * For headers that must always be a single string (like Content-Type), use the
+     * specialized _getExistingOrDefaultContentTypeHeader method instead.
+     */
+    _getExistingOrDefaultHeader(additionalHeaders, header, _default) {
+        let clientHeader;
+        if (this.requestOptions && this.requestOptions.headers) {
+            const headerValue = lowercaseKeys(this.requestOptions.headers)[header];
+            if (headerValue) {
+                clientHeader =
+                    typeof headerValue === 'number' ? headerValue.toString() : headerValue;
+            }
+        }
+        const additionalValue = additionalHeaders[header];
+        if (additionalValue !== undefined) {
+            return typeof additionalValue === 'number'
+                ? additionalValue.toString()
+                : additionalValue;
+        }
+        if (clientHeader !== undefined) {
+            return clientHeader;
+        }
+        return _default;
+    }
+    /**
+     * Specialized version of _getExistingOrDefaultHeader for Content-Type header.
+     * Always returns a single string (not an array) since Content-Type should be a single value.
+     * Converts arrays to comma-separated strings and numbers to strings to ensure type safety.
+     * This was split from _getExistingOrDefaultHeader to provide stricter typing for callers
+     * that assign the result to places expecting a string (e.g., additionalHeaders[Headers.ContentType]).
+     */
+    _getExistingOrDefaultContentTypeHeader(additionalHeaders, _default) {
+        let clientHeader;
+        if (this.requestOptions && this.requestOptions.headers) {
+            const headerValue = lowercaseKeys(this.requestOptions.headers)[Headers.ContentType];
+            if (headerValue) {
+                if (typeof headerValue === 'number') {
+                    clientHeader = String(headerValue);
+                }
+                else if (Array.isArray(headerValue)) {
+                    clientHeader = headerValue.join(', ');
+                }
+                else {
+                    clientHeader = headerValue;
+                }
+            }
+        }
+        const additionalValue = additionalHeaders[Headers.ContentType];
+        // Return the first non-undefined value, converting numbers or arrays to strings if necessary
+        if (additionalValue !== undefined) {
+            if (typeof additionalValue === 'number') {
+                return String(additionalValue);
+            }
+            else if (Array.isArray(additionalValue)) {
+                return additionalValue.join(', ');
+            }
+            else {
+                return additionalValue;
+            }
+        }
+        if (clientHeader !== undefined) {
+            return clientHeader;
+        }
+        return _default;
+    }
+    _getAgent(parsedUrl) {
+        let agent;
+        const proxyUrl = getProxyUrl(parsedUrl);
+        const useProxy = proxyUrl && proxyUrl.hostname;
+        if (this._keepAlive && useProxy) {
+            agent = this._proxyAgent;
+        }
+        if (!useProxy) {
+            agent = this._agent;
+        }
+        // if agent is already assigned use that agent.
+        if (agent) {
+            return agent;
+        }
+        const usingSsl = parsedUrl.protocol === 'https:';
+        let maxSockets = 100;
+        if (this.requestOptions) {
+            maxSockets = this.requestOptions.maxSockets || external_http_.globalAgent.maxSockets;
+        }
+        // This is `useProxy` again, but we need to check `proxyURl` directly for TypeScripts's flow analysis.
+        if (proxyUrl && proxyUrl.hostname) {
+            const agentOptions = {
+                maxSockets,
+                keepAlive: this._keepAlive,
+                proxy: Object.assign(Object.assign({}, ((proxyUrl.username || proxyUrl.password) && {
+                    proxyAuth: `${proxyUrl.username}:${proxyUrl.password}`
+                })), { host: proxyUrl.hostname, port: proxyUrl.port })
+            };
+            let tunnelAgent;
+            const overHttps = proxyUrl.protocol === 'https:';
+            if (usingSsl) {
+                tunnelAgent = overHttps ? tunnel.httpsOverHttps : tunnel.httpsOverHttp;
+            }
+            else {
+                tunnelAgent = overHttps ? tunnel.httpOverHttps : tunnel.httpOverHttp;
+            }
+            agent = tunnelAgent(agentOptions);
+            this._proxyAgent = agent;
+        }
+        // if tunneling agent isn't assigned create a new agent
+        if (!agent) {
+            const options = { keepAlive: this._keepAlive, maxSockets };
+            agent = usingSsl ? new external_https_.Agent(options) : new external_http_.Agent(options);
+            this._agent = agent;
+        }
+        if (usingSsl && this._ignoreSslError) {
+            // we don't want to set NODE_TLS_REJECT_UNAUTHORIZED=0 since that will affect request for entire process
+            // http.RequestOptions doesn't expose a way to modify RequestOptions.agent.options
+            // we have to cast it to any and change it directly
+            agent.options = Object.assign(agent.options || {}, {
+                rejectUnauthorized: false
+            });
+        }
+        return agent;
+    }
+    _getProxyAgentDispatcher(parsedUrl, proxyUrl) {
+        let proxyAgent;
+        if (this._keepAlive) {
+            proxyAgent = this._proxyAgentDispatcher;
+        }
+        // if agent is already assigned use that agent.
+        if (proxyAgent) {
+            return proxyAgent;
+        }
+        const usingSsl = parsedUrl.protocol === 'https:';
+        proxyAgent = new undici/* ProxyAgent */.kT(Object.assign({ uri: proxyUrl.href, pipelining: !this._keepAlive ? 0 : 1 }, ((proxyUrl.username || proxyUrl.password) && {
+            token: `Basic ${Buffer.from(`${proxyUrl.username}:${proxyUrl.password}`).toString('base64')}`
+        })));
+        this._proxyAgentDispatcher = proxyAgent;
+        if (usingSsl && this._ignoreSslError) {
+            // we don't want to set NODE_TLS_REJECT_UNAUTHORIZED=0 since that will affect request for entire process
+            // http.RequestOptions doesn't expose a way to modify RequestOptions.agent.options
+            // we have to cast it to any and change it directly
+            proxyAgent.options = Object.assign(proxyAgent.options.requestTls || {}, {
+                rejectUnauthorized: false
+            });
+        }
+        return proxyAgent;
+    }
+    _getUserAgentWithOrchestrationId(userAgent) {
+        const baseUserAgent = userAgent || 'actions/http-client';
+        const orchId = process.env['ACTIONS_ORCHESTRATION_ID'];
+        if (orchId) {
+            // Sanitize the orchestration ID to ensure it contains only valid characters
+            // Valid characters: 0-9, a-z, _, -, .
+            const sanitizedId = orchId.replace(/[^a-z0-9_.-]/gi, '_');
+            return `${baseUserAgent} actions_orchestration_id/${sanitizedId}`;
+        }
+        return baseUserAgent;
+    }
+    _performExponentialBackoff(retryNumber) {
+        return lib_awaiter(this, void 0, void 0, function* () {
+            retryNumber = Math.min(ExponentialBackoffCeiling, retryNumber);
+            const ms = ExponentialBackoffTimeSlice * Math.pow(2, retryNumber);
+            return new Promise(resolve => setTimeout(() => resolve(), ms));
+        });
+    }
+    _processResponse(res, options) {
+        return lib_awaiter(this, void 0, void 0, function* () {
+            return new Promise((resolve, reject) => lib_awaiter(this, void 0, void 0, function* () {
+                const statusCode = res.message.statusCode || 0;
+                const response = {
+                    statusCode,
+                    result: null,
+                    headers: {}
+                };
+                // not found leads to null obj returned
+                if (statusCode === HttpCodes.NotFound) {
+                    resolve(response);
+                }
+                // get the result from the body
+                function dateTimeDeserializer(key, value) {
+                    if (typeof value === 'string') {
+                        const a = new Date(value);
+                        if (!isNaN(a.valueOf())) {
+                            return a;
+                        }
+                    }
+                    return value;
+                }
+                let obj;
+                let contents;
+                try {
+                    contents = yield res.readBody();
+                    if (contents && contents.length > 0) {
+                        if (options && options.deserializeDates) {
+                            obj = JSON.parse(contents, dateTimeDeserializer);
+                        }
+                        else {
+                            obj = JSON.parse(contents);
+                        }
+                        response.result = obj;
+                    }
+                    response.headers = res.message.headers;
+                }
+                catch (err) {
+                    // Invalid resource (contents not json);  leaving result obj null
+                }
+                // note that 3xx redirects are handled by the http layer.
+                if (statusCode > 299) {
+                    let msg;
+                    // if exception/error in body, attempt to get better error
+                    if (obj && obj.message) {
+                        msg = obj.message;
+                    }
+                    else if (contents && contents.length > 0) {
+                        // it may be the case that the exception is in the body message as string
+                        msg = contents;
+                    }
+                    else {
+                        msg = `Failed request: (${statusCode})`;
+                    }
+                    const err = new HttpClientError(msg, statusCode);
+                    err.result = response.result;
+                    reject(err);
+                }
+                else {
+                    resolve(response);
+                }
+            }));
+        });
+    }
+}
+const lowercaseKeys = (obj) => Object.keys(obj).reduce((c, k) => ((c[k.toLowerCase()] = obj[k]), c), {});
+//# sourceMappingURL=index.js.map
+;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/auth.js
+var auth_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+class BasicCredentialHandler {
+    constructor(username, password) {
+        this.username = username;
+        this.password = password;
+    }
+    prepareRequest(options) {
+        if (!options.headers) {
+            throw Error('The request has no headers');
+        }
+        options.headers['Authorization'] = `Basic ${Buffer.from(`${this.username}:${this.password}`).toString('base64')}`;
+    }
+    // This handler cannot handle 401
+    canHandleAuthentication() {
+        return false;
+    }
+    handleAuthentication() {
+        return auth_awaiter(this, void 0, void 0, function* () {
+            throw new Error('not implemented');
+        });
+    }
+}
+class auth_BearerCredentialHandler {
+    constructor(token) {
+        this.token = token;
+    }
+    // currently implements pre-authorization
+    // TODO: support preAuth = false where it hooks on 401
+    prepareRequest(options) {
+        if (!options.headers) {
+            throw Error('The request has no headers');
+        }
+        options.headers['Authorization'] = `Bearer ${this.token}`;
+    }
+    // This handler cannot handle 401
+    canHandleAuthentication() {
+        return false;
+    }
+    handleAuthentication() {
+        return auth_awaiter(this, void 0, void 0, function* () {
+            throw new Error('not implemented');
+        });
+    }
+}
+class PersonalAccessTokenCredentialHandler {
+    constructor(token) {
+        this.token = token;
+    }
+    // currently implements pre-authorization
+    // TODO: support preAuth = false where it hooks on 401
+    prepareRequest(options) {
+        if (!options.headers) {
+            throw Error('The request has no headers');
+        }
+        options.headers['Authorization'] = `Basic ${Buffer.from(`PAT:${this.token}`).toString('base64')}`;
+    }
+    // This handler cannot handle 401
+    canHandleAuthentication() {
+        return false;
+    }
+    handleAuthentication() {
+        return auth_awaiter(this, void 0, void 0, function* () {
+            throw new Error('not implemented');
+        });
+    }
+}
+//# sourceMappingURL=auth.js.map
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/oidc-utils.js
+var oidc_utils_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+
+
+class oidc_utils_OidcClient {
+    static createHttpClient(allowRetry = true, maxRetry = 10) {
+        const requestOptions = {
+            allowRetries: allowRetry,
+            maxRetries: maxRetry
+        };
+        return new HttpClient('actions/oidc-client', [new BearerCredentialHandler(oidc_utils_OidcClient.getRequestToken())], requestOptions);
+    }
+    static getRequestToken() {
+        const token = process.env['ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
+        if (!token) {
+            throw new Error('Unable to get ACTIONS_ID_TOKEN_REQUEST_TOKEN env variable');
+        }
+        return token;
+    }
+    static getIDTokenUrl() {
+        const runtimeUrl = process.env['ACTIONS_ID_TOKEN_REQUEST_URL'];
+        if (!runtimeUrl) {
+            throw new Error('Unable to get ACTIONS_ID_TOKEN_REQUEST_URL env variable');
+        }
+        return runtimeUrl;
+    }
+    static getCall(id_token_url) {
+        return oidc_utils_awaiter(this, void 0, void 0, function* () {
+            var _a;
+            const httpclient = oidc_utils_OidcClient.createHttpClient();
+            const res = yield httpclient
+                .getJson(id_token_url)
+                .catch(error => {
+                throw new Error(`Failed to get ID Token. \n 
+        Error Code : ${error.statusCode}\n 
+        Error Message: ${error.message}`);
+            });
+            const id_token = (_a = res.result) === null || _a === void 0 ? void 0 : _a.value;
+            if (!id_token) {
+                throw new Error('Response json body do not have ID Token field');
+            }
+            return id_token;
+        });
+    }
+    static getIDToken(audience) {
+        return oidc_utils_awaiter(this, void 0, void 0, function* () {
+            try {
+                // New ID Token is requested from action service
+                let id_token_url = oidc_utils_OidcClient.getIDTokenUrl();
+                if (audience) {
+                    const encodedAudience = encodeURIComponent(audience);
+                    id_token_url = `${id_token_url}&audience=${encodedAudience}`;
+                }
+                debug(`ID token url is ${id_token_url}`);
+                const id_token = yield oidc_utils_OidcClient.getCall(id_token_url);
+                setSecret(id_token);
+                return id_token;
+            }
+            catch (error) {
+                throw new Error(`Error message: ${error.message}`);
+            }
+        });
+    }
+}
+//# sourceMappingURL=oidc-utils.js.map
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/summary.js
+var summary_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+
+const { access, appendFile, writeFile } = external_fs_.promises;
+const SUMMARY_ENV_VAR = 'GITHUB_STEP_SUMMARY';
+const SUMMARY_DOCS_URL = 'https://docs.github.com/actions/using-workflows/workflow-commands-for-github-actions#adding-a-job-summary';
+class Summary {
+    constructor() {
+        this._buffer = '';
+    }
+    /**
+     * Finds the summary file path from the environment, rejects if env var is not found or file does not exist
+     * Also checks r/w permissions.
+     *
+     * @returns step summary file path
+     */
+    filePath() {
+        return summary_awaiter(this, void 0, void 0, function* () {
+            if (this._filePath) {
+                return this._filePath;
+            }
+            const pathFromEnv = process.env[SUMMARY_ENV_VAR];
+            if (!pathFromEnv) {
+                throw new Error(`Unable to find environment variable for $${SUMMARY_ENV_VAR}. Check if your runtime environment supports job summaries.`);
+            }
+            try {
+                yield access(pathFromEnv, external_fs_.constants.R_OK | external_fs_.constants.W_OK);
+            }
+            catch (_a) {
+                throw new Error(`Unable to access summary file: '${pathFromEnv}'. Check if the file has correct read/write permissions.`);
+            }
+            this._filePath = pathFromEnv;
+            return this._filePath;
+        });
+    }
+    /**
+     * Wraps content in an HTML tag, adding any HTML attributes
+     *
+     * @param {string} tag HTML tag to wrap
+     * @param {string | null} content content within the tag
+     * @param {[attribute: string]: string} attrs key-value list of HTML attributes to add
+     *
+     * @returns {string} content wrapped in HTML element
+     */
+    wrap(tag, content, attrs = {}) {
+        const htmlAttrs = Object.entries(attrs)
+            .map(([key, value]) => ` ${key}="${value}"`)
+            .join('');
+        if (!content) {
+            return `<${tag}${htmlAttrs}>`;
+        }
+        return `<${tag}${htmlAttrs}>${content}</${tag}>`;
+    }
+    /**
+     * Writes text in the buffer to the summary buffer file and empties buffer. Will append by default.
+     *
+     * @param {SummaryWriteOptions} [options] (optional) options for write operation
+     *
+     * @returns {Promise<Summary>} summary instance
+     */
+    write(options) {
+        return summary_awaiter(this, void 0, void 0, function* () {
+            const overwrite = !!(options === null || options === void 0 ? void 0 : options.overwrite);
+            const filePath = yield this.filePath();
+            const writeFunc = overwrite ? writeFile : appendFile;
+            yield writeFunc(filePath, this._buffer, { encoding: 'utf8' });
+            return this.emptyBuffer();
+        });
+    }
+    /**
+     * Clears the summary buffer and wipes the summary file
+     *
+     * @returns {Summary} summary instance
+     */
+    clear() {
+        return summary_awaiter(this, void 0, void 0, function* () {
+            return this.emptyBuffer().write({ overwrite: true });
+        });
+    }
+    /**
+     * Returns the current summary buffer as a string
+     *
+     * @returns {string} string of summary buffer
+     */
+    stringify() {
+        return this._buffer;
+    }
+    /**
+     * If the summary buffer is empty
+     *
+     * @returns {boolen} true if the buffer is empty
+     */
+    isEmptyBuffer() {
+        return this._buffer.length === 0;
+    }
+    /**
+     * Resets the summary buffer without writing to summary file
+     *
+     * @returns {Summary} summary instance
+     */
+    emptyBuffer() {
+        this._buffer = '';
+        return this;
+    }
+    /**
+     * Adds raw text to the summary buffer
+     *
+     * @param {string} text content to add
+     * @param {boolean} [addEOL=false] (optional) append an EOL to the raw text (default: false)
+     *
+     * @returns {Summary} summary instance
+     */
+    addRaw(text, addEOL = false) {
+        this._buffer += text;
+        return addEOL ? this.addEOL() : this;
+    }
+    /**
+     * Adds the operating system-specific end-of-line marker to the buffer
+     *
+     * @returns {Summary} summary instance
+     */
+    addEOL() {
+        return this.addRaw(external_os_namespaceObject.EOL);
+    }
+    /**
+     * Adds an HTML codeblock to the summary buffer
+     *
+     * @param {string} code content to render within fenced code block
+     * @param {string} lang (optional) language to syntax highlight code
+     *
+     * @returns {Summary} summary instance
+     */
+    addCodeBlock(code, lang) {
+        const attrs = Object.assign({}, (lang && { lang }));
+        const element = this.wrap('pre', this.wrap('code', code), attrs);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML list to the summary buffer
+     *
+     * @param {string[]} items list of items to render
+     * @param {boolean} [ordered=false] (optional) if the rendered list should be ordered or not (default: false)
+     *
+     * @returns {Summary} summary instance
+     */
+    addList(items, ordered = false) {
+        const tag = ordered ? 'ol' : 'ul';
+        const listItems = items.map(item => this.wrap('li', item)).join('');
+        const element = this.wrap(tag, listItems);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML table to the summary buffer
+     *
+     * @param {SummaryTableCell[]} rows table rows
+     *
+     * @returns {Summary} summary instance
+     */
+    addTable(rows) {
+        const tableBody = rows
+            .map(row => {
+            const cells = row
+                .map(cell => {
+                if (typeof cell === 'string') {
+                    return this.wrap('td', cell);
+                }
+                const { header, data, colspan, rowspan } = cell;
+                const tag = header ? 'th' : 'td';
+                const attrs = Object.assign(Object.assign({}, (colspan && { colspan })), (rowspan && { rowspan }));
+                return this.wrap(tag, data, attrs);
+            })
+                .join('');
+            return this.wrap('tr', cells);
+        })
+            .join('');
+        const element = this.wrap('table', tableBody);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds a collapsable HTML details element to the summary buffer
+     *
+     * @param {string} label text for the closed state
+     * @param {string} content collapsable content
+     *
+     * @returns {Summary} summary instance
+     */
+    addDetails(label, content) {
+        const element = this.wrap('details', this.wrap('summary', label) + content);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML image tag to the summary buffer
+     *
+     * @param {string} src path to the image you to embed
+     * @param {string} alt text description of the image
+     * @param {SummaryImageOptions} options (optional) addition image attributes
+     *
+     * @returns {Summary} summary instance
+     */
+    addImage(src, alt, options) {
+        const { width, height } = options || {};
+        const attrs = Object.assign(Object.assign({}, (width && { width })), (height && { height }));
+        const element = this.wrap('img', null, Object.assign({ src, alt }, attrs));
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML section heading element
+     *
+     * @param {string} text heading text
+     * @param {number | string} [level=1] (optional) the heading level, default: 1
+     *
+     * @returns {Summary} summary instance
+     */
+    addHeading(text, level) {
+        const tag = `h${level}`;
+        const allowedTag = ['h1', 'h2', 'h3', 'h4', 'h5', 'h6'].includes(tag)
+            ? tag
+            : 'h1';
+        const element = this.wrap(allowedTag, text);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML thematic break (<hr>) to the summary buffer
+     *
+     * @returns {Summary} summary instance
+     */
+    addSeparator() {
+        const element = this.wrap('hr', null);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML line break (<br>) to the summary buffer
+     *
+     * @returns {Summary} summary instance
+     */
+    addBreak() {
+        const element = this.wrap('br', null);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML blockquote to the summary buffer
+     *
+     * @param {string} text quote text
+     * @param {string} cite (optional) citation url
+     *
+     * @returns {Summary} summary instance
+     */
+    addQuote(text, cite) {
+        const attrs = Object.assign({}, (cite && { cite }));
+        const element = this.wrap('blockquote', text, attrs);
+        return this.addRaw(element).addEOL();
+    }
+    /**
+     * Adds an HTML anchor tag to the summary buffer
+     *
+     * @param {string} text link text/content
+     * @param {string} href hyperlink
+     *
+     * @returns {Summary} summary instance
+     */
+    addLink(text, href) {
+        const element = this.wrap('a', text, { href });
+        return this.addRaw(element).addEOL();
+    }
+}
+const _summary = new Summary();
+/**
+ * @deprecated use `core.summary`
+ */
+const markdownSummary = (/* unused pure expression or super */ null && (_summary));
+const summary = (/* unused pure expression or super */ null && (_summary));
+//# sourceMappingURL=summary.js.map
+;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/path-utils.js
+
+/**
+ * toPosixPath converts the given path to the posix form. On Windows, \\ will be
+ * replaced with /.
+ *
+ * @param pth. Path to transform.
+ * @return string Posix path.
+ */
+function toPosixPath(pth) {
+    return pth.replace(/[\\]/g, '/');
+}
+/**
+ * toWin32Path converts the given path to the win32 form. On Linux, / will be
+ * replaced with \\.
+ *
+ * @param pth. Path to transform.
+ * @return string Win32 path.
+ */
+function toWin32Path(pth) {
+    return pth.replace(/[/]/g, '\\');
+}
+/**
+ * toPlatformPath converts the given path to a platform-specific path. It does
+ * this by replacing instances of / and \ with the platform-specific path
+ * separator.
+ *
+ * @param pth The path to platformize.
+ * @return string The platform-specific path.
+ */
+function toPlatformPath(pth) {
+    return pth.replace(/[/\\]/g, path.sep);
+}
+//# sourceMappingURL=path-utils.js.map
 ;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/platform.js
 var platform_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
@@ -57585,6 +57701,7 @@ async function end(processes, patience = 3000) {
 
 
 
+
 const fileName = 'journal.jsonl';
 const stateName = 'run-folder';
 /** dpkg is never interrupted; this long (ms) we wait for it. */
@@ -57709,7 +57826,7 @@ async function undo(folder, log, { keepLogs = false } = {}) {
         await attempt(path, async () => {
             if (!isOurs(path))
                 throw new Error('not a folder of ours, left alone');
-            await (0,promises_namespaceObject.rm)(path, { recursive: true, force: true, maxRetries: 3 });
+            await removeTree(path);
             return !(0,external_node_fs_namespaceObject.existsSync)(path);
         });
     }
@@ -57779,7 +57896,7 @@ const round = (seconds) => Math.round(seconds * 1000) / 1000;
 
 ;// CONCATENATED MODULE: ./src/report/diagnosis.ts
 /** Most telling first: one trouble often leads to a message of the next row. */
-const symptoms = [
+const diagnosis_symptoms = [
     {
         pattern: /(?:ALERT! +(?:root device )?|Gave up waiting for root)(.*)(?: does not exist|device)/i,
         symptom: 'the guest found no root file system',
@@ -57859,7 +57976,7 @@ const symptoms = [
  * @param quiet how long (ms) the console has been silent since the last of the lines
  */
 function diagnose(lines, quiet = 0) {
-    for (const row of symptoms) {
+    for (const row of diagnosis_symptoms) {
         const candidates = row.lingers === undefined ? lines : quiet >= row.lingers ? lines.slice(-1) : [];
         const line = candidates.find(candidate => row.pattern.test(candidate));
         if (line !== undefined)
@@ -58118,7 +58235,7 @@ function tooSlow(serial, timeout) {
         return {
             symptom: `${symptom}; the console stayed empty`,
             cause: 'the kernel died before its console was up, or writes to another one',
-            remedy: 'add `earlycon` to `append`, and check `kernel` and `dtb`',
+            remedy: 'check `kernel` and `dtb`: they have to belong to the board',
             log
         };
     }
@@ -58380,95 +58497,6 @@ async function writeSshConfig(folder, { port, user, hostKey }, keyFile) {
 
 
 
-
-;// CONCATENATED MODULE: external "node:child_process"
-const external_node_child_process_namespaceObject = require("node:child_process");
-;// CONCATENATED MODULE: ./src/host/exec.ts
-
-
-
-
-
-
-/** Runs a tool to its end, without a shell, and returns its status and output; throws only if it cannot be started. */
-async function tryTool(name, args, options = {}) {
-    // LC_ALL: what tools print is read by us, so it has to be in one language.
-    const env = { ...process.env, LC_ALL: 'C.UTF-8', ...options.env };
-    const cwd = options.cwd === undefined ? {} : { cwd: options.cwd };
-    try {
-        // Found by us: @actions/exec prints what it meets on the way to stdout, which is the script's.
-        const program = (0,external_node_path_namespaceObject.isAbsolute)(name) ? name : await findTool(name);
-        if (program === undefined)
-            throw new Error('no such program in PATH');
-        if (options.input !== undefined)
-            return await feed(program, args, options.input, { env, ...cwd });
-        const { exitCode, stdout, stderr } = await getExecOutput(`"${program}"`, [...args], {
-            silent: true,
-            ignoreReturnCode: true,
-            env,
-            ...cwd
-        });
-        return { code: exitCode, stdout, stderr };
-    }
-    catch (error) {
-        throw new HostFailure({ symptom: `${name} could not be started: ${messageOf(error)}` }, { cause: error });
-    }
-}
-/** Full path of a program. Debian keeps some in sbin, which a user's PATH may lack. */
-async function findTool(name) {
-    for (const folder of [...(process.env['PATH'] ?? '').split(external_node_path_namespaceObject.delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']) {
-        const path = (0,external_node_path_namespaceObject.join)(folder, name);
-        const usable = (0,promises_namespaceObject.access)(path, external_node_fs_namespaceObject.constants.X_OK).then(() => true, () => false);
-        if (folder !== '' && (await usable))
-            return path;
-    }
-    return undefined;
-}
-/** @actions/exec takes input too, but a tool that ends without reading it all brings the whole process down (EPIPE). */
-function feed(name, args, input, where) {
-    return new Promise((resolve, reject) => {
-        const child = (0,external_node_child_process_namespaceObject.spawn)(name, args, where);
-        const out = [];
-        const err = [];
-        child.stdout.on('data', (chunk) => out.push(chunk));
-        child.stderr.on('data', (chunk) => err.push(chunk));
-        child.stdin.on('error', () => undefined);
-        child.on('error', reject);
-        child.on('close', code => {
-            resolve({ code: code ?? 128, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() });
-        });
-        child.stdin.end(input);
-    });
-}
-/** Like {@link tryTool}, but a non-zero status is a {@link HostFailure} that carries the tool's last words. Returns stdout. */
-async function tool(name, args, options = {}) {
-    const { code, stdout, stderr } = await tryTool(name, args, options);
-    if (code !== 0)
-        throw toolFailure(name, args, code, stderr || stdout);
-    return stdout;
-}
-const exec_symptoms = [
-    {
-        pattern: /no space left on device|disk full/i,
-        cause: 'the disk is full',
-        remedy: 'free some space, or point PI_QEMU_HOME (or RUNNER_TEMP) at a larger disk'
-    },
-    {
-        pattern: /permission denied/i,
-        cause: 'a file or folder is not accessible to this user',
-        remedy: 'check the owner and mode of the path named above'
-    }
-];
-/** The {@link HostFailure} for a tool that ended with `code`, with the cause where its output tells one. */
-function toolFailure(name, args, code, output) {
-    const lastWords = output.trim().split('\n').slice(-8).join('\n');
-    const known = exec_symptoms.find(({ pattern }) => pattern.test(output));
-    return new HostFailure({
-        symptom: `${name} ended with status ${code} (${[name, ...args].join(' ').slice(0, 300)})\n${lastWords}`,
-        cause: known?.cause,
-        remedy: known?.remedy
-    });
-}
 
 ;// CONCATENATED MODULE: ./src/host/tools.ts
 
@@ -61021,7 +61049,142 @@ async function* walk(root, excluded, folder = '') {
     }
 }
 
+;// CONCATENATED MODULE: ./src/workspace/read-back.ts
+
+
+
+
+
+const types = { folder: 0o040000, file: 0o100000, link: 0o120000 };
+const isA = (kind) => (entry) => (entry.mode & 0o170000) === types[kind];
+/** The root folder's inode in every ext4. */
+const rootInode = 2;
+/** The target of a shorter link lies in the inode itself. */
+const fastLink = 60;
+/**
+ * Copies a volume's files, folders and links to a new folder. The names come from the guest, which may have written
+ * them past its kernel. So each is looked at before a path is made of it, folders are made by us, contents are fetched
+ * by inode number, and links come last: nothing can lead out of the folder. Hard links stay hard links.
+ * @throws HostFailure for names that no kernel makes; nothing is copied then
+ */
+async function readBack(volume, to) {
+    const entries = await listAll(volume);
+    await (0,promises_namespaceObject.mkdir)(to);
+    const modes = new Map();
+    for (const { path, mode } of entries.filter(isA('folder'))) {
+        await (0,promises_namespaceObject.mkdir)(bytes(to, path), { mode: 0o700 });
+        modes.set(path, mode & 0o7777);
+    }
+    const contents = (0,external_node_path_namespaceObject.join)(to, '..', 'contents');
+    await (0,promises_namespaceObject.mkdir)(contents);
+    const at = (inode) => (0,external_node_path_namespaceObject.join)(contents, String(inode));
+    const links = entries.filter(isA('link'));
+    const files = entries.filter(isA('file'));
+    await debugfs(volume, [
+        ...[...new Set(files.map(({ inode }) => inode))].map(inode => `dump -p <${inode}> "${at(inode)}"`),
+        ...links.filter(({ size }) => size >= fastLink).map(({ inode }) => `dump <${inode}> "${at(inode)}"`)
+    ]);
+    const first = new Map();
+    for (const { path, inode } of files) {
+        const earlier = first.get(inode);
+        if (earlier === undefined)
+            await (0,promises_namespaceObject.rename)(at(inode), bytes(to, path));
+        else
+            await (0,promises_namespaceObject.link)(bytes(to, earlier), bytes(to, path));
+        first.set(inode, earlier ?? path);
+    }
+    const targets = await shortTargets(volume, links.filter(({ size }) => size < fastLink));
+    for (const { path, inode, size } of links) {
+        const target = size < fastLink ? targets.get(inode) : (await (0,promises_namespaceObject.readFile)(at(inode))).toString('latin1');
+        if (target !== undefined && target !== '')
+            await (0,promises_namespaceObject.symlink)(Buffer.from(target, 'latin1'), bytes(to, path));
+    }
+    await (0,promises_namespaceObject.rm)(contents, { recursive: true });
+    return modes;
+}
+/** Everything on the volume, folders before what they hold; one call of debugfs per level of depth. */
+async function listAll(volume) {
+    const all = [];
+    const seen = new Set([rootInode]);
+    for (let level = new Map([[rootInode, '']]); level.size > 0;) {
+        const output = await debugfs(volume, [...level.keys()].map(inode => `ls -p <${inode}>`));
+        const next = new Map();
+        for (const section of output.split(/^debugfs: ls -p /m).slice(1)) {
+            const folder = level.get(Number(/^<(\d+)>/.exec(section)?.[1]));
+            if (folder === undefined)
+                throw crafted(section.slice(0, 60));
+            for (const entry of listed(section, folder)) {
+                all.push(entry);
+                if (!isA('folder')(entry))
+                    continue;
+                // A folder has one name only.
+                if (seen.has(entry.inode))
+                    throw crafted(entry.path);
+                seen.add(entry.inode);
+                next.set(entry.inode, entry.path);
+            }
+        }
+        level = next;
+    }
+    return all;
+}
+/** The entries in what `ls -p` printed of one folder: `/inode/mode/uid/gid/name/size/`, a line each. */
+function listed(section, folder) {
+    const names = new Set();
+    // A name may hold line breaks, but no slash: between slashes lies exactly one name.
+    const rows = [...section.matchAll(/^\/(\d+)\/(\d{6})\/(\d+)\/(\d+)\/([^/]*)\/(\d*)\/$/gm)];
+    const unread = section.replace(/^<\d+>\n/, '').replace(/^\/\d+\/\d{6}\/\d+\/\d+\/[^/]*\/\d*\/$/gm, '');
+    if (unread.trim() !== '')
+        throw crafted(unread.trim().slice(0, 60));
+    return rows.flatMap(([, inode, mode, , , name = '', size]) => {
+        if (name === '.' || name === '..')
+            return [];
+        if (name === '' || name.includes('\0') || names.has(name))
+            throw crafted(below(folder, name));
+        names.add(name);
+        return [
+            { path: below(folder, name), inode: Number(inode), mode: Number.parseInt(mode ?? '', 8), size: Number(size) }
+        ];
+    });
+}
+async function shortTargets(volume, links) {
+    if (links.length === 0)
+        return new Map();
+    const output = await debugfs(volume, links.map(({ inode }) => `stat <${inode}>`));
+    return new Map(output
+        .split(/^debugfs: stat /m)
+        .slice(1)
+        .map(section => [Number(/^<(\d+)>/.exec(section)?.[1]), /^Fast link dest: "([^]*)"\n/m.exec(section)?.[1] ?? '']));
+}
+/** Runs commands read-only; returns what they print, a character per byte, each part behind its command. */
+async function debugfs(volume, commands) {
+    if (commands.length === 0)
+        return '';
+    const script = (0,external_node_path_namespaceObject.join)(volume, '..', 'read-back');
+    await (0,promises_namespaceObject.writeFile)(script, commands.join('\n') + '\n');
+    const { stdout, stderr } = await tryTool('debugfs', ['-f', script, volume], { input: '', encoding: 'latin1' });
+    // Only root may restore owners; nobody asked for that.
+    const faults = stderr.split('\n').filter(line => !/^$|^debugfs \d|while changing ownership/.test(line));
+    if (faults.length > 0)
+        throw new HostFailure({ symptom: `the workspace's volume cannot be read:\n${faults.slice(0, 5).join('\n')}` });
+    return stdout;
+}
+function crafted(what) {
+    return new HostFailure({
+        symptom: `the workspace's volume has a name that no kernel makes (${JSON.stringify(what)}); nothing was brought back`,
+        cause: 'the guest wrote to the volume past its file system',
+        remedy: 'do not trust this image'
+    });
+}
+/** Gives the folders the permissions they had on the volume, the deepest first: a folder may close its parents. */
+async function closeFolders(root, modes) {
+    for (const [path, mode] of [...modes].reverse())
+        await (0,promises_namespaceObject.chmod)(bytes(root, path), mode);
+}
+
 ;// CONCATENATED MODULE: ./src/workspace/volume.ts
+
+
 
 
 
@@ -61078,30 +61241,31 @@ async function makeVolume({ workspace, excluded, owner, file, runFolder }) {
         ...(stage !== undefined && { from: stage })
     });
     if (stage !== undefined && stage !== workspace)
-        await (0,promises_namespaceObject.rm)(stage, { recursive: true });
+        await removeTree(stage);
     return manifest;
 }
 /** A tree of hard links (or copies, on another disk) without the excluded paths: mke2fs knows no exclusions. */
 async function stageTree(workspace, excluded, runFolder) {
     const stage = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(runFolder, 'stage-'));
+    const modes = new Map();
     for await (const { path, stat } of walk(workspace, excluded)) {
         const [from, to] = [bytes(workspace, path), bytes(stage, path)];
         if (stat.isDirectory()) {
-            await (0,promises_namespaceObject.mkdir)(to);
-            await (0,promises_namespaceObject.chmod)(to, Number(stat.mode) & 0o7777);
+            await (0,promises_namespaceObject.mkdir)(to, { mode: 0o700 });
+            modes.set(path, Number(stat.mode) & 0o7777);
         }
         else if (stat.isSymbolicLink())
             await (0,promises_namespaceObject.symlink)(await (0,promises_namespaceObject.readlink)(from, { encoding: 'buffer' }), to);
         else if (stat.isFile())
             await (0,promises_namespaceObject.link)(from, to).catch(() => (0,promises_namespaceObject.copyFile)(from, to, external_node_fs_namespaceObject.constants.COPYFILE_FICLONE));
     }
+    await closeFolders(stage, modes);
     return stage;
 }
 /** Copies the volume's files to an empty folder on the host, after a look at what the guest made of it. */
 async function readVolume(file, to) {
-    await refuseCraftedNames(file);
-    await (0,promises_namespaceObject.mkdir)(to);
-    await new Ext4(file, 0).extract('/', to);
+    await refuseDamage(file);
+    return readBack(file, to);
 }
 /** What e2fsck may find in a file system that is frozen while programs still have files open in it. */
 const volume_harmless = [
@@ -61115,12 +61279,8 @@ const volume_harmless = [
     /^(Free blocks|Free inodes|Directories) count wrong/,
     /^pi-workspace: (\*+ WARNING: Filesystem still has errors|\d+\/\d+ files |was not cleanly unmounted)/
 ];
-/**
- * A guest with root can write names to its volume that no kernel would make: with a slash, or twice in one folder.
- * debugfs would follow them out of the folder it copies to. e2fsck knows them all.
- * @throws HostFailure before anything was copied
- */
-async function refuseCraftedNames(file) {
+/** @throws HostFailure for a file system that is not whole, before anything is copied from it */
+async function refuseDamage(file) {
     const { stdout, stderr } = await tryTool('e2fsck', ['-f', '-n', file]);
     const found = `${stdout}\n${stderr}`.split('\n').filter(line => !volume_harmless.some(pattern => pattern.test(line)));
     if (found.length === 0)
@@ -61148,7 +61308,7 @@ async function mirror(request) {
     const written = await writeChanged(request, left);
     return { written, deleted };
 }
-async function writeChanged({ from, workspace, sent, log }, left) {
+async function writeChanged({ from, workspace, sent, folderModes, log }, left) {
     const owner = await (0,promises_namespaceObject.lstat)(workspace);
     const blocked = [];
     const folders = [];
@@ -61159,9 +61319,11 @@ async function writeChanged({ from, workspace, sent, log }, left) {
         const [source, target] = [bytes(from, path), bytes(workspace, path)];
         const existing = await (0,promises_namespaceObject.lstat)(target, { bigint: true }).catch(() => undefined);
         if (stat.isDirectory()) {
-            folders.push({ path, mode: Number(stat.mode) & 0o7777 });
-            if (existing?.isDirectory() === true)
+            folders.push({ path, mode: folderModes?.get(path) ?? Number(stat.mode) & 0o7777 });
+            if (existing?.isDirectory() === true) {
+                await openFolder(target, existing);
                 continue;
+            }
             if (existing !== undefined)
                 await (0,promises_namespaceObject.unlink)(target);
             await (0,promises_namespaceObject.mkdir)(target);
@@ -61222,6 +61384,7 @@ async function deleteMissing({ workspace, sent, log }, left) {
             log.warn(`${shown(path)} was deleted in the guest, but changed on the host meanwhile: kept`);
         }
         else {
+            await openFolder(bytes(workspace, path.slice(0, Math.max(0, path.lastIndexOf('/')))));
             await (0,promises_namespaceObject.unlink)(target);
             deleted++;
         }
@@ -61237,6 +61400,12 @@ async function isBelowRealFolders(workspace, path) {
             return false;
     }
     return true;
+}
+/** A folder closed to writing is opened while we work in it; at the end it gets the guest's permissions. */
+async function openFolder(path, stat) {
+    const mode = Number((stat ?? (await (0,promises_namespaceObject.lstat)(path, { bigint: true }))).mode) & 0o7777;
+    if ((mode & 0o700) !== 0o700)
+        await (0,promises_namespaceObject.chmod)(path, mode | 0o700);
 }
 /** A path for readers. */
 const shown = (path) => Buffer.from(path, 'latin1').toString('utf8');
@@ -61351,11 +61520,15 @@ async function bootPi(inputs, context) {
     output('serial-log', serial.mainFile);
     const guestLogin = { ...login, port: qemu.sshPort };
     const booted = phases.elapsed;
-    const session = await phases.run('boot', `Boot ${image.title} on ${board.name}`, () => waitForLogin({ qemu, serial, login: guestLogin, timeout: inputs.bootTimeout, log }));
+    const session = await phases
+        .run('boot', `Boot ${image.title} on ${board.name}`, () => waitForLogin({ qemu, serial, login: guestLogin, timeout: inputs.bootTimeout, log }))
+        .finally(() => {
+        // Which UART is the console shows only now; after a failed boot it is wanted most.
+        output('serial-log', serial.mainFile);
+    });
     const seconds = phases.elapsed - booted;
     log.info(`SSH answered after ${seconds.toFixed(1)} s`);
     output('boot-seconds', seconds.toFixed(2));
-    output('serial-log', serial.mainFile);
     const sshConfig = await writeSshConfig(journal.folder, guestLogin, keyFile);
     const ssh = {
         'ssh-host': '127.0.0.1',
@@ -61491,12 +61664,13 @@ async function workspaceOut(inputs, { guest, workspace }, { journal, log }) {
     if (workspace === undefined)
         return;
     const from = (0,external_node_path_namespaceObject.join)(journal.folder, 'workspace-out');
-    await guest.whileFrozen(workspace.path, () => readVolume(workspace.volume, from));
+    const folderModes = await guest.whileFrozen(workspace.path, () => readVolume(workspace.volume, from));
     const { written, deleted } = await mirror({
         from,
         workspace: inputs.workspace,
         sent: workspace.sent,
         excluded: excluding(inputs.syncExclude),
+        folderModes,
         log
     });
     await (0,promises_namespaceObject.rm)(from, { recursive: true, force: true });
@@ -61870,7 +62044,7 @@ async function run_shellCommand({ raw, log }) {
         return { outcome: 'success', exitCode, signal: undefined };
     };
     // A shell is for looking around: the host's folder is there, and stays as it is.
-    const report = await onTerminal({ raw: { sync: 'in', ...raw }, log }, new Map(), session, () => undefined);
+    const report = await onTerminal({ raw: { sync: 'in', ...raw, 'keep-running': 'false' }, log }, new Map(), session, () => undefined);
     return report.exitCode;
 }
 function onTerminal({ raw, log }, known, work, started) {

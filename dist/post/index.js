@@ -31235,14 +31235,14 @@ var exec_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arg
  */
 function exec_exec(commandLine, args, options) {
     return exec_awaiter(this, void 0, void 0, function* () {
-        const commandArgs = tr.argStringToArray(commandLine);
+        const commandArgs = argStringToArray(commandLine);
         if (commandArgs.length === 0) {
             throw new Error(`Parameter 'commandLine' cannot be null or empty.`);
         }
         // Path to tool to execute should be first arg
         const toolPath = commandArgs[0];
         args = commandArgs.slice(1).concat(args || []);
-        const runner = new tr.ToolRunner(toolPath, args, options);
+        const runner = new ToolRunner(toolPath, args, options);
         return runner.exec();
     });
 }
@@ -31262,8 +31262,8 @@ function getExecOutput(commandLine, args, options) {
         let stdout = '';
         let stderr = '';
         //Using string decoder covers the case where a mult-byte character is split
-        const stdoutDecoder = new StringDecoder('utf8');
-        const stderrDecoder = new StringDecoder('utf8');
+        const stdoutDecoder = new external_string_decoder_.StringDecoder('utf8');
+        const stderrDecoder = new external_string_decoder_.StringDecoder('utf8');
         const originalStdoutListener = (_a = options === null || options === void 0 ? void 0 : options.listeners) === null || _a === void 0 ? void 0 : _a.stdout;
         const originalStdErrListener = (_b = options === null || options === void 0 ? void 0 : options.listeners) === null || _b === void 0 ? void 0 : _b.stderr;
         const stdErrListener = (data) => {
@@ -31682,6 +31682,182 @@ const external_node_fs_namespaceObject = require("node:fs");
 const promises_namespaceObject = require("node:fs/promises");
 ;// CONCATENATED MODULE: external "node:path"
 const external_node_path_namespaceObject = require("node:path");
+;// CONCATENATED MODULE: external "node:os"
+const external_node_os_namespaceObject = require("node:os");
+;// CONCATENATED MODULE: external "node:child_process"
+const external_node_child_process_namespaceObject = require("node:child_process");
+;// CONCATENATED MODULE: ./src/report/errors.ts
+/** Any failure we can explain. Thrown where the cause is known, formatted once by {@link describeFailure}. */
+class Failure extends Error {
+    details;
+    constructor(details, options) {
+        super(details.symptom, options);
+        this.name = new.target.name;
+        this.details = details;
+    }
+}
+/** The request itself is wrong; nothing was started. */
+class BadInput extends Failure {
+    faults;
+    outcome = 'bad-input';
+    /** @param faults one sentence each: the input's name, what was wrong, what is valid. */
+    constructor(faults) {
+        super({
+            symptom: faults.length === 1
+                ? (faults[0] ?? '')
+                : `${faults.length} inputs are wrong:\n${faults.map(fault => `  - ${fault}`).join('\n')}`
+        });
+        this.faults = faults;
+    }
+}
+/** This machine could not do its part: a tool, the disk, the network, the image file. */
+class HostFailure extends Failure {
+    outcome = 'host-failed';
+}
+/** The emulated Pi did not come up, or went away. */
+class BootFailure extends (/* unused pure expression or super */ null && (Failure)) {
+    outcome = 'boot-failed';
+}
+/** A limit the user set (or the default of it) was reached. */
+class TimeLimit extends (/* unused pure expression or super */ null && (Failure)) {
+    outcome = 'timeout';
+}
+/** The failure as text: symptom, cause, remedy, log; each on its own line. */
+function describeFailure(error) {
+    if (!(error instanceof Failure)) {
+        return error instanceof Error ? (error.stack ?? error.message) : String(error);
+    }
+    const { symptom, cause, remedy, log } = error.details;
+    return [symptom, cause && `Cause: ${cause}`, remedy && `Remedy: ${remedy}`, log && `Log: ${log}`]
+        .filter(Boolean)
+        .join('\n');
+}
+/** Message of anything thrown. */
+function messageOf(error) {
+    return error instanceof Error ? error.message : String(error);
+}
+
+;// CONCATENATED MODULE: ./src/host/exec.ts
+
+
+
+
+
+
+/** Runs a tool to its end, without a shell, and returns its status and output; throws only if it cannot be started. */
+async function tryTool(name, args, options = {}) {
+    // LC_ALL: what tools print is read by us, so it has to be in one language.
+    const env = { ...process.env, LC_ALL: 'C.UTF-8', ...options.env };
+    const cwd = options.cwd === undefined ? {} : { cwd: options.cwd };
+    try {
+        // Found by us: @actions/exec prints what it meets on the way to stdout, which is the script's.
+        const program = (0,external_node_path_namespaceObject.isAbsolute)(name) ? name : await findTool(name);
+        if (program === undefined)
+            throw new Error('no such program in PATH');
+        if (options.input !== undefined)
+            return await feed(program, args, options.input, { env, ...cwd }, options.encoding);
+        const { exitCode, stdout, stderr } = await getExecOutput(`"${program}"`, [...args], {
+            silent: true,
+            ignoreReturnCode: true,
+            env,
+            ...cwd
+        });
+        return { code: exitCode, stdout, stderr };
+    }
+    catch (error) {
+        throw new HostFailure({ symptom: `${name} could not be started: ${messageOf(error)}` }, { cause: error });
+    }
+}
+/** Full path of a program. Debian keeps some in sbin, which a user's PATH may lack. */
+async function findTool(name) {
+    for (const folder of [...(process.env['PATH'] ?? '').split(external_node_path_namespaceObject.delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']) {
+        const path = (0,external_node_path_namespaceObject.join)(folder, name);
+        const usable = (0,promises_namespaceObject.access)(path, external_node_fs_namespaceObject.constants.X_OK).then(() => true, () => false);
+        if (folder !== '' && (await usable))
+            return path;
+    }
+    return undefined;
+}
+/** @actions/exec takes input too, but a tool that ends without reading it all brings the whole process down (EPIPE). */
+function feed(name, args, input, where, encoding) {
+    return new Promise((resolve, reject) => {
+        const child = (0,external_node_child_process_namespaceObject.spawn)(name, args, where);
+        const out = [];
+        const err = [];
+        child.stdout.on('data', (chunk) => out.push(chunk));
+        child.stderr.on('data', (chunk) => err.push(chunk));
+        child.stdin.on('error', () => undefined);
+        child.on('error', reject);
+        child.on('close', code => {
+            resolve({
+                code: code ?? 128,
+                stdout: Buffer.concat(out).toString(encoding),
+                stderr: Buffer.concat(err).toString()
+            });
+        });
+        child.stdin.end(input);
+    });
+}
+/** Like {@link tryTool}, but a non-zero status is a {@link HostFailure} that carries the tool's last words. Returns stdout. */
+async function tool(name, args, options = {}) {
+    const { code, stdout, stderr } = await tryTool(name, args, options);
+    if (code !== 0)
+        throw toolFailure(name, args, code, stderr || stdout);
+    return stdout;
+}
+const symptoms = [
+    {
+        pattern: /no space left on device|disk full/i,
+        cause: 'the disk is full',
+        remedy: 'free some space, or point PI_QEMU_HOME at a larger disk'
+    },
+    {
+        pattern: /permission denied/i,
+        cause: 'a file or folder is not accessible to this user',
+        remedy: 'check the owner and mode of the path named above'
+    }
+];
+/** The {@link HostFailure} for a tool that ended with `code`, with the cause where its output tells one. */
+function toolFailure(name, args, code, output) {
+    const lastWords = output.trim().split('\n').slice(-8).join('\n');
+    const known = symptoms.find(({ pattern }) => pattern.test(output));
+    return new HostFailure({
+        symptom: `${name} ended with status ${code} (${[name, ...args].join(' ').slice(0, 300)})\n${lastWords}`,
+        cause: known?.cause,
+        remedy: known?.remedy
+    });
+}
+
+;// CONCATENATED MODULE: ./src/host/paths.ts
+
+
+
+
+/** `PI_QEMU_HOME`, or `~/.cache/pi-qemu`. */
+function homeFolders(env) {
+    const root = resolve(env['PI_QEMU_HOME'] || join(homedir(), '.cache', 'pi-qemu'));
+    return {
+        root,
+        runs: join(root, 'runs'),
+        logs: join(root, 'logs'),
+        images: join(root, 'images'),
+        exchange: join(root, 'exchange'),
+        sources: join(root, 'sources')
+    };
+}
+/** Removes a folder with all it holds, folders that are closed to writing (a module cache, say) included. */
+async function removeTree(path) {
+    try {
+        await (0,promises_namespaceObject.rm)(path, { recursive: true, force: true, maxRetries: 3 });
+    }
+    catch (error) {
+        if (error.code !== 'EACCES')
+            throw error;
+        await tool('chmod', ['-R', 'u+rwX', path]);
+        await (0,promises_namespaceObject.rm)(path, { recursive: true, force: true, maxRetries: 3 });
+    }
+}
+
 ;// CONCATENATED MODULE: external "node:timers/promises"
 const external_node_timers_promises_namespaceObject = require("node:timers/promises");
 ;// CONCATENATED MODULE: ./src/host/processes.ts
@@ -31753,58 +31929,8 @@ async function end(processes, patience = 3000) {
     return left;
 }
 
-;// CONCATENATED MODULE: ./src/report/errors.ts
-/** Any failure we can explain. Thrown where the cause is known, formatted once by {@link describeFailure}. */
-class Failure extends Error {
-    details;
-    constructor(details, options) {
-        super(details.symptom, options);
-        this.name = new.target.name;
-        this.details = details;
-    }
-}
-/** The request itself is wrong; nothing was started. */
-class BadInput extends Failure {
-    faults;
-    outcome = 'bad-input';
-    /** @param faults one sentence each: the input's name, what was wrong, what is valid. */
-    constructor(faults) {
-        super({
-            symptom: faults.length === 1
-                ? (faults[0] ?? '')
-                : `${faults.length} inputs are wrong:\n${faults.map(fault => `  - ${fault}`).join('\n')}`
-        });
-        this.faults = faults;
-    }
-}
-/** This machine could not do its part: a tool, the disk, the network, the image file. */
-class HostFailure extends (/* unused pure expression or super */ null && (Failure)) {
-    outcome = 'host-failed';
-}
-/** The emulated Pi did not come up, or went away. */
-class BootFailure extends (/* unused pure expression or super */ null && (Failure)) {
-    outcome = 'boot-failed';
-}
-/** A limit the user set (or the default of it) was reached. */
-class TimeLimit extends (/* unused pure expression or super */ null && (Failure)) {
-    outcome = 'timeout';
-}
-/** The failure as text: symptom, cause, remedy, log; each on its own line. */
-function describeFailure(error) {
-    if (!(error instanceof Failure)) {
-        return error instanceof Error ? (error.stack ?? error.message) : String(error);
-    }
-    const { symptom, cause, remedy, log } = error.details;
-    return [symptom, cause && `Cause: ${cause}`, remedy && `Remedy: ${remedy}`, log && `Log: ${log}`]
-        .filter(Boolean)
-        .join('\n');
-}
-/** Message of anything thrown. */
-function messageOf(error) {
-    return error instanceof Error ? error.message : String(error);
-}
-
 ;// CONCATENATED MODULE: ./src/journal.ts
+
 
 
 
@@ -31936,7 +32062,7 @@ async function undo(folder, log, { keepLogs = false } = {}) {
         await attempt(path, async () => {
             if (!isOurs(path))
                 throw new Error('not a folder of ours, left alone');
-            await (0,promises_namespaceObject.rm)(path, { recursive: true, force: true, maxRetries: 3 });
+            await removeTree(path);
             return !(0,external_node_fs_namespaceObject.existsSync)(path);
         });
     }

@@ -75,7 +75,8 @@ export const boards: Readonly<Record<BoardName, Board>> = {
     kernelArguments: ['dwc_otg.lpm_enable=0', 'dwc_otg.fiq_fsm_enable=0'],
     earlycon: 'pl011,mmio32,0x3f201000',
     uarts: 2,
-    sinceQemu: [2, 12],
+    // Called raspi3 before.
+    sinceQemu: [5, 2],
     needsGenericKernel: false,
     fidelity: "the image's own kernel and device tree on an emulated board; slower than the real one"
   },

@@ -59,7 +59,12 @@ export async function shellCommand({ raw, log }: Terminal): Promise<number> {
     return { outcome: 'success', exitCode, signal: undefined }
   }
   // A shell is for looking around: the host's folder is there, and stays as it is.
-  const report = await onTerminal({ raw: { sync: 'in', ...raw }, log }, new Map(), session, () => undefined)
+  const report = await onTerminal(
+    { raw: { sync: 'in', ...raw, 'keep-running': 'false' }, log },
+    new Map(),
+    session,
+    () => undefined
+  )
   return report.exitCode
 }
 

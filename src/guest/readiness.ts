@@ -123,7 +123,7 @@ export function tooSlow(serial: Pick<SerialLog, 'bytes' | 'tail' | 'mainFile'>, 
     return {
       symptom: `${symptom}; the console stayed empty`,
       cause: 'the kernel died before its console was up, or writes to another one',
-      remedy: 'add `earlycon` to `append`, and check `kernel` and `dtb`',
+      remedy: 'check `kernel` and `dtb`: they have to belong to the board',
       log
     }
   }

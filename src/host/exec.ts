@@ -10,6 +10,8 @@ export interface ToolOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Text or bytes for the tool's standard input. */
   readonly input?: string | Buffer
+  /** Of what it prints, with `input`; `latin1` keeps every byte apart. */
+  readonly encoding?: 'latin1'
 }
 
 export interface ToolResult {
@@ -27,7 +29,7 @@ export async function tryTool(name: string, args: readonly string[], options: To
     // Found by us: @actions/exec prints what it meets on the way to stdout, which is the script's.
     const program = isAbsolute(name) ? name : await findTool(name)
     if (program === undefined) throw new Error('no such program in PATH')
-    if (options.input !== undefined) return await feed(program, args, options.input, { env, ...cwd })
+    if (options.input !== undefined) return await feed(program, args, options.input, { env, ...cwd }, options.encoding)
     const { exitCode, stdout, stderr } = await getExecOutput(`"${program}"`, [...args], {
       silent: true,
       ignoreReturnCode: true,
@@ -58,7 +60,8 @@ function feed(
   name: string,
   args: readonly string[],
   input: string | Buffer,
-  where: { env: Record<string, string>; cwd?: string }
+  where: { env: Record<string, string>; cwd?: string },
+  encoding?: 'latin1'
 ): Promise<ToolResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(name, args, where)
@@ -69,7 +72,11 @@ function feed(
     child.stdin.on('error', () => undefined)
     child.on('error', reject)
     child.on('close', code => {
-      resolve({ code: code ?? 128, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() })
+      resolve({
+        code: code ?? 128,
+        stdout: Buffer.concat(out).toString(encoding),
+        stderr: Buffer.concat(err).toString()
+      })
     })
     child.stdin.end(input)
   })
@@ -86,7 +93,7 @@ const symptoms: readonly { readonly pattern: RegExp; readonly cause: string; rea
   {
     pattern: /no space left on device|disk full/i,
     cause: 'the disk is full',
-    remedy: 'free some space, or point PI_QEMU_HOME (or RUNNER_TEMP) at a larger disk'
+    remedy: 'free some space, or point PI_QEMU_HOME at a larger disk'
   },
   {
     pattern: /permission denied/i,

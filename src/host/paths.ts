@@ -1,5 +1,7 @@
+import { rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { tool } from './exec'
 
 /** Where state and caches live. */
 export interface Home {
@@ -26,5 +28,16 @@ export function homeFolders(env: Readonly<NodeJS.ProcessEnv>): Home {
     images: join(root, 'images'),
     exchange: join(root, 'exchange'),
     sources: join(root, 'sources')
+  }
+}
+
+/** Removes a folder with all it holds, folders that are closed to writing (a module cache, say) included. */
+export async function removeTree(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true, maxRetries: 3 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error
+    await tool('chmod', ['-R', 'u+rwX', path])
+    await rm(path, { recursive: true, force: true, maxRetries: 3 })
   }
 }

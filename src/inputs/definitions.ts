@@ -71,7 +71,7 @@ export const definitions = [
     'sync-exclude',
     'PATTERN',
     '',
-    'Paths that stay on the host, one glob per line, relative to the workspace (`node_modules`, `build/**`, `*.o`).'
+    'Paths that stay on the host, one pattern per line as in .gitignore (`node_modules`, `build/**`, `*.o`).'
   ),
   define(
     'ports',

@@ -1,6 +1,7 @@
 import { existsSync, realpathSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, resolve } from 'node:path'
+import { homeFolders } from '../host/paths'
 import { boardNames, boards, type Board, type BoardName } from '../boards'
 import { BadInput } from '../report/errors'
 import { definitions, type InputName, type RawInputs } from './definitions'
@@ -109,7 +110,7 @@ export function parseInputs(raw: RawInputs, { env, workspace }: Surroundings): I
   for (const name of Object.keys(raw)) {
     if (!known.has(name)) faults.push(`input \`${name}\` does not exist; valid: ${[...known].join(', ')}`)
   }
-  faults.push(...conflicts(inputs))
+  faults.push(...conflicts(inputs, env))
   if (faults.length > 0) throw new BadInput(faults)
   return inputs
 }
@@ -150,7 +151,7 @@ function isSameFile(a: string, b: string): boolean {
 }
 
 /** Faults that concern two inputs, or an input and the machine. */
-function conflicts(inputs: Inputs): readonly string[] {
+function conflicts(inputs: Inputs, env: Readonly<NodeJS.ProcessEnv>): readonly string[] {
   const { board: name, image, saveImage, workspace } = inputs
   // Without `board` the first board is taken, which is a Pi.
   const board: Board = boards[name ?? 'raspi3b']
@@ -186,6 +187,12 @@ function conflicts(inputs: Inputs): readonly string[] {
     [
       inputs.sync !== 'none' && ['/', homedir()].includes(resolve(workspace)),
       `input \`sync\` is “${inputs.sync}”, but the workspace is ${workspace}; change to a project's folder, or use \`sync: none\``
+    ],
+    [
+      inputs.sync !== 'none' &&
+        resolve(workspace) !== homedir() &&
+        homeFolders(env).root.startsWith(`${resolve(workspace)}/`),
+      `input \`sync\` is “${inputs.sync}”, but PI_QEMU_HOME (${homeFolders(env).root}) lies in the workspace, and would be sent with it; set it to a folder outside`
     ],
     [
       image.kind === 'built-in' && inputs.imageSha256 !== undefined,

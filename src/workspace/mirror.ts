@@ -17,6 +17,7 @@ import {
 import { isRoot } from '../host/tools'
 import type { Log } from '../report/log'
 import { bytes, walk, type BytePath, type Excluded } from './tree'
+import type { FolderModes } from './read-back'
 import type { Manifest } from './volume'
 
 export interface MirrorRequest {
@@ -26,6 +27,8 @@ export interface MirrorRequest {
   /** What was sent; only that can have been deleted in the guest. */
   readonly sent: Manifest
   readonly excluded: Excluded
+  /** Permissions of the guest's folders, where they differ from those in `from`. */
+  readonly folderModes?: FolderModes
   readonly log: Log
 }
 
@@ -47,7 +50,7 @@ export async function mirror(request: MirrorRequest): Promise<MirrorResult> {
 }
 
 async function writeChanged(
-  { from, workspace, sent, log }: MirrorRequest,
+  { from, workspace, sent, folderModes, log }: MirrorRequest,
   left: ReadonlyMap<BytePath, BigIntStats>
 ): Promise<number> {
   const owner = await lstat(workspace)
@@ -59,8 +62,11 @@ async function writeChanged(
     const [source, target] = [bytes(from, path), bytes(workspace, path)]
     const existing = await lstat(target, { bigint: true }).catch(() => undefined)
     if (stat.isDirectory()) {
-      folders.push({ path, mode: Number(stat.mode) & 0o7777 })
-      if (existing?.isDirectory() === true) continue
+      folders.push({ path, mode: folderModes?.get(path) ?? Number(stat.mode) & 0o7777 })
+      if (existing?.isDirectory() === true) {
+        await openFolder(target, existing)
+        continue
+      }
       if (existing !== undefined) await unlink(target)
       await mkdir(target)
     } else if (existing !== undefined && (await isSame(source, stat, target, existing))) {
@@ -118,6 +124,7 @@ async function deleteMissing(
     } else if (existing.size !== entry.size || existing.mtimeNs !== entry.mtimeNs) {
       log.warn(`${shown(path)} was deleted in the guest, but changed on the host meanwhile: kept`)
     } else {
+      await openFolder(bytes(workspace, path.slice(0, Math.max(0, path.lastIndexOf('/')))))
       await unlink(target)
       deleted++
     }
@@ -133,6 +140,12 @@ async function isBelowRealFolders(workspace: string, path: BytePath): Promise<bo
     if (parent?.isDirectory() !== true) return false
   }
   return true
+}
+
+/** A folder closed to writing is opened while we work in it; at the end it gets the guest's permissions. */
+async function openFolder(path: Buffer, stat?: BigIntStats): Promise<void> {
+  const mode = Number((stat ?? (await lstat(path, { bigint: true }))).mode) & 0o7777
+  if ((mode & 0o700) !== 0o700) await chmod(path, mode | 0o700)
 }
 
 /** A path for readers. */

@@ -1,8 +1,10 @@
 import { constants } from 'node:fs'
-import { chmod, copyFile, link, mkdir, mkdtemp, readlink, rm, statfs, symlink } from 'node:fs/promises'
+import { copyFile, link, mkdir, mkdtemp, readlink, statfs, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { closeFolders, readBack, type FolderModes } from './read-back'
 import { tryTool } from '../host/exec'
-import { Ext4, makeExt4 } from '../images/ext4'
+import { removeTree } from '../host/paths'
+import { makeExt4 } from '../images/ext4'
 import { HostFailure } from '../report/errors'
 import { bytes, walk, type BytePath, type Excluded } from './tree'
 
@@ -73,29 +75,30 @@ export async function makeVolume({ workspace, excluded, owner, file, runFolder }
     inodes: manifest.size + 262_144,
     ...(stage !== undefined && { from: stage })
   })
-  if (stage !== undefined && stage !== workspace) await rm(stage, { recursive: true })
+  if (stage !== undefined && stage !== workspace) await removeTree(stage)
   return manifest
 }
 
 /** A tree of hard links (or copies, on another disk) without the excluded paths: mke2fs knows no exclusions. */
 async function stageTree(workspace: string, excluded: Excluded, runFolder: string): Promise<string> {
   const stage = await mkdtemp(join(runFolder, 'stage-'))
+  const modes = new Map<BytePath, number>()
   for await (const { path, stat } of walk(workspace, excluded)) {
     const [from, to] = [bytes(workspace, path), bytes(stage, path)]
     if (stat.isDirectory()) {
-      await mkdir(to)
-      await chmod(to, Number(stat.mode) & 0o7777)
+      await mkdir(to, { mode: 0o700 })
+      modes.set(path, Number(stat.mode) & 0o7777)
     } else if (stat.isSymbolicLink()) await symlink(await readlink(from, { encoding: 'buffer' }), to)
     else if (stat.isFile()) await link(from, to).catch(() => copyFile(from, to, constants.COPYFILE_FICLONE))
   }
+  await closeFolders(stage, modes)
   return stage
 }
 
 /** Copies the volume's files to an empty folder on the host, after a look at what the guest made of it. */
-export async function readVolume(file: string, to: string): Promise<void> {
-  await refuseCraftedNames(file)
-  await mkdir(to)
-  await new Ext4(file, 0).extract('/', to)
+export async function readVolume(file: string, to: string): Promise<FolderModes> {
+  await refuseDamage(file)
+  return readBack(file, to)
 }
 
 /** What e2fsck may find in a file system that is frozen while programs still have files open in it. */
@@ -111,12 +114,8 @@ const harmless = [
   /^pi-workspace: (\*+ WARNING: Filesystem still has errors|\d+\/\d+ files |was not cleanly unmounted)/
 ]
 
-/**
- * A guest with root can write names to its volume that no kernel would make: with a slash, or twice in one folder.
- * debugfs would follow them out of the folder it copies to. e2fsck knows them all.
- * @throws HostFailure before anything was copied
- */
-async function refuseCraftedNames(file: string): Promise<void> {
+/** @throws HostFailure for a file system that is not whole, before anything is copied from it */
+async function refuseDamage(file: string): Promise<void> {
   const { stdout, stderr } = await tryTool('e2fsck', ['-f', '-n', file])
   const found = `${stdout}\n${stderr}`.split('\n').filter(line => !harmless.some(pattern => pattern.test(line)))
   if (found.length === 0) return

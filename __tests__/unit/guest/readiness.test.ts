@@ -11,7 +11,7 @@ test('an empty console points at the kernel', () => {
   expect(tooSlow(showing(), 600_000)).toEqual({
     symptom: 'SSH did not answer within 600 s (boot-timeout); the console stayed empty',
     cause: 'the kernel died before its console was up, or writes to another one',
-    remedy: 'add `earlycon` to `append`, and check `kernel` and `dtb`',
+    remedy: 'check `kernel` and `dtb`: they have to belong to the board',
     log: '/logs/serial0.log'
   })
 })
