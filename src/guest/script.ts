@@ -57,7 +57,7 @@ export interface SetupRequest {
  * Everything goes in one message, since each round trip into an emulated Pi takes a good part of a second.
  */
 export function setupText({ folder, user, clock, script, mount }: SetupRequest): string {
-  const lines = ['set -e', 'umask 022', `date -u -s @${Math.round(clock / 1000)} >/dev/null`, `mkdir -p ${folder}`]
+  const lines = ['set -e', 'umask 022', `date -u -s @${Math.floor(clock / 1000)} >/dev/null`, `mkdir -p ${folder}`]
   if (mount !== undefined) {
     const path = shellQuote(mount.path)
     lines.push(

@@ -110,6 +110,9 @@ const harmless = [
   /^Deleted inode \d+ has zero dtime\./,
   /^Inode \d+ was part of the orphaned inode list\./,
   /^(Block|Inode) bitmap differences:/,
+  // The guest's clock is not quite the host's.
+  /^Superblock last (mount|write) time|^\t(\(by less than a day|now = )/,
+  /^Timestamp\(s\) on inode \d+ beyond/,
   /^(Free blocks|Free inodes|Directories) count wrong/,
   /^pi-workspace: (\*+ WARNING: Filesystem still has errors|\d+\/\d+ files |was not cleanly unmounted)/
 ]
