@@ -61305,8 +61305,11 @@ async function refuseDamage(file) {
  */
 async function mirror(request) {
     const left = new Map();
-    for await (const { path, stat } of walk(request.from, request.excluded))
+    for await (const { path, stat } of walk(request.from, request.excluded)) {
         left.set(path, stat);
+        if (stat.isDirectory())
+            await openFolder(bytes(request.from, path), stat);
+    }
     const deleted = await deleteMissing(request, left);
     const written = await writeChanged(request, left);
     return { written, deleted };

@@ -43,7 +43,10 @@ export interface MirrorResult {
  */
 export async function mirror(request: MirrorRequest): Promise<MirrorResult> {
   const left = new Map<BytePath, BigIntStats>()
-  for await (const { path, stat } of walk(request.from, request.excluded)) left.set(path, stat)
+  for await (const { path, stat } of walk(request.from, request.excluded)) {
+    left.set(path, stat)
+    if (stat.isDirectory()) await openFolder(bytes(request.from, path), stat)
+  }
   const deleted = await deleteMissing(request, left)
   const written = await writeChanged(request, left)
   return { written, deleted }
