@@ -59110,16 +59110,6 @@ class Ext4 {
         await this.script(inodes.flatMap(inode => [`sif <${inode}> uid ${uid}`, `sif <${inode}> gid ${gid}`]), scratch);
         await (0,promises_namespaceObject.rm)(scratch, { recursive: true });
     }
-    /** Copies the whole tree below `path` to a folder on the host. */
-    async extract(path, to) {
-        // rdump also tries to restore owners, which only root may: what it says about that is of no interest.
-        const { stderr } = await tryTool('debugfs', ['-R', `rdump ${quote(path)} ${quote(to)}`, this.device]);
-        const faults = faultsIn(stderr).filter(line => !/while changing ownership/.test(line));
-        if (faults.length > 0)
-            throw new HostFailure({
-                symptom: `reading back from the guest's volume failed:\n${faults.slice(0, 5).join('\n')}`
-            });
-    }
     /**
      * Where `length` bytes from `start` of a file lie in the image file: one row per run of bytes.
      * @throws HostFailure if the file is not there or has holes.

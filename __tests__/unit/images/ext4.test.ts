@@ -75,9 +75,11 @@ function check({ file, offset }: Ext4): string {
   }
 }
 
-function extracted(fs: Ext4): Promise<string> {
+/** What is in a file system, as debugfs copies it out. */
+function extracted({ file, offset }: Ext4): string {
   const to = scratch.fresh()
-  return fs.extract('/', to).then(() => to)
+  execFileSync('debugfs', ['-R', `rdump / "${to}"`, `${file}?offset=${offset}`], { stdio: 'pipe' })
+  return to
 }
 
 describe('a new file system', () => {
@@ -198,7 +200,7 @@ describe('edits', () => {
     ])
     expect(await fs.readText('/etc/link')).toBe('x\ny\n')
     expect(await fs.readText('/etc/empty')).toBe('')
-    expect(readFileSync(join(await extracted(fs), 'etc/sudo'))).toEqual(Buffer.from([0, 1, 0xff]))
+    expect(readFileSync(join(extracted(fs), 'etc/sudo'))).toEqual(Buffer.from([0, 1, 0xff]))
     expect(check(fs)).toBe('sound')
   })
 
@@ -283,7 +285,7 @@ describe('edits', () => {
     const edits = oddNames.map((name): Edit => ({ kind: 'file', path: `/${name}`, content: `in ${name}`, mode: 0o644 }))
     await fs.apply(edits, folder)
     expect([...(await fs.list('/'))].sort()).toEqual([...oddNames].sort())
-    const to = await extracted(fs)
+    const to = extracted(fs)
     expect(oddNames.map(name => readFileSync(join(to, name), 'utf8'))).toEqual(oddNames.map(name => `in ${name}`))
     for (const name of ['two words', 'say "hi"', '<2>']) expect(await fs.readText(`/${name}`)).toBe(`in ${name}`)
     expect(check(fs)).toBe('sound')
@@ -469,7 +471,7 @@ describe('taking the tree out', () => {
     writeFileSync(join(from, 'empty'), '')
 
     const { fs } = await volume({ from, owner: { uid: 1000, gid: 1000 } })
-    const to = await extracted(fs)
+    const to = extracted(fs)
     const list = (root: string): readonly string[] => readdirSync(root, { encoding: 'latin1' }).sort()
     expect(list(to)).toEqual(list(from))
     for (const name of names) expect(readFileSync(join(to, name), 'utf8')).toBe(name)
@@ -493,18 +495,10 @@ describe('taking the tree out', () => {
     const holey = Buffer.concat([Buffer.from('start'), Buffer.alloc(2 * MiB), Buffer.from('end')])
     writeFileSync(join(from, 'holey'), holey)
     const { fs } = await volume({ from })
-    const to = await extracted(fs)
+    const to = extracted(fs)
     expect([readFileSync(join(to, 'large')).equals(large), readFileSync(join(to, 'holey')).equals(holey)]).toEqual([
       true,
       true
     ])
-  })
-
-  test('of a file system that is none fails', async () => {
-    const file = join(scratch.fresh(), 'zeros')
-    writeFileSync(file, Buffer.alloc(MiB))
-    await expect(new Ext4(file, 0).extract('/', scratch.fresh())).rejects.toThrow(
-      /^reading back from the guest's volume failed/
-    )
   })
 })
