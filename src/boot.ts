@@ -14,8 +14,8 @@ import {
 } from './images'
 import type { Inputs, OutputName } from './inputs'
 import type { Journal } from './journal'
-import { describePlan, planMachine, toolsFor } from './plan'
-import { qemuArguments, qemuProgram, runFiles, SerialLog, startQemu, type Qemu } from './qemu'
+import { boardFor, describePlan, planMachine, toolsFor } from './plan'
+import { makeDeviceTree, qemuArguments, qemuProgram, runFiles, SerialLog, startQemu, type Qemu } from './qemu'
 import type { Log } from './report/log'
 import type { Phases } from './report/phases'
 import { excluding, makeVolume, workspaceLabel, type Manifest } from './workspace'
@@ -136,11 +136,15 @@ const workspaceFile = 'workspace.img'
 async function makeDisks(inputs: Inputs, image: PreparedImage, user: string, { journal, log }: Context) {
   const { folder, logs } = journal
   const shared = inputs.sync !== 'none'
-  const machine = planMachine({
-    ...{ inputs, image, logs },
+  const { machine, deviceTree } = planMachine({
+    ...{ inputs, image, logs, board: boardFor(inputs, image) },
     volumes: shared ? [{ name: 'workspace', file: workspaceFile }] : [],
     clock: Date.now()
   })
+  if (deviceTree !== undefined) {
+    const notes = await makeDeviceTree({ ...deviceTree, to: join(folder, runFiles.deviceTree) })
+    for (const note of notes) log.info(note)
+  }
   const keys = await makeKeys(folder)
   await makeOverlay(image, keys, folder, runFiles.disk)
   const { uid = 0, gid = 0 } = image.users[user] ?? {}

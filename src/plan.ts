@@ -1,9 +1,10 @@
-import { basename, join } from 'node:path'
-import { boards, defaultBoard, type Board } from './boards'
+import { existsSync, readFileSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import { boardNames, boards, boardsFor, defaultBoard, kernelFor, type Board, type TreeNaming } from './boards'
 import type { ToolName } from './host/tools'
 import type { PreparedImage } from './images'
 import type { ImageRef, Inputs } from './inputs'
-import type { Machine, Volume } from './qemu'
+import { runFiles, type Machine, type TreeRequest, type Volume } from './qemu'
 import { BadInput } from './report/errors'
 
 /** Programs that a run of these inputs needs on the host. */
@@ -17,10 +18,13 @@ export function toolsFor({ image, saveImage }: Pick<Inputs, 'image' | 'saveImage
     'mke2fs',
     'debugfs',
     'e2fsck',
-    'ssh-keygen'
+    'ssh-keygen',
+    'fdtput'
   ]
   const build: readonly ToolName[] =
-    image.kind === 'built-in' ? ['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod'] : unpackersFor(image)
+    image.kind === 'mini' || image.kind === 'debian'
+      ? ['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod']
+      : unpackersFor(image)
   const save: readonly ToolName[] = saveImage?.format === 'xz' ? ['xz'] : saveImage?.format === 'zst' ? ['zstd'] : []
   return [...new Set([...always, ...build, ...save])]
 }
@@ -34,7 +38,7 @@ const unpackers: readonly (readonly [ending: RegExp, tool: ToolName])[] = [
 
 /** The name's ending decides which unpacker has to be there; without a telling ending, all of them. */
 function unpackersFor(image: ImageRef): readonly ToolName[] {
-  const path = image.kind === 'url' ? new URL(image.url).pathname : image.kind === 'file' ? image.path : image.name
+  const path = image.kind === 'url' ? new URL(image.url).pathname : image.kind === 'file' ? image.path : ''
   const known = unpackers.filter(([ending]) => ending.test(path)).map(([, tool]) => tool)
   if (known.length > 0 || /\.(img|raw|qcow2)$/i.test(path)) return known
   return unpackers.map(([, tool]) => tool)
@@ -43,14 +47,16 @@ function unpackersFor(image: ImageRef): readonly ToolName[] {
 /** What is decided before the image is known, in words, for the log. */
 export function describePlan(inputs: Inputs): readonly string[] {
   const { image, sync } = inputs
-  const name =
-    image.kind === 'file'
-      ? image.path
-      : image.kind === 'url'
-        ? image.url
-        : `${image.name} (built here from Debian packages)`
+  const names: Readonly<Record<ImageRef['kind'], string>> = {
+    file: image.kind === 'file' ? image.path : '',
+    url: image.kind === 'url' ? image.url : '',
+    catalogue: image.kind === 'catalogue' ? `${image.name}:${image.tag}` : '',
+    mini: `${image.kind === 'mini' ? image.name : ''} (built here from Debian packages)`,
+    debian: `${image.kind === 'debian' ? image.name : ''} (built here from Debian packages)`,
+    none: 'none: a bare kernel'
+  }
   return [
-    `image: ${name}`,
+    `image: ${names[image.kind]}`,
     `board: ${inputs.board === undefined ? "by the image's architecture" : boards[inputs.board].title}`,
     `provisioning: ${inputs.provision === 'auto' ? 'offline, on a copy' : 'none (provision: none)'}`,
     `workspace: ${sync === 'none' ? 'not exchanged (sync: none)' : `${inputs.workspace} (sync: ${sync})`}`,
@@ -61,84 +67,136 @@ export function describePlan(inputs: Inputs): readonly string[] {
 
 export interface MachineRequest {
   readonly inputs: Inputs
-  readonly image: PreparedImage
+  /** Undefined for a bare kernel. */
+  readonly image: PreparedImage | undefined
+  readonly board: Board
   readonly volumes: readonly Volume[]
   readonly logs: string
   /** ms since 1970. */
   readonly clock: number
 }
 
+/** A machine, and what its device tree is made of. */
+export interface MachinePlan {
+  readonly machine: Machine
+  /** Undefined where QEMU makes the tree. */
+  readonly deviceTree: Omit<TreeRequest, 'to'> | undefined
+}
+
 /**
- * The machine for an image: board, kernel, device tree, kernel arguments.
+ * The machine for an image: kernel, device tree, kernel arguments.
  * @throws BadInput if they do not go together
  */
-export function planMachine({ inputs, image, volumes, logs, clock }: MachineRequest): Machine {
-  const board = boardFor(inputs, image)
+export function planMachine({ inputs, image, board, volumes, logs, clock }: MachineRequest): MachinePlan {
+  const variant = image && board.architectures[image.architecture]
   const own = (name: string | undefined): string | undefined =>
-    name === undefined ? undefined : join(image.folder, 'boot', name)
-  const available = new Set(image.bootFiles.names)
-  const kernelName = board.kernels.find(name => available.has(name))
-  const kernel = inputs.kernel ?? own(kernelName)
-  if (kernel === undefined) {
-    throw new BadInput([
-      `board \`${board.name}\` needs one of ${board.kernels.join(', ')}, which the image does not have; give \`kernel\``
-    ])
+    name === undefined || image === undefined ? undefined : join(image.folder, 'boot', name)
+  const available = new Set(image?.bootFiles.names)
+  const kernel = inputs.kernel ?? own(image && kernelFor(board, image.architecture, available))
+  const tree = inputs.dtb ?? own(board.deviceTrees.find(name => available.has(name)))
+  if (tree === undefined && board.needsDeviceTree) {
+    const names = board.deviceTrees.length > 0 ? ` (the image has none of ${board.deviceTrees.join(', ')})` : ''
+    throw new BadInput([`board \`${board.name}\` needs a device tree${names}; give \`dtb\``])
   }
-  const release = kernelName === undefined ? undefined : image.bootFiles.kernelReleases[kernelName]
-  if (board.needsGenericKernel && inputs.kernel === undefined && /rpi|rpt|-v[678]/.test(release ?? '')) {
-    throw new BadInput([
-      `board \`${board.name}\` cannot boot the image's kernel ${release ?? ''}: Raspberry Pi's kernels have no virtio drivers; use \`board: raspi3b\`, or give a generic \`kernel\` and \`initrd\``
-    ])
-  }
-  const dtb = inputs.dtb ?? own(board.deviceTrees.find(name => available.has(name)))
-  if (dtb === undefined && board.deviceTrees.length > 0) {
-    throw new BadInput([
-      `board \`${board.name}\` needs one of ${board.deviceTrees.join(', ')}, which the image does not have; give \`dtb\``
-    ])
-  }
-  return {
+  const naming: TreeNaming = isRaspberryPiTree(tree) ? 'raspberrypi' : 'mainline'
+  const root =
+    image === undefined ? [] : [`root=PARTUUID=${image.layout.root.partuuid}`, 'rootfstype=ext4', 'rootwait', 'rw']
+  const machine: Machine = {
     board,
+    cpu: inputs.cpu ?? variant?.cpu,
+    machineOptions: variant?.machineOptions,
+    memoryMiB: inputs.memoryMiB ?? board.memoryMiB,
+    cpus: inputs.cpus ?? board.cpus,
+    clock: inputs.clock ?? board.clock,
+    hasDisk: image !== undefined,
     kernel,
-    dtb,
+    dtb: tree && runFiles.deviceTree,
     // An initramfs belongs to its kernel: a kernel from elsewhere does not get the image's.
     initrd:
       inputs.initrd ??
-      (inputs.kernel === undefined ? own(board.initramfs.find(name => available.has(name))) : undefined),
-    memoryMiB: inputs.memoryMiB ?? board.memoryMiB,
-    cpus: inputs.cpus ?? board.cpus,
+      (inputs.kernel === undefined ? own(variant?.initramfs.find(name => available.has(name))) : undefined),
     kernelArguments: [
-      ...[`root=PARTUUID=${image.layout.root.partuuid}`, 'rootfstype=ext4', 'rootwait', 'rw'],
-      ...[
-        `earlycon=${board.earlycon}`,
-        ...board.consoles[isRaspberryPiTree(dtb) ? 'raspberrypi' : 'mainline'],
-        'loglevel=7'
-      ],
+      ...root,
+      ...[`earlycon=${board.earlycon}`, ...board.consoles[naming], 'loglevel=7'],
       // A Pi has no clock: without this its time starts in the past, and TLS fails.
       `systemd.clock_usec=${clock}000`,
       ...board.kernelArguments,
-      ...image.kernelArguments,
+      ...(image?.kernelArguments ?? []),
       ...(inputs.append === undefined ? [] : [inputs.append])
     ],
     volumes,
+    disks: inputs.disks,
     forwards: inputs.ports,
     extra: inputs.qemuArgs,
     logs
   }
+  const overlays = inputs.overlays.map(name => overlayFile(name, inputs.workspace, image))
+  return {
+    machine,
+    // A user's own tree is taken as it is, but for the overlays asked for.
+    deviceTree: tree && { from: tree, fixes: inputs.dtb === undefined ? board.treeFixes[naming] : [], overlays }
+  }
+}
+
+/** An overlay is a file where its name says so, else one of the image's. */
+function overlayFile(name: string, workspace: string, image: PreparedImage | undefined): string {
+  if (name.includes('/') || name.endsWith('.dtbo')) {
+    const path = resolve(workspace, name)
+    if (!existsSync(path)) throw new BadInput([`input \`overlays\` names ${path}, which does not exist`])
+    return path
+  }
+  const known = image?.bootFiles.overlays ?? []
+  if (image !== undefined && known.includes(name)) return join(image.folder, 'boot/overlays', `${name}.dtbo`)
+  throw new BadInput([
+    `input \`overlays\` names “${name}”, which the image does not have; ${known.length === 0 ? 'it has no overlays; give a file' : `valid: ${known.join(', ')}`}`
+  ])
 }
 
 /** Raspberry Pi names its trees after the chip family (bcm2710), mainline after the chip (bcm2837). */
 function isRaspberryPiTree(dtb: string | undefined): boolean {
-  return dtb !== undefined && /^bcm27\d\d-/.test(basename(dtb))
+  return dtb !== undefined && /^bcm27\d\d-/.test(basename(dtb)) && !isMainlineBcm2711(dtb)
 }
 
-function boardFor({ board: asked }: Inputs, image: PreparedImage): Board {
-  const name = asked ?? defaultBoard(image.architecture)
-  const able = Object.values(boards).filter(board => board.architectures.includes(image.architecture))
-  if (name === undefined || !boards[name].architectures.includes(image.architecture)) {
-    const valid = able.map(board => board.name).join(', ') || 'none yet'
+/** Both call the Pi 4's tree alike; mainline's knows no overrides. */
+function isMainlineBcm2711(dtb: string): boolean {
+  return /^bcm2711-/.test(basename(dtb)) && existsSync(dtb) && !readFileSync(dtb).includes('__overrides__')
+}
+
+/**
+ * The board for what the inputs ask for and the image is.
+ * @throws BadInput if the board cannot run the image; names those that can
+ */
+export function boardFor(inputs: Inputs, image: PreparedImage | undefined): Board {
+  const { board: asked } = inputs
+  if (image === undefined) return boards[asked ?? boardNames[0]]
+  const available = new Set(image.bootFiles.names)
+  const name = asked ?? defaultBoard(image.architecture, available)
+  const able = boardsFor(image.architecture).filter(
+    other => kernelFor(boards[other], image.architecture, available) !== undefined
+  )
+  const valid = able.join(', ') || 'none'
+  if (name === undefined || boards[name].architectures[image.architecture] === undefined) {
     throw new BadInput([
-      `${asked === undefined ? 'no board' : `board \`${asked}\` does not`} run${asked === undefined ? 's' : ''} this image's ${image.architecture} system; boards that can: ${valid}`
+      `${asked === undefined ? 'no board runs' : `board \`${asked}\` does not run`} this image's ${image.architecture} system; boards that can: ${valid}`
     ])
   }
-  return boards[name]
+  const board = boards[name]
+  if (inputs.kernel === undefined && kernelFor(board, image.architecture, available) === undefined) {
+    const names = board.architectures[image.architecture]?.kernels.join(', ') ?? ''
+    throw new BadInput([
+      `board \`${name}\` needs ${names}, which the image does not have; boards that can: ${valid}; or give \`kernel\``
+    ])
+  }
+  const kernelName = kernelFor(board, image.architecture, available) ?? ''
+  const release = image.bootFiles.kernelReleases[kernelName]
+  if (board.needsGenericKernel && inputs.kernel === undefined && isRaspberryPiKernel(release)) {
+    throw new BadInput([
+      `board \`${name}\` cannot boot the image's kernel ${release ?? ''}: Raspberry Pi's kernels have no virtio drivers; use \`board: raspi3b\`, or give a generic \`kernel\` and \`initrd\``
+    ])
+  }
+  return board
+}
+
+function isRaspberryPiKernel(release: string | undefined): boolean {
+  return /rpi|rpt|-v[678]/.test(release ?? '')
 }

@@ -14,14 +14,14 @@ type Print = (line: string) => void
 /** `pi-qemu boards` */
 export function boardsCommand(print: Print): number {
   for (const { name, title, architectures, sinceQemu } of Object.values(boards)) {
-    print(`${name.padEnd(10)} ${title}; ${architectures.join(', ')}; QEMU ${sinceQemu.join('.')} or newer`)
+    print(`${name.padEnd(11)} ${title}; ${Object.keys(architectures).join(', ')}; QEMU ${sinceQemu.join('.')} or newer`)
   }
   return 0
 }
 
 /** `pi-qemu images` */
 export async function imagesCommand(home: Home, print: Print): Promise<number> {
-  for (const name of builtInImages) print(`${name.padEnd(12)} built here from Debian packages, in seconds`)
+  for (const name of builtInImages) print(`${name.padEnd(21)} built here from Debian packages, in seconds`)
   const folders = existsSync(home.images) ? await readdir(home.images) : []
   print(folders.length === 0 ? 'nothing is prepared yet' : `prepared, in ${home.images}:`)
   for (const folder of folders) {

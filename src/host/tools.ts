@@ -33,6 +33,7 @@ export const tools = {
   bsdtar: { package: 'libarchive-tools' },
   cpio: { package: 'cpio' },
   depmod: { package: 'kmod' },
+  fdtput: { package: 'device-tree-compiler' },
   ssh: { package: 'openssh-client', version: ['-V'] },
   'ssh-keygen': { package: 'openssh-client' },
   // Ubuntu's mmdebstrap can check Debian's signatures only with Debian's keys.

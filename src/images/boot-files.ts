@@ -10,6 +10,8 @@ const wanted = /^(kernel\w*\.img|initramfs\w*|[\w.+-]+\.dtb|cmdline\.txt|config\
 
 export interface BootFiles {
   readonly names: readonly string[]
+  /** Names of the device tree overlays, without their ending. */
+  readonly overlays: readonly string[]
   /** `Linux version` of each kernel, where it can be read. */
   readonly kernelReleases: Readonly<Record<string, string>>
 }
@@ -41,14 +43,19 @@ export async function takeBootFiles(image: string, offset: number, into: string)
   }
   await mkdir(into, { recursive: true })
   await tool('mcopy', ['-n', '-i', volume, ...names.map(name => `::${name}`), into], { env })
+  const hasOverlays = (await tryTool('mdir', ['-b', '-i', volume, '::/overlays'], { env })).code === 0
+  if (hasOverlays) await tool('mcopy', ['-n', '-s', '-i', volume, '::overlays', into], { env })
+  const overlays = hasOverlays ? (await readdir(join(into, 'overlays'))).flatMap(overlayName) : []
   const kernelReleases: Record<string, string> = {}
   for (const name of names.filter(entry => entry.startsWith('kernel'))) {
     await gunzip(join(into, name))
     const release = await kernelRelease(join(into, name))
     if (release !== undefined) kernelReleases[name] = release
   }
-  return { names: await readdir(into), kernelReleases }
+  return { names: (await readdir(into)).filter(name => name !== 'overlays'), overlays, kernelReleases }
 }
+
+const overlayName = (file: string): readonly string[] => (file.endsWith('.dtbo') ? [file.slice(0, -5)] : [])
 
 async function gunzip(file: string): Promise<void> {
   const head = Buffer.alloc(2)

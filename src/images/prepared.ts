@@ -67,7 +67,7 @@ export interface Preparation {
 }
 
 /** Raise when the shape of meta.json changes. */
-const metaVersion = 1
+const metaVersion = 2
 
 /** The image, from a cache if it was prepared before, else made now. */
 export async function prepareImage(request: PrepareRequest, place: Place, shared?: SharedCache): Promise<Preparation> {
@@ -105,7 +105,11 @@ async function openSource({ image, sha256 }: PrepareRequest, home: Home, log: Lo
       return fileSource(image.path, sha256, home, log)
     case 'url':
       return urlSource(image.url, sha256, home, log)
-    case 'built-in': {
+    case 'none':
+    case 'debian':
+    case 'catalogue':
+      throw new Error(`no source yet for ${image.kind}`)
+    case 'mini': {
       const identity = createHash('sha256').update(`${image.name} ${miniVersion}`).digest('hex')
       return {
         name: image.name,

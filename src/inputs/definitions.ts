@@ -11,7 +11,7 @@ export interface Definition {
 }
 
 /** Inputs that take several values, one per line; on the command line the flag is repeated. */
-export const listInputs: readonly string[] = ['env', 'ports', 'sync-exclude']
+export const listInputs: readonly string[] = ['disks', 'env', 'files', 'overlays', 'ports', 'sync-exclude']
 
 const define = <Name extends string>(name: Name, placeholder: string, fallback: string, description: string) =>
   ({ name, placeholder, default: fallback, description }) as const
@@ -25,7 +25,7 @@ export const definitions = [
     'image',
     'IMAGE',
     'mini-arm64',
-    'What to boot: a file, an http(s) URL, or a built-in name (`mini-arm64`). Raw, `.xz`, `.gz`, `.zst`, `.zip` or `.qcow2`.'
+    'What to boot: a name with a tag (`raspios-lite-arm64:bookworm`, `debian-armhf:trixie`, `mini-arm64`), an http(s) URL or a file (raw, `.xz`, `.gz`, `.zst`, `.zip`, `.qcow2`), or `none` for a bare `kernel`.'
   ),
   define(
     'image-sha256',
@@ -34,13 +34,38 @@ export const definitions = [
     'SHA-256 of the image file as downloaded. Default: `<url>.sha256`, if the server has it.'
   ),
   define(
-    'board',
-    boardNames.join('|'),
+    'catalog-url',
+    'URL',
     '',
-    `The emulated board: ${boardNames.map(name => `\`${name}\``).join(' or ')}. Default: by the image's architecture (\`raspi3b\`).`
+    "List of images that names are looked up in, in the form of Raspberry Pi's imager. Default: Raspberry Pi's own."
   ),
-  define('memory', 'MIB', '', 'Memory in MiB, or with a suffix (`2G`). Only on `virt`; a Pi has what it has.'),
+  define(
+    'board',
+    'BOARD',
+    '',
+    `The emulated board: ${boardNames.map(name => `\`${name}\``).join(', ')}. Default: the first of them that can run the image.`
+  ),
+  define('cpu', 'MODEL', '', "CPU model, by QEMU's names. Only on `virt`; a Pi has what it has."),
+  define('memory', 'MIB', '', 'Memory in MiB, or with a suffix (`2G`). Only on `virt`.'),
   define('cpus', 'N', '', 'Number of CPUs, 1 to 8. Only on `virt`.'),
+  define(
+    'clock',
+    'host|icount',
+    '',
+    "The guest's time follows the `host`'s, or the instructions executed (`icount`: slower, but no time-outs on a slow host). Default: by board."
+  ),
+  define(
+    'firmware',
+    'uefi',
+    '',
+    '`uefi` starts whatever boot loader the image has, as a generic cloud image needs it. Only on `virt`.'
+  ),
+  define(
+    'qemu',
+    'auto|host|private|FILE',
+    'auto',
+    "Which QEMU: the `host`'s, a `private` one (Debian stable's, kept apart from the host), or a program. `auto`: the host's if it can do the board, else a private one."
+  ),
   define('run', 'SCRIPT', '', 'The script to run in the Pi. Without it the Pi is only booted.'),
   define(
     'shell',
@@ -83,12 +108,55 @@ export const definitions = [
   define('kernel', 'FILE', '', "Kernel to boot instead of the image's own."),
   define('initrd', 'FILE', '', "Initramfs instead of the image's own."),
   define('dtb', 'FILE', '', "Device tree instead of the image's own."),
+  define(
+    'overlays',
+    'NAME',
+    '',
+    'Device tree overlays to apply, one per line: names of `.dtbo` files on the boot partition (as in `dtoverlay=`), or files.'
+  ),
+  define(
+    'disks',
+    'FILE[:FORMAT]',
+    '',
+    'Further disks of the guest, one per line: `file`, or `file:raw` / `file:qcow2`. Writable: the guest may change them.'
+  ),
+  define(
+    'expect',
+    'REGEXP',
+    '',
+    'Only with `image: none`: the run succeeds once the serial console shows this. Default: once the guest switches itself off.'
+  ),
   define('qemu-args', 'ARGS', '', 'More arguments for QEMU, split at blanks; quotes group.'),
   define(
     'provision',
     'auto|none',
     'auto',
     '`auto` prepares the image for an unattended login, offline and on a copy. `none` leaves it as it is; then `ssh-key` is needed.'
+  ),
+  define(
+    'password',
+    'TEXT',
+    '',
+    'Password of `user`, for SSH and the console. Default: none; keys are the only way in.'
+  ),
+  define('hostname', 'NAME', '', "The guest's host name. Default: the image's."),
+  define(
+    'first-boot',
+    'skip|run',
+    'skip',
+    "`skip` leaves out the image's own first-boot steps (resizing, new keys, wizard). `run` lets them happen, reboots included, before the script."
+  ),
+  define(
+    'disk-size',
+    'SIZE',
+    '',
+    "Grow the disk and the root file system to this (`8G`), offline. Default: the image's size."
+  ),
+  define(
+    'files',
+    'HOST:GUEST[:MODE]',
+    '',
+    'Files to put into the image before it boots, one per line: `host-path:guest-path` or `host-path:guest-path:0755`.'
   ),
   define('ssh-key', 'FILE', '', 'Private key that the image already accepts for `user`. Only with `provision: none`.'),
   define(
@@ -118,6 +186,8 @@ export const outputs = {
   'ssh-config': 'File for `ssh -F`; the host in it is called `pi`.',
   'serial-log': 'File with what the guest wrote to its serial console.',
   board: 'The emulated board.',
+  'image-release':
+    'The exact release that the name of the image stood for, as `name:date`: give it as `image` to get the same again.',
   'cache-hit': '`prepared` if the image was prepared before, here or in another job; else `none`.',
   'qemu-version': 'Version of QEMU used.',
   'boot-seconds': "Seconds from QEMU's start to SSH.",

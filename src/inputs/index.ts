@@ -1,32 +1,39 @@
-import { existsSync, realpathSync, statSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { dirname, isAbsolute, resolve } from 'node:path'
-import { homeFolders } from '../host/paths'
-import { boardNames, boards, type Board, type BoardName } from '../boards'
+import { resolve } from 'node:path'
+import { boardNames, type BoardName } from '../boards'
 import { BadInput } from '../report/errors'
+import { conflicts } from './conflicts'
 import { definitions, type InputName, type RawInputs } from './definitions'
+import { disks, existingFile, filesToPlace, saveTarget, type ExtraDisk, type FileToPlace } from './files'
+import { imageRef, type ImageRef } from './images'
 import * as read from './readers'
 
 export { definitions, listInputs, outputs, type InputName, type OutputName, type RawInputs } from './definitions'
 export type { DiskFormat, PortForward } from './readers'
 
-/** Images that are known by name. */
-export const builtInImages = ['mini-arm64'] as const
+export { architectureOf, builtInImages, debianSuites, type ImageRef } from './images'
+export type { ExtraDisk, FileToPlace } from './files'
 
-export type ImageRef =
-  | { readonly kind: 'built-in'; readonly name: (typeof builtInImages)[number] }
-  | { readonly kind: 'url'; readonly url: string }
-  | { readonly kind: 'file'; readonly path: string }
+/** The list of images that Raspberry Pi's own imager reads. */
+export const officialCatalogue = 'https://downloads.raspberrypi.com/os_list_imagingutility_v4.json'
 
 export type SyncMode = 'both' | 'in' | 'out' | 'none'
+
+/** Which QEMU to use; a path names the program itself. */
+export type QemuChoice =
+  { readonly kind: 'auto' | 'host' | 'private' } | { readonly kind: 'path'; readonly path: string }
 
 /** Everything the user asked for, checked. Times in ms, paths absolute. */
 export interface Inputs {
   readonly image: ImageRef
   readonly imageSha256: string | undefined
+  readonly catalogUrl: string
   readonly board: BoardName | undefined
+  readonly cpu: string | undefined
   readonly memoryMiB: number | undefined
   readonly cpus: number | undefined
+  readonly clock: 'host' | 'icount' | undefined
+  readonly firmware: 'uefi' | undefined
+  readonly qemu: QemuChoice
   readonly run: string | undefined
   readonly shell: string | undefined
   readonly user: string | undefined
@@ -39,8 +46,17 @@ export interface Inputs {
   readonly kernel: string | undefined
   readonly initrd: string | undefined
   readonly dtb: string | undefined
+  readonly overlays: readonly string[]
+  readonly disks: readonly ExtraDisk[]
+  readonly expect: RegExp | undefined
   readonly qemuArgs: readonly string[]
   readonly provision: 'auto' | 'none'
+  readonly password: string | undefined
+  readonly hostname: string | undefined
+  readonly firstBoot: 'skip' | 'run'
+  /** Bytes. */
+  readonly diskSize: number | undefined
+  readonly files: readonly FileToPlace[]
   readonly sshKey: string | undefined
   readonly cache: 'auto' | 'off' | 'read-only'
   readonly bootTimeout: number
@@ -79,11 +95,20 @@ export function parseInputs(raw: RawInputs, { env, workspace }: Surroundings): I
   const file = (text: string): string => existingFile(resolve(workspace, text.trim()))
 
   const inputs: Inputs = {
-    image: get('image', text => imageRef(text.trim(), workspace)) ?? { kind: 'built-in', name: 'mini-arm64' },
+    image: get('image', text => imageRef(text.trim(), workspace)) ?? {
+      kind: 'mini',
+      name: 'mini-arm64',
+      architecture: 'arm64'
+    },
     imageSha256: get('image-sha256', text => read.sha256(text.trim())),
+    catalogUrl: get('catalog-url', text => read.webAddress(text.trim())) ?? officialCatalogue,
     board: get('board', text => read.oneOf(...boardNames)(text.trim())),
+    cpu: get('cpu', text => read.cpuModel(text.trim())),
     memoryMiB: get('memory', text => read.memory(text.trim())),
     cpus: get('cpus', text => read.count(1, 8)(text.trim())),
+    clock: get('clock', text => read.oneOf('host', 'icount')(text.trim())),
+    firmware: get('firmware', text => read.oneOf('uefi')(text.trim())),
+    qemu: get('qemu', text => qemuChoice(text.trim(), workspace)) ?? { kind: 'auto' },
     run: get('run', text => text),
     shell: get('shell', trimmed),
     user: get('user', text => read.userName(text.trim())),
@@ -96,8 +121,16 @@ export function parseInputs(raw: RawInputs, { env, workspace }: Surroundings): I
     kernel: get('kernel', file),
     initrd: get('initrd', file),
     dtb: get('dtb', file),
+    overlays: get('overlays', read.lines) ?? [],
+    disks: get('disks', disks(workspace)) ?? [],
+    expect: get('expect', text => read.pattern(text.trim())),
     qemuArgs: get('qemu-args', read.words) ?? [],
     provision: get('provision', text => read.oneOf('auto', 'none')(text.trim())) ?? 'auto',
+    password: get('password', read.password),
+    hostname: get('hostname', text => read.hostName(text.trim())),
+    firstBoot: get('first-boot', text => read.oneOf('skip', 'run')(text.trim())) ?? 'skip',
+    diskSize: get('disk-size', text => read.diskSize(text.trim())),
+    files: get('files', filesToPlace(workspace)) ?? [],
     sshKey: get('ssh-key', file),
     cache: get('cache', text => read.oneOf('auto', 'off', 'read-only')(text.trim())) ?? 'auto',
     bootTimeout: get('boot-timeout', text => read.duration(text.trim())) ?? 600_000,
@@ -115,89 +148,8 @@ export function parseInputs(raw: RawInputs, { env, workspace }: Surroundings): I
   return inputs
 }
 
-function imageRef(text: string, base: string): ImageRef {
-  if (/^https?:\/\//i.test(text)) {
-    if (!URL.canParse(text)) throw new read.Fault(`is no valid URL: ${text}`)
-    return { kind: 'url', url: text }
-  }
-  const name = builtInImages.find(known => known === text)
-  if (name !== undefined) return { kind: 'built-in', name }
-  const path = resolve(base, text)
-  if (!existsSync(path)) {
-    throw new read.Fault(
-      `is “${text}”, which is neither a file (${path} does not exist) nor a URL nor a built-in name; valid names: ${builtInImages.join(', ')}`
-    )
-  }
-  return { kind: 'file', path: existingFile(path) }
-}
-
-function existingFile(path: string): string {
-  const stat = statSync(path, { throwIfNoEntry: false })
-  if (stat === undefined) throw new read.Fault(`names ${path}, which does not exist`)
-  if (!stat.isFile()) throw new read.Fault(`names ${path}, which is not a file`)
-  if (stat.size === 0) throw new read.Fault(`names ${path}, which is empty`)
-  return path
-}
-
-function saveTarget(text: string, base: string): { path: string; format: read.DiskFormat } {
-  const target = read.imageTarget(isAbsolute(text) ? text : resolve(base, text))
-  if (!existsSync(dirname(target.path)))
-    throw new read.Fault(`names a folder that does not exist: ${dirname(target.path)}`)
-  return target
-}
-
-function isSameFile(a: string, b: string): boolean {
-  return existsSync(b) && realpathSync(a) === realpathSync(b)
-}
-
-/** Faults that concern two inputs, or an input and the machine. */
-function conflicts(inputs: Inputs, env: Readonly<NodeJS.ProcessEnv>): readonly string[] {
-  const { board: name, image, saveImage, workspace } = inputs
-  // Without `board` the first board is taken, which is a Pi.
-  const board: Board = boards[name ?? 'raspi3b']
-  const rows: readonly (readonly [wrong: boolean, fault: string])[] = [
-    [
-      inputs.memoryMiB !== undefined && !board.sizable,
-      `input \`memory\` does not go with board \`${board.name}\`, which has ${board.memoryMiB} MiB; valid with \`board: virt\` only`
-    ],
-    [
-      inputs.cpus !== undefined && !board.sizable,
-      `input \`cpus\` does not go with board \`${board.name}\`, which has ${board.cpus}; valid with \`board: virt\` only`
-    ],
-    [
-      inputs.dtb !== undefined && board.deviceTrees.length === 0,
-      `input \`dtb\` does not go with board \`${board.name}\`: QEMU makes its device tree`
-    ],
-    [
-      inputs.provision === 'none' && inputs.sshKey === undefined,
-      'input `provision` is “none”, so the image does not get the key of this run; give `ssh-key`, a private key that it already accepts'
-    ],
-    [
-      inputs.provision === 'auto' && inputs.sshKey !== undefined,
-      'input `ssh-key` goes with `provision: none` only; otherwise a key is made for each run'
-    ],
-    [
-      saveImage !== undefined && inputs.keepRunning,
-      'inputs `save-image` and `keep-running` do not go together: the disk is saved once the Pi is switched off'
-    ],
-    [
-      saveImage !== undefined && image.kind === 'file' && isSameFile(image.path, saveImage.path),
-      `inputs \`image\` and \`save-image\` name the same file, ${image.kind === 'file' ? image.path : ''}; the image is never written`
-    ],
-    [
-      inputs.sync !== 'none' && ['/', homedir()].includes(resolve(workspace)),
-      `input \`sync\` is “${inputs.sync}”, but the workspace is ${workspace}; change to a project's folder, or use \`sync: none\``
-    ],
-    [
-      inputs.sync !== 'none' &&
-        resolve(workspace) !== homedir() &&
-        homeFolders(env).root.startsWith(`${resolve(workspace)}/`),
-      `input \`sync\` is “${inputs.sync}”, but PI_QEMU_HOME (${homeFolders(env).root}) lies in the workspace, and would be sent with it; set it to a folder outside`
-    ],
-    [
-      image.kind === 'built-in' && inputs.imageSha256 !== undefined,
-      'input `image-sha256` does not go with a built-in image, which is made here from signed packages'
-    ]
-  ]
-  return rows.filter(([wrong]) => wrong).map(([, fault]) => fault)
+function qemuChoice(text: string, base: string): QemuChoice {
+  if (/^(auto|host|private)$/.test(text)) return { kind: text as 'auto' | 'host' | 'private' }
+  if (!text.includes('/')) throw new read.Fault(`is “${text}”; valid: auto, host, private, or the path of a program`)
+  return { kind: 'path', path: existingFile(resolve(base, text)) }
 }

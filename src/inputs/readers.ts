@@ -47,6 +47,47 @@ export function memory(text: string): number {
   return value
 }
 
+/** A disk's size in bytes: `8G`, `512M`; MiB without a suffix. */
+export function diskSize(text: string): number {
+  const match = /^(\d+)(?:([MGT])(?:i?B)?)?$/i.exec(text)
+  const value = Number(match?.[1]) * 1024 ** { M: 2, G: 3, T: 4 }[(match?.[2] ?? 'M').toUpperCase() as 'M' | 'G' | 'T']
+  if (!(value >= 64 * 1024 ** 2 && value <= 2 * 1024 ** 4))
+    throw new Fault(`is ${quoted(text)}; valid: a size from 64M to 2T, such as 8G`)
+  return value
+}
+
+/** The name of a CPU model, with QEMU's properties behind it. */
+export function cpuModel(text: string): string {
+  if (!/^[a-z0-9][\w.-]*(,[a-z0-9-]+=[\w.-]+)*$/i.test(text))
+    throw new Fault(`is ${quoted(text)}; valid: a CPU model of QEMU's, such as cortex-a72 or max`)
+  return text
+}
+
+export function hostName(text: string): string {
+  if (!/^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(text))
+    throw new Fault(`is ${quoted(text)}; valid: up to 63 letters, digits and dashes`)
+  return text
+}
+
+/** Never repeated in a message. */
+export function password(text: string): string {
+  if (/[\r\n\0]/.test(text) || text.length > 256) throw new Fault('has a line break, or is longer than 256 letters')
+  return text
+}
+
+export function pattern(text: string): RegExp {
+  try {
+    return new RegExp(text)
+  } catch (error) {
+    throw new Fault(`is no valid regular expression: ${(error as Error).message}`)
+  }
+}
+
+export function webAddress(text: string): string {
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) throw new Fault(`is ${quoted(text)}; valid: an http(s) URL`)
+  return text
+}
+
 export function sha256(text: string): string {
   const hex = text.toLowerCase().replace(/^sha256:/, '')
   if (!/^[0-9a-f]{64}$/.test(hex)) throw new Fault(`is ${quoted(text)}; valid: 64 hexadecimal digits`)

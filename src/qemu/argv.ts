@@ -1,10 +1,11 @@
 import { join } from 'node:path'
 import type { Board } from '../boards'
-import type { PortForward } from '../inputs'
+import type { ExtraDisk, PortForward } from '../inputs'
 
 /** Names of the files that QEMU reads and writes in the run's folder, which is its working directory. */
 export const runFiles = {
   disk: 'disk.qcow2',
+  deviceTree: 'board.dtb',
   qmp: 'qmp.sock'
 } as const
 
@@ -24,14 +25,23 @@ export interface Volume {
 /** Everything that QEMU's command line depends on. */
 export interface Machine {
   readonly board: Board
+  /** `-cpu`, where the machine leaves the choice. */
+  readonly cpu: string | undefined
+  /** What follows the machine's name in `-machine`. */
+  readonly machineOptions: string | undefined
   readonly memoryMiB: number
   readonly cpus: number
-  /** Files, absolute. */
-  readonly kernel: string
+  readonly clock: 'host' | 'icount'
+  /** Whether there is a disk to boot from. */
+  readonly hasDisk: boolean
+  /** Files, absolute; a kernel unless there is firmware. */
+  readonly kernel: string | undefined
   readonly initrd: string | undefined
   readonly dtb: string | undefined
   readonly kernelArguments: readonly string[]
   readonly volumes: readonly Volume[]
+  /** The user's further disks. */
+  readonly disks: readonly ExtraDisk[]
   readonly forwards: readonly PortForward[]
   readonly extra: readonly string[]
   /** Folder for {@link logFiles}, absolute. */
@@ -50,19 +60,22 @@ export function qemuArguments(machine: Machine): readonly string[] {
   const uarts = Array.from({ length: board.uarts }, (_, uart) => uart)
   return [
     ...['-name', 'pi-qemu', '-nodefaults', '-no-user-config', '-display', 'none'],
-    ...['-machine', board.machine],
-    ...(board.cpu === undefined ? [] : ['-cpu', board.cpu]),
+    ...['-machine', [board.machine, machine.machineOptions].filter(Boolean).join(',')],
+    ...(machine.cpu === undefined ? [] : ['-cpu', machine.cpu]),
     ...(board.sizable ? ['-smp', String(machine.cpus), '-m', String(machine.memoryMiB)] : []),
-    ...['-accel', 'tcg,thread=multi'],
-    ...['-kernel', machine.kernel],
+    ...time(machine.clock),
+    ...(machine.kernel === undefined ? [] : ['-kernel', machine.kernel]),
     ...(machine.initrd === undefined ? [] : ['-initrd', machine.initrd]),
     ...(machine.dtb === undefined ? [] : ['-dtb', machine.dtb]),
-    ...['-append', machine.kernelArguments.join(' ')],
-    ...disk(board),
+    ...(machine.kernel === undefined ? [] : ['-append', machine.kernelArguments.join(' ')]),
+    ...(machine.hasDisk ? disk(board) : []),
     ...machine.volumes.flatMap(volume => attach(board, volume)),
+    ...machine.disks.flatMap((extra, index) => attachExtra(board, extra, index)),
     ...['-netdev', `user,id=net0,${forwards(machine.forwards)}`],
-    ...['-device', `${board.network},netdev=net0`],
-    ...(board.disk === 'virtio' ? ['-device', 'virtio-rng-pci'] : []),
+    ...(board.network === onBoardNic
+      ? ['-net', `nic,model=${onBoardNic},netdev=net0`]
+      : ['-device', `${board.network},netdev=net0`]),
+    ...(board.needsGenericKernel ? ['-device', 'virtio-rng-pci'] : []),
     ...uarts.flatMap(uart => [
       '-chardev',
       `file,id=uart${uart},path=${value(join(machine.logs, logFiles.serial(uart)))}`,
@@ -74,6 +87,19 @@ export function qemuArguments(machine: Machine): readonly string[] {
   ]
 }
 
+/** Versatile/PB's own: part of the machine, so it is no `-device`. */
+const onBoardNic = 'smc91c111'
+
+/**
+ * With `icount` the guest's time follows the instructions: 16 ns for each, and no sleeping when it is idle. It takes
+ * one thread for all CPUs.
+ */
+function time(clock: Machine['clock']): readonly string[] {
+  return clock === 'icount'
+    ? ['-accel', 'tcg,thread=single', '-icount', 'shift=4,sleep=off']
+    : ['-accel', 'tcg,thread=multi']
+}
+
 // The disk lives as long as the run: nothing in it is worth waiting for the host's disk.
 const throwaway = 'cache=unsafe'
 
@@ -81,17 +107,19 @@ function disk(board: Board): readonly string[] {
   const drive = `format=qcow2,file=${runFiles.disk},${throwaway}`
   return board.disk === 'sd'
     ? ['-drive', `if=sd,${drive}`]
-    : ['-drive', `if=none,id=disk,${drive}`, '-device', 'virtio-blk-pci,drive=disk']
+    : ['-drive', `if=none,id=disk,${drive}`, '-device', `${board.storage},drive=disk`]
 }
 
 function attach(board: Board, { name, file }: Volume): readonly string[] {
-  const device = board.volumes === 'usb' ? 'usb-storage' : 'virtio-blk-pci'
-  return [
-    '-drive',
-    `if=none,id=${name},format=raw,file=${value(file)},${throwaway}`,
-    '-device',
-    `${device},drive=${name}`
-  ]
+  const drive = `if=none,id=${name},format=raw,file=${value(file)},${throwaway}`
+  return ['-drive', drive, '-device', `${board.storage},drive=${name}`]
+}
+
+/** The user's own: its serial number tells it apart in the guest, and what is written to it is kept. */
+function attachExtra(board: Board, { path, format }: ExtraDisk, index: number): readonly string[] {
+  const id = `extra${index}`
+  const drive = `if=none,id=${id},format=${format},file=${value(path)}`
+  return ['-drive', drive, '-device', `${board.storage},drive=${id},serial=${id}`]
 }
 
 function forwards(ports: readonly PortForward[]): string {

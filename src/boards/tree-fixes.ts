@@ -1,0 +1,46 @@
+import type { TreeFix, TreeNaming } from './types'
+
+const off = { status: 'disabled' } as const
+
+/** Display blocks that QEMU does not have, and whose drivers wait for it or fault. */
+const display: TreeFix = {
+  node: /^(hdmi|hvs|pixelvalve|dsi|vec|txp|v3d|gpu)@/,
+  set: off,
+  why: 'no display hardware'
+}
+
+/** Changes to device trees by chip and naming, found by booting; the nodes that a tree lacks are passed over. */
+export const treeFixes = {
+  bcm2835: [
+    { node: '/soc/watchdog@7e100000', set: off, why: 'its power domains panic the kernel before there is a console' },
+    display
+  ],
+  bcm2711: {
+    raspberrypi: [
+      {
+        node: '/soc/usb@7e980000',
+        set: { status: 'okay', dr_mode: 'host' },
+        why: 'the firmware switches it on; the network hangs on it'
+      }
+    ],
+    mainline: [
+      { node: '/soc/interrupt-controller@7ef00100', set: off, why: 'its driver panics' },
+      { node: /^i2c@7ef0[49]500$/, set: off, why: 'its driver panics' },
+      { ...display, node: /^(hdmi|hvs|pixelvalve|dsi|vec|txp|v3d|gpu|pwm|avs-monitor)@|^clock@7ef00000$/ },
+      { node: '/soc/serial@7e215040', set: off, why: 'writing to the mini UART ends in an interrupt storm' },
+      { node: '/soc/serial@7e201000/bluetooth', set: off, why: 'no Bluetooth' },
+      {
+        node: '/soc/usb@7e980000',
+        set: { status: 'okay', dr_mode: 'host' },
+        why: 'the network hangs on it'
+      },
+      {
+        node: '/soc/mmc@7e300000',
+        set: { 'broken-cd': true },
+        unset: ['mmc-pwrseq', 'non-removable'],
+        childless: true,
+        why: 'QEMU has the SD card where the Wi-Fi chip would be'
+      }
+    ]
+  }
+} as const satisfies { bcm2835: readonly TreeFix[]; bcm2711: Readonly<Record<TreeNaming, readonly TreeFix[]>> }

@@ -1,0 +1,103 @@
+import { existsSync, realpathSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { resolve } from 'node:path'
+import { homeFolders } from '../host/paths'
+import { boardNames, boards, boardsFor, defaultBoard, type Board } from '../boards'
+import { architectureOf } from './images'
+import type { Inputs } from './index'
+
+const isSameFile = (a: string, b: string): boolean => existsSync(b) && realpathSync(a) === realpathSync(b)
+
+/** Faults that concern two inputs, or an input and the machine; all that can be known before any work. */
+export function conflicts(inputs: Inputs, env: Readonly<NodeJS.ProcessEnv>): readonly string[] {
+  const { board: name, image, saveImage, workspace } = inputs
+  const architecture = architectureOf(image)
+  // Without `board` a Pi is taken, whichever it is.
+  const board: Board = boards[name ?? (architecture && defaultBoard(architecture)) ?? boardNames[0]]
+  const variant = architecture && board.architectures[architecture]
+  const sizable = Object.values(boards).flatMap(row => (row.sizable ? [`\`board: ${row.name}\``] : []))
+  const only = (input: string, has: string | number): string =>
+    `input \`${input}\` does not go with board \`${board.name}\`, which has ${has}; valid with ${sizable.join(', ')} only`
+  const bare = image.kind === 'none'
+  const rows: readonly (readonly [wrong: boolean, fault: string])[] = [
+    [
+      architecture !== undefined && variant === undefined,
+      `board \`${board.name}\` does not run ${architecture ?? ''} systems, which the image is; boards that do: ${architecture === undefined ? '' : boardsFor(architecture).join(', ')}`
+    ],
+    [inputs.memoryMiB !== undefined && !board.sizable, only('memory', `${board.memoryMiB} MiB`)],
+    [inputs.cpus !== undefined && !board.sizable, only('cpus', board.cpus)],
+    [inputs.cpu !== undefined && !board.sizable, only('cpu', board.soc)],
+    [
+      inputs.firmware !== undefined && board.name !== 'virt',
+      `input \`firmware\` does not go with board \`${board.name}\`, whose boot firmware QEMU does not emulate; valid with \`board: virt\` only`
+    ],
+    [
+      inputs.firmware !== undefined && inputs.kernel !== undefined,
+      'inputs `firmware` and `kernel` do not go together: with UEFI the image starts its own kernel'
+    ],
+    [
+      inputs.dtb !== undefined && !board.needsDeviceTree,
+      `input \`dtb\` does not go with board \`${board.name}\`: QEMU makes its device tree`
+    ],
+    [
+      inputs.overlays.length > 0 && !board.needsDeviceTree,
+      `input \`overlays\` does not go with board \`${board.name}\`: QEMU makes its device tree`
+    ],
+    [bare && inputs.kernel === undefined, 'input `image` is “none”; then `kernel` is needed'],
+    [bare && name === undefined, 'input `image` is “none”; then `board` is needed'],
+    [
+      bare && (inputs.run !== undefined || inputs.keepRunning || saveImage !== undefined),
+      'inputs `run`, `keep-running` and `save-image` need an image; with `image: none` the result is the serial output (see `expect`)'
+    ],
+    [!bare && inputs.expect !== undefined, 'input `expect` goes with `image: none` only; a script has its exit status'],
+    [
+      board.kernelFromUser && inputs.kernel === undefined,
+      `board \`${board.name}\` needs \`kernel\`: no image brings one for it`
+    ],
+    [
+      inputs.provision === 'none' && inputs.sshKey === undefined && !bare,
+      'input `provision` is “none”, so the image does not get the key of this run; give `ssh-key`, a private key that it already accepts'
+    ],
+    [
+      inputs.provision === 'auto' && inputs.sshKey !== undefined,
+      'input `ssh-key` goes with `provision: none` only; otherwise a key is made for each run'
+    ],
+    ...(
+      [
+        ['password', inputs.password !== undefined],
+        ['hostname', inputs.hostname !== undefined],
+        ['files', inputs.files.length > 0]
+      ] as const
+    ).map(
+      ([input, given]) =>
+        [
+          given && (inputs.provision === 'none' || bare),
+          `input \`${input}\` changes the image, which ${bare ? 'there is none of' : '`provision: none` forbids'}`
+        ] as const
+    ),
+    [
+      saveImage !== undefined && inputs.keepRunning,
+      'inputs `save-image` and `keep-running` do not go together: the disk is saved once the Pi is switched off'
+    ],
+    [
+      saveImage !== undefined && image.kind === 'file' && isSameFile(image.path, saveImage.path),
+      `inputs \`image\` and \`save-image\` name the same file, ${image.kind === 'file' ? image.path : ''}; the image is never written`
+    ],
+    [
+      inputs.sync !== 'none' && !bare && ['/', homedir()].includes(resolve(workspace)),
+      `input \`sync\` is “${inputs.sync}”, but the workspace is ${workspace}; change to a project's folder, or use \`sync: none\``
+    ],
+    [
+      inputs.sync !== 'none' &&
+        !bare &&
+        resolve(workspace) !== homedir() &&
+        homeFolders(env).root.startsWith(`${resolve(workspace)}/`),
+      `input \`sync\` is “${inputs.sync}”, but PI_QEMU_HOME (${homeFolders(env).root}) lies in the workspace, and would be sent with it; set it to a folder outside`
+    ],
+    [
+      image.kind !== 'file' && image.kind !== 'url' && inputs.imageSha256 !== undefined,
+      'input `image-sha256` goes with a file or a URL; an image with a name is verified by itself'
+    ]
+  ]
+  return rows.filter(([wrong]) => wrong).map(([, fault]) => fault)
+}

@@ -1,0 +1,71 @@
+import { copyFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+import type { TreeFix } from '../boards'
+import { tool, tryTool } from '../host/exec'
+import { HostFailure } from '../report/errors'
+
+export interface TreeRequest {
+  /** Device tree blob; never written. */
+  readonly from: string
+  readonly to: string
+  readonly fixes: readonly TreeFix[]
+  /** Overlay files, applied in order, after the fixes. */
+  readonly overlays: readonly string[]
+}
+
+/**
+ * Makes a run's own device tree with fdtput and fdtoverlay. Returns one sentence per change, for the log.
+ * @throws HostFailure if an overlay does not fit
+ */
+export async function makeDeviceTree({ from, to, fixes, overlays }: TreeRequest): Promise<readonly string[]> {
+  await copyFile(from, to)
+  const notes: string[] = []
+  for (const fix of fixes) {
+    for (const node of await nodesOf(to, fix.node)) {
+      await applyFix(to, node, fix)
+      notes.push(`Device tree: ${node} ${changesOf(fix)} (${fix.why})`)
+    }
+  }
+  if (overlays.length > 0) {
+    const args = ['-i', to, '-o', to, ...overlays]
+    const { code, stdout, stderr } = await tryTool('fdtoverlay', args)
+    if (code !== 0) {
+      throw new HostFailure({
+        symptom: `the overlays ${overlays.map(file => basename(file)).join(', ')} cannot be applied to ${basename(from)}: ${(stderr || stdout).trim()}`,
+        cause:
+          'an overlay is for another board, or the device tree was built without symbols (dtc -@), as mainline ones often are',
+        remedy: "use Raspberry Pi's device trees, or give one with the change in it as `dtb`"
+      })
+    }
+    notes.push(`Device tree: with ${overlays.map(file => basename(file)).join(', ')}`)
+  }
+  return notes
+}
+
+async function nodesOf(tree: string, node: string | RegExp): Promise<readonly string[]> {
+  if (typeof node === 'string') return (await tryTool('fdtget', ['-p', tree, node])).code === 0 ? [node] : []
+  const { code, stdout } = await tryTool('fdtget', ['-l', tree, '/soc'])
+  if (code !== 0) return []
+  return stdout
+    .split('\n')
+    .filter(name => name !== '' && node.test(name))
+    .map(name => `/soc/${name}`)
+}
+
+async function applyFix(tree: string, node: string, { set = {}, unset = [], childless }: TreeFix): Promise<void> {
+  for (const [property, value] of Object.entries(set))
+    await tool('fdtput', ['-t', 's', tree, node, property, ...(value === true ? [] : [value])])
+  const present = (await tool('fdtget', ['-p', tree, node])).split('\n')
+  for (const property of unset) if (present.includes(property)) await tool('fdtput', ['-d', tree, node, property])
+  if (childless !== true) return
+  for (const child of (await tool('fdtget', ['-l', tree, node])).split('\n').filter(name => name !== ''))
+    await tool('fdtput', ['-r', tree, `${node}/${child}`])
+}
+
+function changesOf({ set = {}, unset = [], childless }: TreeFix): string {
+  return [
+    ...Object.entries(set).map(([property, value]) => (value === true ? `+${property}` : `${property}=${value}`)),
+    ...unset.map(property => `-${property}`),
+    ...(childless === true ? ['without its nodes'] : [])
+  ].join(' ')
+}
