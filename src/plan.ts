@@ -110,7 +110,7 @@ export function planMachine({ inputs, image, board, volumes, logs, clock }: Mach
     clock: inputs.clock ?? board.clock,
     hasDisk: image !== undefined,
     kernel,
-    dtb: tree && runFiles.deviceTree,
+    dtb: tree === undefined ? undefined : runFiles.deviceTree,
     // An initramfs belongs to its kernel: a kernel from elsewhere does not get the image's.
     initrd:
       inputs.initrd ??
@@ -134,7 +134,10 @@ export function planMachine({ inputs, image, board, volumes, logs, clock }: Mach
   return {
     machine,
     // A user's own tree is taken as it is, but for the overlays asked for.
-    deviceTree: tree && { from: tree, fixes: inputs.dtb === undefined ? board.treeFixes[naming] : [], overlays }
+    deviceTree:
+      tree === undefined
+        ? undefined
+        : { from: tree, fixes: inputs.dtb === undefined ? board.treeFixes[naming] : [], overlays }
   }
 }
 

@@ -206,7 +206,7 @@ describe('an image that cannot be used is one clear error, before any boot', () 
       name: 'unknown board',
       inputs: () => Promise.resolve({ board: 'raspi9' }),
       outcome: 'bad-input',
-      message: /input `board` is “raspi9”; valid: raspi3b, virt/
+      message: /input `board` is “raspi9”; valid: raspi3b, .*, virt, versatilepb/
     },
     {
       name: 'memory on raspi3b',

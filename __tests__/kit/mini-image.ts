@@ -14,6 +14,6 @@ export async function miniImage(): Promise<string> {
     )
     const workDir = `${unfinished}.d`
     await mkdir(workDir)
-    await buildMini(unfinished, workDir).finally(() => rm(workDir, { recursive: true, force: true }))
+    await buildMini('arm64', unfinished, workDir).finally(() => rm(workDir, { recursive: true, force: true }))
   })
 }

@@ -1,6 +1,6 @@
 import { boards } from '../../src/boards'
 import { parseInputs, type ImageRef, type Inputs } from '../../src/inputs'
-import { describePlan, planMachine, toolsFor } from '../../src/plan'
+import { boardFor, describePlan, planMachine, toolsFor, type MachinePlan } from '../../src/plan'
 import { qemuArguments, type Machine } from '../../src/qemu'
 import { BadInput } from '../../src/report/errors'
 import { defaultInputs, preparedImage } from './samples'
@@ -10,18 +10,19 @@ interface Change {
   readonly image?: Parameters<typeof preparedImage>[0]
 }
 
-const plan = ({ inputs = {}, image = {} }: Change = {}): Machine =>
-  planMachine({
-    inputs: { ...defaultInputs, ...inputs },
-    image: preparedImage(image),
-    volumes: [],
-    logs: '/logs',
-    clock: 1_700_000_000_123
-  })
+const whole = ({ inputs: asked = {}, image: is = {} }: Change = {}): MachinePlan => {
+  const inputs = { ...defaultInputs, ...asked }
+  const image = preparedImage(is)
+  const board = boardFor(inputs, image)
+  return planMachine({ inputs, image, board, volumes: [], logs: '/logs', clock: 1_700_000_000_123 })
+}
+const plan = (change: Change = {}): Machine => whole(change).machine
+const treeOf = (change: Change = {}): string | undefined => whole(change).deviceTree?.from
 
 const genericKernel = {
   bootFiles: {
     names: ['kernel8.img', 'initramfs8', 'bcm2837-rpi-3-b.dtb'],
+    overlays: [],
     kernelReleases: { 'kernel8.img': '6.1.0-28-arm64' }
   }
 }
@@ -36,7 +37,8 @@ describe('the programs that a run needs', () => {
     'mke2fs',
     'debugfs',
     'e2fsck',
-    'ssh-keygen'
+    'ssh-keygen',
+    'fdtput'
   ]
   const file = (path: string): ImageRef => ({ kind: 'file', path })
   const url = (address: string): ImageRef => ({ kind: 'url', url: address })
@@ -44,7 +46,7 @@ describe('the programs that a run needs', () => {
   test.each<[string, ImageRef, readonly string[]]>([
     [
       'the built-in image is built here',
-      { kind: 'built-in', name: 'mini-arm64' },
+      { kind: 'mini', name: 'mini-arm64', architecture: 'arm64' },
       ['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod']
     ],
     ['a raw image needs no unpacker', file('/x/pi.IMG'), []],
@@ -69,11 +71,12 @@ describe('the programs that a run needs', () => {
 describe('the machine for an image', () => {
   test("has the image's own kernel, initramfs and device tree on the default board", () => {
     const { board, kernel, initrd, dtb, memoryMiB, cpus, logs } = plan()
+    expect(treeOf()).toBe('/cache/images/0123/boot/bcm2710-rpi-3-b.dtb')
     expect({ board: board.name, kernel, initrd, dtb, memoryMiB, cpus, logs }).toEqual({
       board: 'raspi3b',
       kernel: '/cache/images/0123/boot/kernel8.img',
       initrd: '/cache/images/0123/boot/initramfs8',
-      dtb: '/cache/images/0123/boot/bcm2710-rpi-3-b.dtb',
+      dtb: 'board.dtb',
       memoryMiB: 1024,
       cpus: 4,
       logs: '/logs'
@@ -81,7 +84,7 @@ describe('the machine for an image', () => {
   })
 
   test('boots without an initramfs where the image has none', () => {
-    const bootFiles = { names: ['kernel8.img', 'bcm2710-rpi-3-b.dtb'], kernelReleases: {} }
+    const bootFiles = { names: ['kernel8.img', 'bcm2710-rpi-3-b.dtb'], overlays: [], kernelReleases: {} }
     expect(plan({ image: { bootFiles } }).initrd).toBeUndefined()
   })
 
@@ -95,12 +98,48 @@ describe('the machine for an image', () => {
   })
 
   test('has the device tree that was asked for', () => {
-    expect(plan({ inputs: { dtb: '/my/bcm2710-rpi-3-b-plus.dtb' } }).dtb).toBe('/my/bcm2710-rpi-3-b-plus.dtb')
+    expect(treeOf({ inputs: { dtb: '/my/bcm2710-rpi-3-b-plus.dtb' } })).toBe('/my/bcm2710-rpi-3-b-plus.dtb')
+  })
+
+  test('has the CPU, and the time, of its board unless asked otherwise', () => {
+    expect(plan({ inputs: { board: 'virt' }, image: genericKernel })).toMatchObject({
+      cpu: 'cortex-a72',
+      clock: 'host'
+    })
+    expect(plan({ inputs: { board: 'virt', cpu: 'max', clock: 'icount' }, image: genericKernel })).toMatchObject({
+      ...{ cpu: 'max', clock: 'icount' }
+    })
+    const files = { names: ['kernel7.img', 'bcm2836-rpi-2-b.dtb'], overlays: [], kernelReleases: {} }
+    expect(plan({ image: { architecture: 'armhf', bootFiles: files } })).toMatchObject({
+      ...{ board: boards.raspi2b, cpu: undefined, clock: 'icount' }
+    })
+    const on32 = plan({ inputs: { board: 'virt' }, image: { architecture: 'armhf', bootFiles: files } })
+    expect(on32).toMatchObject({ cpu: 'cortex-a15', machineOptions: 'highmem=off' })
+  })
+
+  test("a device tree gets the board's fixes, unless it is the user's own", () => {
+    const fixes = (change: Change): number => whole(change).deviceTree?.fixes.length ?? -1
+    const files = { names: ['kernel8.img', 'bcm2711-rpi-4-b.dtb'], overlays: [], kernelReleases: {} }
+    expect(fixes({ inputs: { board: 'raspi4b' }, image: { bootFiles: files } })).toBeGreaterThan(0)
+    expect(fixes({ inputs: { board: 'raspi4b', dtb: '/d' }, image: { bootFiles: files } })).toBe(0)
+  })
+
+  test('overlays are names of the image or files', () => {
+    const overlays = (...names: string[]): readonly string[] | undefined =>
+      whole({ inputs: { overlays: names } }).deviceTree?.overlays
+    expect(overlays('disable-bt')).toEqual(['/cache/images/0123/boot/overlays/disable-bt.dtbo'])
+    expect(() => overlays('disable-wifi')).toThrow(
+      /^input `overlays` names “disable-wifi”, which the image does not have; valid: disable-bt, miniuart-bt$/
+    )
+    expect(() => overlays('mine.dtbo')).toThrow(
+      /^input `overlays` names \/work\/project\/mine\.dtbo, which does not exist$/
+    )
   })
 
   test('has the size that was asked for, on virt', () => {
     const machine = plan({ inputs: { board: 'virt', memoryMiB: 4096, cpus: 3 }, image: genericKernel })
     expect(machine).toMatchObject({ board: boards.virt, memoryMiB: 4096, cpus: 3, dtb: undefined })
+    expect(treeOf({ inputs: { board: 'virt' }, image: genericKernel })).toBeUndefined()
   })
 
   test('has an interrupt controller for as many CPUs as may be asked for', () => {
@@ -157,7 +196,7 @@ describe('kernel arguments', () => {
 
 describe('what does not go together', () => {
   const elsewhere = {
-    bootFiles: { names: ['kernel7.img', 'bcm2710-rpi-3-b.dtb'], kernelReleases: {} }
+    bootFiles: { names: ['kernel7.img', 'bcm2710-rpi-3-b.dtb'], overlays: [], kernelReleases: {} }
   }
   test.each<[string, Change, RegExp]>([
     [
@@ -169,29 +208,26 @@ describe('what does not go together', () => {
       'nor an older one',
       {
         inputs: { board: 'virt' },
-        image: { bootFiles: { names: ['kernel8.img'], kernelReleases: { 'kernel8.img': '5.10.103-v8+' } } }
+        image: {
+          bootFiles: { names: ['kernel8.img'], overlays: [], kernelReleases: { 'kernel8.img': '5.10.103-v8+' } }
+        }
       },
       /^board `virt` cannot boot the image's kernel 5\.10\.103-v8\+/
     ],
     [
       'an image without the kernel that the board boots',
-      { image: elsewhere },
-      /^board `raspi3b` needs one of kernel8\.img, which the image does not have; give `kernel`$/
+      { inputs: { board: 'raspi3b' }, image: { architecture: 'armhf', ...elsewhere } },
+      /^board `raspi3b` needs kernel8\.img, which the image does not have; boards that can: raspi2b, virt; or give `kernel`$/
     ],
     [
       'an image without a device tree of the board',
-      { image: { bootFiles: { names: ['kernel8.img', 'bcm2711-rpi-4-b.dtb'], kernelReleases: {} } } },
-      /^board `raspi3b` needs one of bcm2710-rpi-3-b\.dtb, .* which the image does not have; give `dtb`$/
+      { image: { bootFiles: { names: ['kernel8.img', 'bcm2711-rpi-4-b.dtb'], overlays: [], kernelReleases: {} } } },
+      /^board `raspi3b` needs a device tree \(the image has none of bcm2710-rpi-3-b\.dtb, .*\); give `dtb`$/
     ],
     [
-      'a board for another architecture, named',
-      { inputs: { board: 'virt' }, image: { architecture: 'armhf' } },
-      /^board `virt` does not run this image's armhf system; boards that can: none yet$/
-    ],
-    [
-      'a board for another architecture, not named',
-      { image: { architecture: 'armel' } },
-      /^no board runs this image's armel system; boards that can: none yet$/
+      'a board for another architecture',
+      { inputs: { board: 'raspi2b' } },
+      /^board `raspi2b` does not run this image's arm64 system; boards that can: raspi3b, raspi3ap, raspi4b, virt$/
     ]
   ])('%s', (_, change, message) => {
     expect(() => plan(change)).toThrow(BadInput)
@@ -205,9 +241,9 @@ describe('what does not go together', () => {
   test('a kernel and a device tree from elsewhere make up for what the image lacks', () => {
     const machine = plan({
       inputs: { kernel: '/k', dtb: '/d' },
-      image: { bootFiles: { names: [], kernelReleases: {} } }
+      image: { bootFiles: { names: [], overlays: [], kernelReleases: {} } }
     })
-    expect(machine).toMatchObject({ kernel: '/k', dtb: '/d', initrd: undefined })
+    expect(machine).toMatchObject({ kernel: '/k', dtb: 'board.dtb', initrd: undefined })
   })
 })
 

@@ -21,6 +21,7 @@ export function preparedImage(changes: Partial<PreparedImage> = {}): PreparedIma
     },
     bootFiles: {
       names: ['kernel8.img', 'initramfs8', 'bcm2710-rpi-3-b.dtb', 'bcm2710-rpi-3-b-plus.dtb', 'cmdline.txt'],
+      overlays: ['disable-bt', 'miniuart-bt'],
       kernelReleases: { 'kernel8.img': '6.6.31+rpt-rpi-v8' }
     },
     kernelArguments: ['fsck.mode=skip'],

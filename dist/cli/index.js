@@ -55403,119 +55403,275 @@ async function removeTree(path) {
     }
 }
 
-;// CONCATENATED MODULE: ./src/boards/index.ts
-const boardNames = ['raspi3b', 'virt'];
+;// CONCATENATED MODULE: ./src/boards/tree-fixes.ts
+const off = { status: 'disabled' };
+/** Display blocks that QEMU does not have, and whose drivers wait for it or fault. */
+const display = {
+    node: /^(hdmi|hvs|pixelvalve|dsi|vec|txp|v3d|gpu)@/,
+    set: off,
+    why: 'no display hardware'
+};
+/**
+ * On the boards that QEMU added later, an access to a register that it lacks is an abort. The kernel's first is to the
+ * power domains of this node; without it, the kernel cannot restart the board, either.
+ */
+const powerDomains = {
+    node: '/soc/watchdog@7e100000',
+    set: off,
+    why: 'its power domains panic the kernel'
+};
+/** Changes to device trees by chip and naming, found by booting; the nodes that a tree lacks are passed over. */
+const treeFixes = {
+    bcm283x: { raspberrypi: [powerDomains], mainline: [powerDomains, display] },
+    bcm2711: {
+        raspberrypi: [
+            {
+                node: '/soc/usb@7e980000',
+                set: { status: 'okay', dr_mode: 'host' },
+                why: 'the firmware switches it on; the network hangs on it'
+            }
+        ],
+        mainline: [
+            { node: '/soc/interrupt-controller@7ef00100', set: off, why: 'its driver panics' },
+            { node: /^i2c@7ef0[49]500$/, set: off, why: 'its driver panics' },
+            { ...display, node: /^(hdmi|hvs|pixelvalve|dsi|vec|txp|v3d|gpu|pwm|avs-monitor)@|^clock@7ef00000$/ },
+            { node: '/soc/serial@7e215040', set: off, why: 'writing to the mini UART ends in an interrupt storm' },
+            { node: '/soc/serial@7e201000/bluetooth', set: off, why: 'no Bluetooth' },
+            {
+                node: '/soc/usb@7e980000',
+                set: { status: 'okay', dr_mode: 'host' },
+                why: 'the network hangs on it'
+            },
+            {
+                node: '/soc/mmc@7e300000',
+                set: { 'broken-cd': true },
+                unset: ['mmc-pwrseq', 'non-removable'],
+                childless: true,
+                why: 'QEMU has the SD card where the Wi-Fi chip would be'
+            }
+        ]
+    }
+};
+
+;// CONCATENATED MODULE: ./src/boards/table.ts
+
+const kernel = (number, more = {}) => ({
+    kernels: [`kernel${number}.img`],
+    initramfs: [`initramfs${number}`],
+    ...more
+});
+/** What every emulated Pi shares. */
+const pi = {
+    sizable: false,
+    needsDeviceTree: true,
+    kernelFromUser: false,
+    treeFixes: { raspberrypi: [], mainline: [] },
+    disk: 'sd',
+    storage: 'usb-storage',
+    network: 'usb-net',
+    consoles: { raspberrypi: ['console=ttyAMA0,115200'], mainline: ['console=ttyAMA0,115200'] },
+    // Raspberry Pi's own USB driver uses features of the controller that QEMU lacks; other kernels ignore these.
+    kernelArguments: ['dwc_otg.lpm_enable=0', 'dwc_otg.fiq_fsm_enable=0'],
+    uarts: 2,
+    clock: 'host',
+    sinceQemu: [5, 2],
+    needsGenericKernel: false,
+    fidelity: "the image's own kernel and device tree on an emulated board; slower than the real one"
+};
+/**
+ * Boards with Bluetooth give it the PL011, and the console the mini UART (off unless counted), as the firmware has it;
+ * mainline's device trees number the UARTs the other way round.
+ */
+const bluetoothConsoles = {
+    raspberrypi: ['8250.nr_uarts=1', 'console=ttyAMA1,115200', 'console=ttyS0,115200'],
+    mainline: ['console=ttyAMA0,115200']
+};
+/** 32-bit systems on a 64-bit Pi run on its 64-bit kernel: QEMU's Pi 3 and 4 start no 32-bit ones. */
+const cortexA53 = { arm64: kernel('8'), armhf: kernel('8') };
+/** Raspberry Pi OS's armhf is built for ARMv6, and has a kernel for it; Debian's is not, and has none. */
+const arm1176 = { armel: kernel(''), armhf: kernel('') };
 /** One row per board; everything that differs between boards is in here. */
 const boards = {
     raspi3b: {
+        ...pi,
         name: 'raspi3b',
         title: 'Raspberry Pi 3 Model B (BCM2837, 4 x Cortex-A53, 1 GiB)',
+        soc: 'Cortex-A53',
         machine: 'raspi3b',
         cpus: 4,
         memoryMiB: 1024,
-        sizable: false,
-        architectures: ['arm64'],
-        kernels: ['kernel8.img'],
-        initramfs: ['initramfs8'],
+        architectures: cortexA53,
         deviceTrees: ['bcm2710-rpi-3-b.dtb', 'bcm2710-rpi-3-b-plus.dtb', 'bcm2837-rpi-3-b.dtb', 'bcm2837-rpi-3-b-plus.dtb'],
-        disk: 'sd',
-        volumes: 'usb',
-        network: 'usb-net',
-        consoles: {
-            // The PL011 belongs to Bluetooth there, the console to the mini UART (off unless counted), as the firmware has it.
-            raspberrypi: ['8250.nr_uarts=1', 'console=ttyAMA1,115200', 'console=ttyS0,115200'],
-            mainline: ['console=ttyAMA0,115200']
-        },
-        // Raspberry Pi's own USB driver uses features of the controller that QEMU lacks; other kernels ignore these.
-        kernelArguments: ['dwc_otg.lpm_enable=0', 'dwc_otg.fiq_fsm_enable=0'],
+        consoles: bluetoothConsoles,
+        earlycon: 'pl011,mmio32,0x3f201000'
+    },
+    raspi2b: {
+        ...pi,
+        name: 'raspi2b',
+        title: 'Raspberry Pi 2 Model B (BCM2836, 4 x Cortex-A7, 1 GiB)',
+        soc: 'Cortex-A7',
+        machine: 'raspi2b',
+        cpus: 4,
+        memoryMiB: 1024,
+        architectures: { armhf: kernel('7') },
+        deviceTrees: ['bcm2709-rpi-2-b.dtb', 'bcm2836-rpi-2-b.dtb'],
         earlycon: 'pl011,mmio32,0x3f201000',
-        uarts: 2,
-        // Called raspi3 before.
-        sinceQemu: [5, 2],
-        needsGenericKernel: false,
-        fidelity: "the image's own kernel and device tree on an emulated board; slower than the real one"
+        // On a slow host the 1 kHz interrupts of its USB outrun the emulation, and the guest stalls.
+        clock: 'icount'
+    },
+    raspi0: {
+        ...pi,
+        name: 'raspi0',
+        title: 'Raspberry Pi Zero (BCM2835, ARM1176, 512 MiB)',
+        soc: 'ARM1176',
+        machine: 'raspi0',
+        cpus: 1,
+        memoryMiB: 512,
+        architectures: arm1176,
+        deviceTrees: ['bcm2708-rpi-zero.dtb', 'bcm2835-rpi-zero.dtb'],
+        treeFixes: treeFixes.bcm283x,
+        earlycon: 'pl011,mmio32,0x20201000'
+    },
+    raspi1ap: {
+        ...pi,
+        name: 'raspi1ap',
+        title: 'Raspberry Pi 1 Model A+ (BCM2835, ARM1176, 512 MiB)',
+        soc: 'ARM1176',
+        machine: 'raspi1ap',
+        cpus: 1,
+        memoryMiB: 512,
+        architectures: arm1176,
+        deviceTrees: ['bcm2708-rpi-b-plus.dtb', 'bcm2835-rpi-a-plus.dtb', 'bcm2835-rpi-b-plus.dtb'],
+        treeFixes: treeFixes.bcm283x,
+        earlycon: 'pl011,mmio32,0x20201000'
+    },
+    raspi3ap: {
+        ...pi,
+        name: 'raspi3ap',
+        title: 'Raspberry Pi 3 Model A+ (BCM2837, 4 x Cortex-A53, 512 MiB)',
+        soc: 'Cortex-A53',
+        machine: 'raspi3ap',
+        cpus: 4,
+        memoryMiB: 512,
+        architectures: cortexA53,
+        deviceTrees: ['bcm2710-rpi-3-a-plus.dtb', 'bcm2837-rpi-3-a-plus.dtb', 'bcm2710-rpi-3-b.dtb'],
+        treeFixes: treeFixes.bcm283x,
+        consoles: bluetoothConsoles,
+        earlycon: 'pl011,mmio32,0x3f201000'
+    },
+    raspi4b: {
+        ...pi,
+        name: 'raspi4b',
+        title: 'Raspberry Pi 4 Model B (BCM2711, 4 x Cortex-A72, 2 GiB)',
+        soc: 'Cortex-A72',
+        machine: 'raspi4b',
+        cpus: 4,
+        memoryMiB: 2048,
+        architectures: cortexA53,
+        deviceTrees: ['bcm2711-rpi-4-b.dtb'],
+        treeFixes: treeFixes.bcm2711,
+        consoles: bluetoothConsoles,
+        earlycon: 'pl011,mmio32,0xfe201000',
+        sinceQemu: [9, 0],
+        fidelity: "the image's own kernel on an emulated board without PCIe, Gigabit Ethernet and USB 3; the network is on its USB 2 port"
     },
     virt: {
         name: 'virt',
         title: "QEMU's generic Arm machine with virtio devices",
+        soc: 'any CPU',
         machine: 'virt',
-        // A Pi 4's core. QEMU's default (max) is several times slower on programs built with pointer authentication.
-        cpu: 'cortex-a72',
         cpus: 2,
         memoryMiB: 1024,
         sizable: true,
-        architectures: ['arm64'],
-        kernels: ['kernel8.img'],
-        initramfs: ['initramfs8'],
+        architectures: {
+            // A Pi 4's core. QEMU's default (max) is several times slower on programs built with pointer authentication.
+            arm64: kernel('8', { cpu: 'cortex-a72' }),
+            // Debian's 32-bit kernel reaches nothing above 4 GiB, where the PCI host would be otherwise.
+            armhf: kernel('7', { cpu: 'cortex-a15', machineOptions: 'highmem=off' })
+        },
         deviceTrees: [],
-        disk: 'virtio',
-        volumes: 'virtio',
+        needsDeviceTree: false,
+        kernelFromUser: false,
+        treeFixes: { raspberrypi: [], mainline: [] },
+        disk: 'storage',
+        storage: 'virtio-blk-pci',
         network: 'virtio-net-pci,romfile=',
         consoles: { raspberrypi: ['console=ttyAMA0,115200'], mainline: ['console=ttyAMA0,115200'] },
         kernelArguments: [],
         earlycon: 'pl011,mmio32,0x09000000',
         uarts: 1,
+        clock: 'host',
         sinceQemu: [2, 6],
         needsGenericKernel: true,
         fidelity: 'not a Pi: no Raspberry Pi device tree, buses or peripherals; faster disk and network'
+    },
+    versatilepb: {
+        name: 'versatilepb',
+        title: 'Arm Versatile/PB with the ARM1176 of a Pi 1 (256 MiB)',
+        soc: 'ARM1176',
+        machine: 'versatilepb',
+        cpus: 1,
+        memoryMiB: 256,
+        sizable: false,
+        architectures: { armel: kernel('', { cpu: 'arm1176' }), armhf: kernel('', { cpu: 'arm1176' }) },
+        deviceTrees: [],
+        needsDeviceTree: true,
+        kernelFromUser: true,
+        treeFixes: { raspberrypi: [], mainline: [] },
+        disk: 'storage',
+        // Its PCI host has no room for what a modern virtio device maps.
+        storage: 'virtio-blk-pci,disable-modern=on,disable-legacy=off',
+        network: 'smc91c111',
+        consoles: { raspberrypi: ['console=ttyAMA0,115200'], mainline: ['console=ttyAMA0,115200'] },
+        kernelArguments: [],
+        earlycon: 'pl011,0x101f1000',
+        uarts: 1,
+        clock: 'host',
+        sinceQemu: [2, 6],
+        needsGenericKernel: false,
+        fidelity: "not a Pi: the classic stand-in for a Pi 1, with the user's kernel"
     }
 };
-/** The board for an image when none was asked for. */
-function defaultBoard(architecture) {
-    return boardNames.find(name => boards[name].architectures.includes(architecture));
-}
 
-;// CONCATENATED MODULE: ./src/inputs/definitions.ts
-
-/** Inputs that take several values, one per line; on the command line the flag is repeated. */
-const listInputs = ['env', 'ports', 'sync-exclude'];
-const definitions_define = (name, placeholder, fallback, description) => ({ name, placeholder, default: fallback, description });
-/**
- * Every input, once: action.yml, `pi-qemu --help` and the README's table are checked against this. A flag of the
- * command line has the input's name.
- */
-const definitions = [
-    definitions_define('image', 'IMAGE', 'mini-arm64', 'What to boot: a file, an http(s) URL, or a built-in name (`mini-arm64`). Raw, `.xz`, `.gz`, `.zst`, `.zip` or `.qcow2`.'),
-    definitions_define('image-sha256', 'HEX', '', 'SHA-256 of the image file as downloaded. Default: `<url>.sha256`, if the server has it.'),
-    definitions_define('board', boardNames.join('|'), '', `The emulated board: ${boardNames.map(name => `\`${name}\``).join(' or ')}. Default: by the image's architecture (\`raspi3b\`).`),
-    definitions_define('memory', 'MIB', '', 'Memory in MiB, or with a suffix (`2G`). Only on `virt`; a Pi has what it has.'),
-    definitions_define('cpus', 'N', '', 'Number of CPUs, 1 to 8. Only on `virt`.'),
-    definitions_define('run', 'SCRIPT', '', 'The script to run in the Pi. Without it the Pi is only booted.'),
-    definitions_define('shell', 'SHELL', '', 'Shell for `run`: a command, or a form with `{0}` for the script file, as in workflows. Default: `bash -e`, or `sh -e` where there is no bash.'),
-    definitions_define('user', 'NAME', '', 'Guest user who runs the script. Default: `pi` where it exists, else `root`.'),
-    definitions_define('working-directory', 'DIR', '', "Where the script starts. Relative to the workspace. Default: the workspace, or the user's home with `sync: none`."),
-    definitions_define('env', 'NAME[=VALUE]', '', 'Environment of the script, one per line: `NAME=value`, or `NAME` to pass the variable on.'),
-    definitions_define('sync', 'both|in|out|none', 'both', 'The workspace appears in the guest under the same path. `in`: changes stay there; `out`: it starts empty; `none`: not at all.'),
-    definitions_define('sync-exclude', 'PATTERN', '', 'Paths that stay on the host, one pattern per line as in .gitignore (`node_modules`, `build/**`, `*.o`).'),
-    definitions_define('ports', 'HOST:GUEST[/udp]', '', 'Ports of the guest to reach on 127.0.0.1, one per line: `host:guest` or `host:guest/udp`.'),
-    definitions_define('append', 'ARGS', '', 'More kernel arguments.'),
-    definitions_define('kernel', 'FILE', '', "Kernel to boot instead of the image's own."),
-    definitions_define('initrd', 'FILE', '', "Initramfs instead of the image's own."),
-    definitions_define('dtb', 'FILE', '', "Device tree instead of the image's own."),
-    definitions_define('qemu-args', 'ARGS', '', 'More arguments for QEMU, split at blanks; quotes group.'),
-    definitions_define('provision', 'auto|none', 'auto', '`auto` prepares the image for an unattended login, offline and on a copy. `none` leaves it as it is; then `ssh-key` is needed.'),
-    definitions_define('ssh-key', 'FILE', '', 'Private key that the image already accepts for `user`. Only with `provision: none`.'),
-    definitions_define('cache', 'auto|off|read-only', 'auto', 'Prepared images: `auto` keeps and reuses them (in a workflow also in the Actions cache), `read-only` saves nothing there, `off` prepares anew.'),
-    definitions_define('boot-timeout', 'TIME', '10m', 'How long SSH may take to answer (`90s`, `10m`).'),
-    definitions_define('run-timeout', 'TIME', '', 'How long the script may run (`90s`, `2h`). Default: no limit.'),
-    definitions_define('keep-running', 'true|false', 'false', 'Leave the Pi up for later steps, until the job ends.'),
-    definitions_define('save-image', 'FILE', '', 'Write the changed disk here: `.img` (raw), `.img.xz`, `.img.zst` or `.qcow2`.')
+;// CONCATENATED MODULE: ./src/boards/types.ts
+/** Architectures of a guest's user space, by Debian's names. */
+const architectures = ['arm64', 'armhf', 'armel'];
+/** Boards that QEMU emulates, the one to take by default first. */
+const boardNames = [
+    'raspi3b',
+    'raspi2b',
+    'raspi0',
+    'raspi1ap',
+    'raspi3ap',
+    'raspi4b',
+    'virt',
+    'versatilepb'
 ];
-const outputs = {
-    'exit-code': "The script's exit status; 128 + N if signal N ended it.",
-    outcome: '`success`, `script-failed`, `boot-failed`, `timeout`, `bad-input` or `host-failed`.',
-    'ssh-host': 'Where SSH listens (127.0.0.1), while the Pi is up.',
-    'ssh-port': 'Its port.',
-    'ssh-user': 'The guest user.',
-    'ssh-key': 'File with the private key of this run.',
-    'ssh-config': 'File for `ssh -F`; the host in it is called `pi`.',
-    'serial-log': 'File with what the guest wrote to its serial console.',
-    board: 'The emulated board.',
-    'cache-hit': '`prepared` if the image was prepared before, here or in another job; else `none`.',
-    'qemu-version': 'Version of QEMU used.',
-    'boot-seconds': "Seconds from QEMU's start to SSH.",
-    timings: 'Seconds per phase, as JSON.'
-};
+
+;// CONCATENATED MODULE: ./src/boards/index.ts
+
+
+
+/** Names of the boards that run systems of an architecture, best first. */
+function boardsFor(architecture) {
+    return Object.values(boards)
+        .filter(board => board.architectures[architecture] !== undefined && !board.kernelFromUser)
+        .map(({ name }) => name);
+}
+/**
+ * The board for an image when none was asked for: the first that has a kernel for it.
+ * @param available names of the boot files; without them, whatever the architecture's first board is
+ */
+function defaultBoard(architecture, available) {
+    const able = boardsFor(architecture);
+    return available === undefined
+        ? able[0]
+        : (able.find(name => kernelFor(boards[name], architecture, available)) ?? able[0]);
+}
+/** Name of the boot file that is a board's kernel for an architecture, or undefined if the image has none. */
+function kernelFor(board, architecture, available) {
+    return board.architectures[architecture]?.kernels.find(name => available.has(name));
+}
 
 ;// CONCATENATED MODULE: ./src/inputs/readers.ts
 /**
@@ -55561,6 +55717,44 @@ function memory(text) {
     if (!(value >= 128 && value <= 1_048_576))
         throw new Fault(`is ${quoted(text)}; valid: MiB from 128 up, or with a suffix, such as 2048 or 2G`);
     return value;
+}
+/** A disk's size in bytes: `8G`, `512M`; MiB without a suffix. */
+function diskSize(text) {
+    const match = /^(\d+)(?:([MGT])(?:i?B)?)?$/i.exec(text);
+    const value = Number(match?.[1]) * 1024 ** { M: 2, G: 3, T: 4 }[(match?.[2] ?? 'M').toUpperCase()];
+    if (!(value >= 64 * 1024 ** 2 && value <= 2 * 1024 ** 4))
+        throw new Fault(`is ${quoted(text)}; valid: a size from 64M to 2T, such as 8G`);
+    return value;
+}
+/** The name of a CPU model, with QEMU's properties behind it. */
+function cpuModel(text) {
+    if (!/^[a-z0-9][\w.-]*(,[a-z0-9-]+=[\w.-]+)*$/i.test(text))
+        throw new Fault(`is ${quoted(text)}; valid: a CPU model of QEMU's, such as cortex-a72 or max`);
+    return text;
+}
+function hostName(text) {
+    if (!/^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(text))
+        throw new Fault(`is ${quoted(text)}; valid: up to 63 letters, digits and dashes`);
+    return text;
+}
+/** Never repeated in a message. */
+function readers_password(text) {
+    if (/[\r\n\0]/.test(text) || text.length > 256)
+        throw new Fault('has a line break, or is longer than 256 letters');
+    return text;
+}
+function pattern(text) {
+    try {
+        return new RegExp(text);
+    }
+    catch (error) {
+        throw new Fault(`is no valid regular expression: ${error.message}`);
+    }
+}
+function webAddress(text) {
+    if (!/^https?:\/\//i.test(text) || !URL.canParse(text))
+        throw new Fault(`is ${quoted(text)}; valid: an http(s) URL`);
+    return text;
 }
 function sha256(text) {
     const hex = text.toLowerCase().replace(/^sha256:/, '');
@@ -55651,6 +55845,268 @@ function imageTarget(text) {
     return { path: text, format: diskFormats[ending] };
 }
 
+;// CONCATENATED MODULE: ./src/inputs/files.ts
+
+
+
+/** Inputs that name files of this host. Relative paths start in the workspace. */
+/** @throws Fault unless the path is a file with something in it. */
+function existingFile(path) {
+    const stat = (0,external_node_fs_namespaceObject.statSync)(path, { throwIfNoEntry: false });
+    if (stat === undefined)
+        throw new Fault(`names ${path}, which does not exist`);
+    if (!stat.isFile())
+        throw new Fault(`names ${path}, which is not a file`);
+    if (stat.size === 0)
+        throw new Fault(`names ${path}, which is empty`);
+    return path;
+}
+/** Where `save-image` writes to. */
+function saveTarget(text, base) {
+    const target = imageTarget((0,external_node_path_namespaceObject.isAbsolute)(text) ? text : (0,external_node_path_namespaceObject.resolve)(base, text));
+    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.dirname)(target.path)))
+        throw new Fault(`names a folder that does not exist: ${(0,external_node_path_namespaceObject.dirname)(target.path)}`);
+    return target;
+}
+/** Lines `file[:format]`; without a format the name's ending decides. */
+function disks(base) {
+    return text => lines(text).map(line => {
+        const [, name = '', given] = /^(.*?)(?::(raw|qcow2))?$/.exec(line) ?? [];
+        return {
+            path: existingFile((0,external_node_path_namespaceObject.resolve)(base, name)),
+            format: given === 'qcow2' || (given === undefined && name.endsWith('.qcow2')) ? 'qcow2' : 'raw'
+        };
+    });
+}
+/** Lines `host-path:guest-path[:mode]`. */
+function filesToPlace(base) {
+    return text => lines(text).map(line => {
+        const [, from, to, mode] = /^([^:]+):(\/[^:]+)(?::([0-7]{3,4}))?$/.exec(line) ?? [];
+        if (from === undefined || to === undefined || to.endsWith('/')) {
+            throw new Fault(`has the line “${line}”; valid: host-path:/guest/path or host-path:/guest/path:0755, without colons in the paths`);
+        }
+        return {
+            from: existingFile((0,external_node_path_namespaceObject.resolve)(base, from)),
+            to: external_node_path_namespaceObject.posix.normalize(to),
+            mode: mode === undefined ? undefined : Number.parseInt(mode, 8)
+        };
+    });
+}
+
+;// CONCATENATED MODULE: ./src/inputs/images.ts
+
+
+
+
+
+/** Debian releases that are built on the spot; the first is the default. */
+const debianSuites = ['bookworm', 'trixie'];
+/** Images that are built here from Debian packages. */
+const builtInImages = [
+    ...architectures.map(architecture => `mini-${architecture}`),
+    ...architectures.flatMap(architecture => debianSuites.map(suite => `debian-${architecture}:${suite}`))
+];
+/**
+ * Reads the input `image`. A name is looked up in the catalogue later, unless a file is called so.
+ * @throws Fault
+ */
+function imageRef(text, base) {
+    if (text === 'none')
+        return { kind: 'none' };
+    if (/^https?:\/\//i.test(text)) {
+        if (!URL.canParse(text))
+            throw new Fault(`is no valid URL: ${text}`);
+        return { kind: 'url', url: text };
+    }
+    const path = (0,external_node_path_namespaceObject.resolve)(base, text);
+    const [, name, tag] = /^([a-z][a-z0-9-]*)(?::([\w.-]+))?$/.exec(text) ?? [];
+    const [, family, word] = /^(mini|debian)-(\w+)$/.exec(name ?? '') ?? [];
+    if (family !== undefined) {
+        const architecture = architectures.find(known => known === word);
+        const suite = debianSuites.find(known => known === (tag ?? debianSuites[0]));
+        if (architecture !== undefined && family === 'mini' && tag === undefined)
+            return { kind: 'mini', name: text, architecture };
+        if (architecture !== undefined && family === 'debian' && suite !== undefined)
+            return { kind: 'debian', name: `${name ?? ''}:${suite}`, architecture, suite };
+        throw new Fault(`is “${text}”; valid names of images built here: ${builtInImages.join(', ')}`);
+    }
+    if ((0,external_node_fs_namespaceObject.existsSync)(path))
+        return { kind: 'file', path: existingFile(path) };
+    if (name !== undefined)
+        return { kind: 'catalogue', name, tag: tag ?? 'latest' };
+    throw new Fault(`is “${text}”, which is neither a file (${path} does not exist) nor a URL nor a name such as raspios-lite-arm64:bookworm or ${builtInImages.slice(0, 2).join(', ')}`);
+}
+/** What can be known of an image's architecture before it is here. */
+function architectureOf(image) {
+    if (image.kind === 'mini' || image.kind === 'debian')
+        return image.architecture;
+    return image.kind === 'catalogue'
+        ? architectures.find(architecture => image.name.split('-').includes(architecture))
+        : undefined;
+}
+
+;// CONCATENATED MODULE: ./src/inputs/conflicts.ts
+
+
+
+
+
+
+const isSameFile = (a, b) => (0,external_node_fs_namespaceObject.existsSync)(b) && (0,external_node_fs_namespaceObject.realpathSync)(a) === (0,external_node_fs_namespaceObject.realpathSync)(b);
+/** Faults that concern two inputs, or an input and the machine; all that can be known before any work. */
+function conflicts(inputs, env) {
+    const { board: name, image, saveImage, workspace } = inputs;
+    const architecture = architectureOf(image);
+    // Without `board` a Pi is taken, whichever it is.
+    const board = boards[name ?? (architecture && defaultBoard(architecture)) ?? boardNames[0]];
+    const variant = architecture && board.architectures[architecture];
+    const sizable = Object.values(boards).flatMap(row => (row.sizable ? [`\`board: ${row.name}\``] : []));
+    const only = (input, has) => `input \`${input}\` does not go with board \`${board.name}\`, which has ${has}; valid with ${sizable.join(', ')} only`;
+    const bare = image.kind === 'none';
+    const rows = [
+        [
+            architecture !== undefined && variant === undefined,
+            `board \`${board.name}\` does not run ${architecture ?? ''} systems, which the image is; boards that do: ${architecture === undefined ? '' : boardsFor(architecture).join(', ')}`
+        ],
+        [inputs.memoryMiB !== undefined && !board.sizable, only('memory', `${board.memoryMiB} MiB`)],
+        [inputs.cpus !== undefined && !board.sizable, only('cpus', board.cpus)],
+        [inputs.cpu !== undefined && !board.sizable, only('cpu', board.soc)],
+        [
+            inputs.firmware !== undefined && board.name !== 'virt',
+            `input \`firmware\` does not go with board \`${board.name}\`, whose boot firmware QEMU does not emulate; valid with \`board: virt\` only`
+        ],
+        [
+            inputs.firmware !== undefined && inputs.kernel !== undefined,
+            'inputs `firmware` and `kernel` do not go together: with UEFI the image starts its own kernel'
+        ],
+        [
+            inputs.dtb !== undefined && !board.needsDeviceTree,
+            `input \`dtb\` does not go with board \`${board.name}\`: QEMU makes its device tree`
+        ],
+        [
+            inputs.overlays.length > 0 && !board.needsDeviceTree,
+            `input \`overlays\` does not go with board \`${board.name}\`: QEMU makes its device tree`
+        ],
+        [bare && inputs.kernel === undefined, 'input `image` is “none”; then `kernel` is needed'],
+        [bare && name === undefined, 'input `image` is “none”; then `board` is needed'],
+        [
+            bare && (inputs.run !== undefined || inputs.keepRunning || saveImage !== undefined),
+            'inputs `run`, `keep-running` and `save-image` need an image; with `image: none` the result is the serial output (see `expect`)'
+        ],
+        [!bare && inputs.expect !== undefined, 'input `expect` goes with `image: none` only; a script has its exit status'],
+        [
+            board.kernelFromUser && inputs.kernel === undefined,
+            `board \`${board.name}\` needs \`kernel\`: no image brings one for it`
+        ],
+        [
+            inputs.provision === 'none' && inputs.sshKey === undefined && !bare,
+            'input `provision` is “none”, so the image does not get the key of this run; give `ssh-key`, a private key that it already accepts'
+        ],
+        [
+            inputs.provision === 'auto' && inputs.sshKey !== undefined,
+            'input `ssh-key` goes with `provision: none` only; otherwise a key is made for each run'
+        ],
+        ...[
+            ['password', inputs.password !== undefined],
+            ['hostname', inputs.hostname !== undefined],
+            ['files', inputs.files.length > 0]
+        ].map(([input, given]) => [
+            given && (inputs.provision === 'none' || bare),
+            `input \`${input}\` changes the image, which ${bare ? 'there is none of' : '`provision: none` forbids'}`
+        ]),
+        [
+            saveImage !== undefined && inputs.keepRunning,
+            'inputs `save-image` and `keep-running` do not go together: the disk is saved once the Pi is switched off'
+        ],
+        [
+            saveImage !== undefined && image.kind === 'file' && isSameFile(image.path, saveImage.path),
+            `inputs \`image\` and \`save-image\` name the same file, ${image.kind === 'file' ? image.path : ''}; the image is never written`
+        ],
+        [
+            inputs.sync !== 'none' && !bare && ['/', (0,external_node_os_namespaceObject.homedir)()].includes((0,external_node_path_namespaceObject.resolve)(workspace)),
+            `input \`sync\` is “${inputs.sync}”, but the workspace is ${workspace}; change to a project's folder, or use \`sync: none\``
+        ],
+        [
+            inputs.sync !== 'none' &&
+                !bare &&
+                (0,external_node_path_namespaceObject.resolve)(workspace) !== (0,external_node_os_namespaceObject.homedir)() &&
+                homeFolders(env).root.startsWith(`${(0,external_node_path_namespaceObject.resolve)(workspace)}/`),
+            `input \`sync\` is “${inputs.sync}”, but PI_QEMU_HOME (${homeFolders(env).root}) lies in the workspace, and would be sent with it; set it to a folder outside`
+        ],
+        [
+            image.kind !== 'file' && image.kind !== 'url' && inputs.imageSha256 !== undefined,
+            'input `image-sha256` goes with a file or a URL; an image with a name is verified by itself'
+        ]
+    ];
+    return rows.filter(([wrong]) => wrong).map(([, fault]) => fault);
+}
+
+;// CONCATENATED MODULE: ./src/inputs/definitions.ts
+
+/** Inputs that take several values, one per line; on the command line the flag is repeated. */
+const listInputs = ['disks', 'env', 'files', 'overlays', 'ports', 'sync-exclude'];
+const definitions_define = (name, placeholder, fallback, description) => ({ name, placeholder, default: fallback, description });
+/**
+ * Every input, once: action.yml, `pi-qemu --help` and the README's table are checked against this. A flag of the
+ * command line has the input's name.
+ */
+const definitions = [
+    definitions_define('image', 'IMAGE', 'mini-arm64', 'What to boot: a name with a tag (`raspios-lite-arm64:bookworm`, `debian-armhf:trixie`, `mini-arm64`), an http(s) URL or a file (raw, `.xz`, `.gz`, `.zst`, `.zip`, `.qcow2`), or `none` for a bare `kernel`.'),
+    definitions_define('image-sha256', 'HEX', '', 'SHA-256 of the image file as downloaded. Default: `<url>.sha256`, if the server has it.'),
+    definitions_define('catalog-url', 'URL', '', "List of images that names are looked up in, in the form of Raspberry Pi's imager. Default: Raspberry Pi's own."),
+    definitions_define('board', 'BOARD', '', `The emulated board: ${boardNames.map(name => `\`${name}\``).join(', ')}. Default: the first of them that can run the image.`),
+    definitions_define('cpu', 'MODEL', '', "CPU model, by QEMU's names. Only on `virt`; a Pi has what it has."),
+    definitions_define('memory', 'MIB', '', 'Memory in MiB, or with a suffix (`2G`). Only on `virt`.'),
+    definitions_define('cpus', 'N', '', 'Number of CPUs, 1 to 8. Only on `virt`.'),
+    definitions_define('clock', 'host|icount', '', "The guest's time follows the `host`'s, or the instructions executed (`icount`: slower, but no time-outs on a slow host). Default: by board."),
+    definitions_define('firmware', 'uefi', '', '`uefi` starts whatever boot loader the image has, as a generic cloud image needs it. Only on `virt`.'),
+    definitions_define('qemu', 'auto|host|private|FILE', 'auto', "Which QEMU: the `host`'s, a `private` one (Debian stable's, kept apart from the host), or a program. `auto`: the host's if it can do the board, else a private one."),
+    definitions_define('run', 'SCRIPT', '', 'The script to run in the Pi. Without it the Pi is only booted.'),
+    definitions_define('shell', 'SHELL', '', 'Shell for `run`: a command, or a form with `{0}` for the script file, as in workflows. Default: `bash -e`, or `sh -e` where there is no bash.'),
+    definitions_define('user', 'NAME', '', 'Guest user who runs the script. Default: `pi` where it exists, else `root`.'),
+    definitions_define('working-directory', 'DIR', '', "Where the script starts. Relative to the workspace. Default: the workspace, or the user's home with `sync: none`."),
+    definitions_define('env', 'NAME[=VALUE]', '', 'Environment of the script, one per line: `NAME=value`, or `NAME` to pass the variable on.'),
+    definitions_define('sync', 'both|in|out|none', 'both', 'The workspace appears in the guest under the same path. `in`: changes stay there; `out`: it starts empty; `none`: not at all.'),
+    definitions_define('sync-exclude', 'PATTERN', '', 'Paths that stay on the host, one pattern per line as in .gitignore (`node_modules`, `build/**`, `*.o`).'),
+    definitions_define('ports', 'HOST:GUEST[/udp]', '', 'Ports of the guest to reach on 127.0.0.1, one per line: `host:guest` or `host:guest/udp`.'),
+    definitions_define('append', 'ARGS', '', 'More kernel arguments.'),
+    definitions_define('kernel', 'FILE', '', "Kernel to boot instead of the image's own."),
+    definitions_define('initrd', 'FILE', '', "Initramfs instead of the image's own."),
+    definitions_define('dtb', 'FILE', '', "Device tree instead of the image's own."),
+    definitions_define('overlays', 'NAME', '', 'Device tree overlays to apply, one per line: names of `.dtbo` files on the boot partition (as in `dtoverlay=`), or files.'),
+    definitions_define('disks', 'FILE[:FORMAT]', '', 'Further disks of the guest, one per line: `file`, or `file:raw` / `file:qcow2`. Writable: the guest may change them.'),
+    definitions_define('expect', 'REGEXP', '', 'Only with `image: none`: the run succeeds once the serial console shows this. Default: once the guest switches itself off.'),
+    definitions_define('qemu-args', 'ARGS', '', 'More arguments for QEMU, split at blanks; quotes group.'),
+    definitions_define('provision', 'auto|none', 'auto', '`auto` prepares the image for an unattended login, offline and on a copy. `none` leaves it as it is; then `ssh-key` is needed.'),
+    definitions_define('password', 'TEXT', '', 'Password of `user`, for SSH and the console. Default: none; keys are the only way in.'),
+    definitions_define('hostname', 'NAME', '', "The guest's host name. Default: the image's."),
+    definitions_define('first-boot', 'skip|run', 'skip', "`skip` leaves out the image's own first-boot steps (resizing, new keys, wizard). `run` lets them happen, reboots included, before the script."),
+    definitions_define('disk-size', 'SIZE', '', "Grow the disk and the root file system to this (`8G`), offline. Default: the image's size."),
+    definitions_define('files', 'HOST:GUEST[:MODE]', '', 'Files to put into the image before it boots, one per line: `host-path:guest-path` or `host-path:guest-path:0755`.'),
+    definitions_define('ssh-key', 'FILE', '', 'Private key that the image already accepts for `user`. Only with `provision: none`.'),
+    definitions_define('cache', 'auto|off|read-only', 'auto', 'Prepared images: `auto` keeps and reuses them (in a workflow also in the Actions cache), `read-only` saves nothing there, `off` prepares anew.'),
+    definitions_define('boot-timeout', 'TIME', '10m', 'How long SSH may take to answer (`90s`, `10m`).'),
+    definitions_define('run-timeout', 'TIME', '', 'How long the script may run (`90s`, `2h`). Default: no limit.'),
+    definitions_define('keep-running', 'true|false', 'false', 'Leave the Pi up for later steps, until the job ends.'),
+    definitions_define('save-image', 'FILE', '', 'Write the changed disk here: `.img` (raw), `.img.xz`, `.img.zst` or `.qcow2`.')
+];
+const outputs = {
+    'exit-code': "The script's exit status; 128 + N if signal N ended it.",
+    outcome: '`success`, `script-failed`, `boot-failed`, `timeout`, `bad-input` or `host-failed`.',
+    'ssh-host': 'Where SSH listens (127.0.0.1), while the Pi is up.',
+    'ssh-port': 'Its port.',
+    'ssh-user': 'The guest user.',
+    'ssh-key': 'File with the private key of this run.',
+    'ssh-config': 'File for `ssh -F`; the host in it is called `pi`.',
+    'serial-log': 'File with what the guest wrote to its serial console.',
+    board: 'The emulated board.',
+    'image-release': 'The exact release that the name of the image stood for, as `name:date`: give it as `image` to get the same again.',
+    'cache-hit': '`prepared` if the image was prepared before, here or in another job; else `none`.',
+    'qemu-version': 'Version of QEMU used.',
+    'boot-seconds': "Seconds from QEMU's start to SSH.",
+    timings: 'Seconds per phase, as JSON.'
+};
+
 ;// CONCATENATED MODULE: ./src/inputs/index.ts
 
 
@@ -55661,8 +56117,9 @@ function imageTarget(text) {
 
 
 
-/** Images that are known by name. */
-const builtInImages = ['mini-arm64'];
+
+/** The list of images that Raspberry Pi's own imager reads. */
+const officialCatalogue = 'https://downloads.raspberrypi.com/os_list_imagingutility_v4.json';
 /**
  * Reads all inputs. Nothing else in this project looks at what the user wrote.
  * @throws BadInput that lists every fault at once.
@@ -55686,11 +56143,20 @@ function parseInputs(raw, { env, workspace }) {
     const trimmed = (text) => text.trim();
     const file = (text) => existingFile((0,external_node_path_namespaceObject.resolve)(workspace, text.trim()));
     const inputs = {
-        image: get('image', text => imageRef(text.trim(), workspace)) ?? { kind: 'built-in', name: 'mini-arm64' },
+        image: get('image', text => imageRef(text.trim(), workspace)) ?? {
+            kind: 'mini',
+            name: 'mini-arm64',
+            architecture: 'arm64'
+        },
         imageSha256: get('image-sha256', text => sha256(text.trim())),
+        catalogUrl: get('catalog-url', text => webAddress(text.trim())) ?? officialCatalogue,
         board: get('board', text => oneOf(...boardNames)(text.trim())),
+        cpu: get('cpu', text => cpuModel(text.trim())),
         memoryMiB: get('memory', text => memory(text.trim())),
         cpus: get('cpus', text => count(1, 8)(text.trim())),
+        clock: get('clock', text => oneOf('host', 'icount')(text.trim())),
+        firmware: get('firmware', text => oneOf('uefi')(text.trim())),
+        qemu: get('qemu', text => qemuChoice(text.trim(), workspace)) ?? { kind: 'auto' },
         run: get('run', text => text),
         shell: get('shell', trimmed),
         user: get('user', text => userName(text.trim())),
@@ -55703,8 +56169,16 @@ function parseInputs(raw, { env, workspace }) {
         kernel: get('kernel', file),
         initrd: get('initrd', file),
         dtb: get('dtb', file),
+        overlays: get('overlays', lines) ?? [],
+        disks: get('disks', disks(workspace)) ?? [],
+        expect: get('expect', text => pattern(text.trim())),
         qemuArgs: get('qemu-args', words) ?? [],
         provision: get('provision', text => oneOf('auto', 'none')(text.trim())) ?? 'auto',
+        password: get('password', readers_password),
+        hostname: get('hostname', text => hostName(text.trim())),
+        firstBoot: get('first-boot', text => oneOf('skip', 'run')(text.trim())) ?? 'skip',
+        diskSize: get('disk-size', text => diskSize(text.trim())),
+        files: get('files', filesToPlace(workspace)) ?? [],
         sshKey: get('ssh-key', file),
         cache: get('cache', text => oneOf('auto', 'off', 'read-only')(text.trim())) ?? 'auto',
         bootTimeout: get('boot-timeout', text => duration(text.trim())) ?? 600_000,
@@ -55723,90 +56197,12 @@ function parseInputs(raw, { env, workspace }) {
         throw new BadInput(faults);
     return inputs;
 }
-function imageRef(text, base) {
-    if (/^https?:\/\//i.test(text)) {
-        if (!URL.canParse(text))
-            throw new Fault(`is no valid URL: ${text}`);
-        return { kind: 'url', url: text };
-    }
-    const name = builtInImages.find(known => known === text);
-    if (name !== undefined)
-        return { kind: 'built-in', name };
-    const path = (0,external_node_path_namespaceObject.resolve)(base, text);
-    if (!(0,external_node_fs_namespaceObject.existsSync)(path)) {
-        throw new Fault(`is “${text}”, which is neither a file (${path} does not exist) nor a URL nor a built-in name; valid names: ${builtInImages.join(', ')}`);
-    }
-    return { kind: 'file', path: existingFile(path) };
-}
-function existingFile(path) {
-    const stat = (0,external_node_fs_namespaceObject.statSync)(path, { throwIfNoEntry: false });
-    if (stat === undefined)
-        throw new Fault(`names ${path}, which does not exist`);
-    if (!stat.isFile())
-        throw new Fault(`names ${path}, which is not a file`);
-    if (stat.size === 0)
-        throw new Fault(`names ${path}, which is empty`);
-    return path;
-}
-function saveTarget(text, base) {
-    const target = imageTarget((0,external_node_path_namespaceObject.isAbsolute)(text) ? text : (0,external_node_path_namespaceObject.resolve)(base, text));
-    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.dirname)(target.path)))
-        throw new Fault(`names a folder that does not exist: ${(0,external_node_path_namespaceObject.dirname)(target.path)}`);
-    return target;
-}
-function isSameFile(a, b) {
-    return (0,external_node_fs_namespaceObject.existsSync)(b) && (0,external_node_fs_namespaceObject.realpathSync)(a) === (0,external_node_fs_namespaceObject.realpathSync)(b);
-}
-/** Faults that concern two inputs, or an input and the machine. */
-function conflicts(inputs, env) {
-    const { board: name, image, saveImage, workspace } = inputs;
-    // Without `board` the first board is taken, which is a Pi.
-    const board = boards[name ?? 'raspi3b'];
-    const rows = [
-        [
-            inputs.memoryMiB !== undefined && !board.sizable,
-            `input \`memory\` does not go with board \`${board.name}\`, which has ${board.memoryMiB} MiB; valid with \`board: virt\` only`
-        ],
-        [
-            inputs.cpus !== undefined && !board.sizable,
-            `input \`cpus\` does not go with board \`${board.name}\`, which has ${board.cpus}; valid with \`board: virt\` only`
-        ],
-        [
-            inputs.dtb !== undefined && board.deviceTrees.length === 0,
-            `input \`dtb\` does not go with board \`${board.name}\`: QEMU makes its device tree`
-        ],
-        [
-            inputs.provision === 'none' && inputs.sshKey === undefined,
-            'input `provision` is “none”, so the image does not get the key of this run; give `ssh-key`, a private key that it already accepts'
-        ],
-        [
-            inputs.provision === 'auto' && inputs.sshKey !== undefined,
-            'input `ssh-key` goes with `provision: none` only; otherwise a key is made for each run'
-        ],
-        [
-            saveImage !== undefined && inputs.keepRunning,
-            'inputs `save-image` and `keep-running` do not go together: the disk is saved once the Pi is switched off'
-        ],
-        [
-            saveImage !== undefined && image.kind === 'file' && isSameFile(image.path, saveImage.path),
-            `inputs \`image\` and \`save-image\` name the same file, ${image.kind === 'file' ? image.path : ''}; the image is never written`
-        ],
-        [
-            inputs.sync !== 'none' && ['/', (0,external_node_os_namespaceObject.homedir)()].includes((0,external_node_path_namespaceObject.resolve)(workspace)),
-            `input \`sync\` is “${inputs.sync}”, but the workspace is ${workspace}; change to a project's folder, or use \`sync: none\``
-        ],
-        [
-            inputs.sync !== 'none' &&
-                (0,external_node_path_namespaceObject.resolve)(workspace) !== (0,external_node_os_namespaceObject.homedir)() &&
-                homeFolders(env).root.startsWith(`${(0,external_node_path_namespaceObject.resolve)(workspace)}/`),
-            `input \`sync\` is “${inputs.sync}”, but PI_QEMU_HOME (${homeFolders(env).root}) lies in the workspace, and would be sent with it; set it to a folder outside`
-        ],
-        [
-            image.kind === 'built-in' && inputs.imageSha256 !== undefined,
-            'input `image-sha256` does not go with a built-in image, which is made here from signed packages'
-        ]
-    ];
-    return rows.filter(([wrong]) => wrong).map(([, fault]) => fault);
+function qemuChoice(text, base) {
+    if (/^(auto|host|private)$/.test(text))
+        return { kind: text };
+    if (!text.includes('/'))
+        throw new Fault(`is “${text}”; valid: auto, host, private, or the path of a program`);
+    return { kind: 'path', path: existingFile((0,external_node_path_namespaceObject.resolve)(base, text)) };
 }
 
 // EXTERNAL MODULE: external "node:crypto"
@@ -58523,6 +58919,7 @@ const tools = {
     bsdtar: { package: 'libarchive-tools' },
     cpio: { package: 'cpio' },
     depmod: { package: 'kmod' },
+    fdtput: { package: 'device-tree-compiler' },
     ssh: { package: 'openssh-client', version: ['-V'] },
     'ssh-keygen': { package: 'openssh-client' },
     // Ubuntu's mmdebstrap can check Debian's signatures only with Debian's keys.
@@ -58962,6 +59359,10 @@ async function takeBootFiles(image, offset, into) {
     }
     await (0,promises_namespaceObject.mkdir)(into, { recursive: true });
     await tool('mcopy', ['-n', '-i', volume, ...names.map(name => `::${name}`), into], { env });
+    const hasOverlays = (await tryTool('mdir', ['-b', '-i', volume, '::/overlays'], { env })).code === 0;
+    if (hasOverlays)
+        await tool('mcopy', ['-n', '-s', '-i', volume, '::overlays', into], { env });
+    const overlays = hasOverlays ? (await (0,promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(into, 'overlays'))).flatMap(overlayName) : [];
     const kernelReleases = {};
     for (const name of names.filter(entry => entry.startsWith('kernel'))) {
         await gunzip((0,external_node_path_namespaceObject.join)(into, name));
@@ -58969,8 +59370,9 @@ async function takeBootFiles(image, offset, into) {
         if (release !== undefined)
             kernelReleases[name] = release;
     }
-    return { names: await (0,promises_namespaceObject.readdir)(into), kernelReleases };
+    return { names: (await (0,promises_namespaceObject.readdir)(into)).filter(name => name !== 'overlays'), overlays, kernelReleases };
 }
+const overlayName = (file) => (file.endsWith('.dtbo') ? [file.slice(0, -5)] : []);
 async function gunzip(file) {
     const head = Buffer.alloc(2);
     const handle = await (0,promises_namespaceObject.open)(file, 'r');
@@ -59213,7 +59615,7 @@ async function readRootFacts(root) {
     return {
         family: familyOf(osRelease, paths),
         title: field(osRelease, 'PRETTY_NAME') ?? 'unknown system',
-        architecture: architectureOf(paths),
+        architecture: families_architectureOf(paths),
         users: parseUsers((await root.readText('/etc/passwd')) ?? ''),
         units,
         paths,
@@ -59234,7 +59636,7 @@ function familyOf(osRelease, paths) {
     const id = field(osRelease, 'ID') ?? '';
     return (Object.hasOwn(ids, id) ? ids[id] : undefined) ?? 'unknown';
 }
-function architectureOf(paths) {
+function families_architectureOf(paths) {
     if (paths.has('/lib/ld-linux-aarch64.so.1'))
         return 'arm64';
     return paths.has('/lib/ld-linux-armhf.so.3') ? 'armhf' : 'armel';
@@ -59339,6 +59741,31 @@ async function writeSlot(overlay, runs, content, folder) {
     }
 }
 
+;// CONCATENATED MODULE: ./src/images/debian.ts
+const debianPorts = {
+    arm64: {
+        kernelPackage: 'linux-image-arm64',
+        kernel: 'kernel8.img',
+        initramfs: 'initramfs8',
+        triplet: 'aarch64-linux-gnu',
+        loader: 'ld-linux-aarch64.so.1'
+    },
+    armhf: {
+        kernelPackage: 'linux-image-armmp',
+        kernel: 'kernel7.img',
+        initramfs: 'initramfs7',
+        triplet: 'arm-linux-gnueabihf',
+        loader: 'ld-linux-armhf.so.3'
+    },
+    armel: {
+        kernelPackage: 'linux-image-rpi',
+        kernel: 'kernel.img',
+        initramfs: 'initramfs',
+        triplet: 'arm-linux-gnueabi',
+        loader: 'ld-linux.so.3'
+    }
+};
+
 ;// CONCATENATED MODULE: ./src/images/packages.ts
 
 
@@ -59359,13 +59786,19 @@ async function fetchPackages({ architecture, suite, packages, into }) {
     ];
     for (let attempt = 1;; attempt++) {
         await (0,promises_namespaceObject.rm)(into, { recursive: true, force: true });
-        const { code, stdout, stderr } = await tryTool('mmdebstrap', args);
+        const all = attempt === attempts ? [mainSuiteAlone, ...args] : args;
+        const { code, stdout, stderr } = await tryTool('mmdebstrap', all);
         if (code === 0)
             return;
         if (attempt === attempts)
-            throw toolFailure('mmdebstrap', args, code, stderr || stdout);
+            throw toolFailure('mmdebstrap', all, code, stderr || stdout);
     }
 }
+/**
+ * A mirror's lists of security and other updates may contradict their signed index for days ("Mirror sync in
+ * progress"); the release as it was made is there even then.
+ */
+const mainSuiteAlone = `--setup-hook=sed -i '/-security\\|-updates/d' "$1"/etc/apt/sources.list`;
 
 ;// CONCATENATED MODULE: ./src/images/mini/assemble.ts
 
@@ -59633,8 +60066,10 @@ function moduleClosure(modulesDep, names) {
 
 
 
+
+
 /** Raise when what {@link buildMini} writes changes: images built before are then not used again. */
-const miniVersion = 1;
+const miniVersion = 2;
 /** Modules beyond those for booting that people expect of a small system. */
 const extraModules = ['vfat', 'nls_cp437', 'nls_ascii', 'loop', 'overlay', 'fuse', 'tun', '9p', '9pnet_virtio', 'uas'];
 /** Shared libraries of the packages below that programs in the image link to; everything else in them stays out. */
@@ -59656,57 +60091,77 @@ const scripts = {
     'etc/rc.d/50-ssh': miniSshStart,
     'usr/share/udhcpc/default.script': miniDhcpScript
 };
+const suite = 'bookworm';
 /**
- * Builds `mini-arm64`: busybox and dropbear on Debian's arm64 kernel, shaped like a Raspberry Pi OS card (MBR, FAT32
- * boot partition with kernel8.img, device trees, cmdline.txt and config.txt; ext4 root). Nothing of it runs on the host.
+ * Builds a mini image: busybox and dropbear on Debian's kernel, shaped like a Raspberry Pi OS card (MBR, FAT32 boot
+ * partition with kernels under Raspberry Pi's names, device trees, cmdline.txt and config.txt; ext4 root). Nothing of
+ * it runs on the host.
  * @param out raw image to write
  * @param workDir folder for scratch files, on the same disk
  */
-async function buildMini(out, workDir) {
-    const packages = (0,external_node_path_namespaceObject.join)(workDir, 'packages');
-    await fetchPackages({
-        architecture: 'arm64',
-        suite: 'bookworm',
-        packages: ['busybox-static', 'dropbear-bin', 'libtomcrypt1', 'linux-image-arm64'],
-        into: packages
-    });
-    const version = await kernelVersion(packages);
-    await tool('depmod', ['-b', packages, version]);
-    const boot = await bootTree(packages, version, workDir);
-    const root = await rootTree(packages, version, workDir);
+async function buildMini(architecture, out, workDir) {
+    const kernels = [];
+    const userland = ['dropbear-bin', 'libtomcrypt1'];
+    for (const port of kernelPorts[architecture]) {
+        const into = (0,external_node_path_namespaceObject.join)(workDir, `packages-${port}`);
+        const { kernelPackage } = debianPorts[port];
+        const packages = ['busybox-static', kernelPackage, ...(port === architecture ? userland : [])];
+        await fetchPackages({ architecture: port, suite, packages, into });
+        const version = await kernelVersion(into);
+        await tool('depmod', ['-b', into, version]);
+        kernels.push({ port, packages: into, version });
+    }
+    const boot = await bootTree(kernels, workDir);
+    const root = await rootTree(architecture, kernels, workDir);
     await assembleImage({
         bootDir: boot,
         rootDir: root,
         out,
-        bootMiB: 64,
+        bootMiB: 64 * kernels.length,
         rootMiB: 192,
         ownedByRoot: true,
         workDir,
         diskId: '31415926'
     });
-    for (const dir of [packages, boot, root])
+    for (const dir of [...kernels.map(({ packages }) => packages), boot, root])
         await (0,promises_namespaceObject.rm)(dir, { recursive: true });
 }
-async function bootTree(packages, version, workDir) {
+/**
+ * Whose kernels an image carries, its own first. 32-bit ones have the 64-bit kernel, too, like Raspberry Pi OS:
+ * QEMU's Pi 3 and 4 start no other.
+ */
+const kernelPorts = {
+    arm64: ['arm64'],
+    armhf: ['armhf', 'arm64'],
+    armel: ['armel']
+};
+async function bootTree(kernels, workDir) {
     const boot = (0,external_node_path_namespaceObject.join)(workDir, 'boot');
     await (0,promises_namespaceObject.mkdir)(boot);
-    await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(packages, `boot/vmlinuz-${version}`), (0,external_node_path_namespaceObject.join)(boot, 'kernel8.img'));
-    const trees = (0,external_node_path_namespaceObject.join)(packages, `usr/lib/linux-image-${version}/broadcom`);
-    for (const name of await (0,promises_namespaceObject.readdir)(trees)) {
-        if (name.endsWith('.dtb'))
-            await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(trees, name), (0,external_node_path_namespaceObject.join)(boot, name));
+    for (const { port, packages, version } of kernels) {
+        const { kernel, initramfs } = debianPorts[port];
+        await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(packages, `boot/vmlinuz-${version}`), (0,external_node_path_namespaceObject.join)(boot, kernel));
+        await copyDeviceTrees((0,external_node_path_namespaceObject.join)(packages, `usr/lib/linux-image-${version}`), boot);
+        await writeInitramfs({
+            kernelRoot: packages,
+            busybox: (0,external_node_path_namespaceObject.join)(packages, 'bin/busybox'),
+            out: (0,external_node_path_namespaceObject.join)(boot, initramfs),
+            workDir
+        });
     }
-    await writeInitramfs({
-        kernelRoot: packages,
-        busybox: (0,external_node_path_namespaceObject.join)(packages, 'bin/busybox'),
-        out: (0,external_node_path_namespaceObject.join)(boot, 'initramfs8'),
-        workDir
-    });
     await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(boot, 'cmdline.txt'), 'console=ttyAMA0,115200 root=PARTUUID=31415926-02 rootfstype=ext4 rootwait\n');
-    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(boot, 'config.txt'), 'arm_64bit=1\nauto_initramfs=1\n');
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(boot, 'config.txt'), 'auto_initramfs=1\n');
     return boot;
 }
-async function rootTree(packages, version, workDir) {
+/** Debian keeps the Pis' trees in a folder of the chip's maker, or, 32-bit, beside all others. */
+async function copyDeviceTrees(from, to) {
+    const folder = (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(from, 'broadcom')) ? (0,external_node_path_namespaceObject.join)(from, 'broadcom') : from;
+    const names = (await (0,promises_namespaceObject.readdir)(folder)).filter(name => /^bcm2[78]\d\d-rpi-.*\.dtb$/.test(name));
+    // Of a Pi that runs both, the 64-bit kernel's tree is the one that fits the kernel used there: it comes last.
+    for (const name of names)
+        await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(folder, name), (0,external_node_path_namespaceObject.join)(to, name));
+}
+async function rootTree(architecture, kernels, workDir) {
     const root = (0,external_node_path_namespaceObject.join)(workDir, 'root');
     const folders = [
         'boot/firmware',
@@ -59731,19 +60186,22 @@ async function rootTree(packages, version, workDir) {
         await (0,promises_namespaceObject.chmod)((0,external_node_path_namespaceObject.join)(root, dir), 0o1777);
     for (const dir of ['bin', 'sbin', 'lib'])
         await (0,promises_namespaceObject.symlink)(`usr/${dir}`, (0,external_node_path_namespaceObject.join)(root, dir));
+    const { triplet, loader } = debianPorts[architecture];
+    const packages = (0,external_node_path_namespaceObject.join)(workDir, `packages-${architecture}`);
     await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(packages, 'bin/busybox'), (0,external_node_path_namespaceObject.join)(root, 'usr/bin/busybox'));
     for (const path of busyboxApplets)
         await (0,promises_namespaceObject.symlink)('/usr/bin/busybox', (0,external_node_path_namespaceObject.join)(root, 'usr', path));
     await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(packages, 'usr/sbin/dropbear'), (0,external_node_path_namespaceObject.join)(root, 'usr/sbin/dropbear'));
-    const triplet = 'aarch64-linux-gnu';
     await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(root, 'usr/lib', triplet));
     for (const from of [`lib/${triplet}`, `usr/lib/${triplet}`]) {
         for (const name of (await (0,promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(packages, from))).filter(entry => libraries.test(entry))) {
             await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(packages, from, name), (0,external_node_path_namespaceObject.join)(root, 'usr/lib', triplet, name));
         }
     }
-    await (0,promises_namespaceObject.symlink)(`${triplet}/ld-linux-aarch64.so.1`, (0,external_node_path_namespaceObject.join)(root, 'usr/lib/ld-linux-aarch64.so.1'));
-    await copyModules(packages, root, version, [...Object.values(bootModules).flat(), ...extraModules]);
+    await (0,promises_namespaceObject.symlink)(`${triplet}/${loader}`, (0,external_node_path_namespaceObject.join)(root, 'usr/lib', loader));
+    for (const kernel of kernels) {
+        await copyModules(kernel.packages, root, kernel.version, [...Object.values(bootModules).flat(), ...extraModules]);
+    }
     for (const [path, content] of Object.entries(build_text))
         await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(root, path), content, { mode: path === 'etc/shadow' ? 0o600 : 0o644 });
     for (const [path, content] of Object.entries(scripts))
@@ -60334,7 +60792,7 @@ async function remember(home, identity, sha256) {
 
 
 /** Raise when the shape of meta.json changes. */
-const metaVersion = 1;
+const metaVersion = 2;
 /** The image, from a cache if it was prepared before, else made now. */
 async function prepareImage(request, place, shared) {
     const { home, journal, log } = place;
@@ -60371,14 +60829,18 @@ async function openSource({ image, sha256 }, home, log) {
             return fileSource(image.path, sha256, home, log);
         case 'url':
             return urlSource(image.url, sha256, home, log);
-        case 'built-in': {
+        case 'none':
+        case 'debian':
+        case 'catalogue':
+            throw new Error(`no source yet for ${image.kind}`);
+        case 'mini': {
             const identity = (0,external_node_crypto_.createHash)('sha256').update(`${image.name} ${miniVersion}`).digest('hex');
             return {
                 name: image.name,
                 sha256: identity,
                 async unpackTo(target, scratch) {
                     log.info(`Building ${image.name} from Debian packages`);
-                    await buildMini(target, scratch);
+                    await buildMini(image.architecture, target, scratch);
                     return identity;
                 }
             };
@@ -60549,134 +61011,12 @@ async function converted(raw, format) {
 
 
 
-;// CONCATENATED MODULE: ./src/plan.ts
-
-
-
-/** Programs that a run of these inputs needs on the host. */
-function toolsFor({ image, saveImage }) {
-    const always = [
-        'qemu-system-aarch64',
-        'qemu-img',
-        'qemu-io',
-        'sfdisk',
-        'mcopy',
-        'mke2fs',
-        'debugfs',
-        'e2fsck',
-        'ssh-keygen'
-    ];
-    const build = image.kind === 'built-in' ? ['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod'] : unpackersFor(image);
-    const save = saveImage?.format === 'xz' ? ['xz'] : saveImage?.format === 'zst' ? ['zstd'] : [];
-    return [...new Set([...always, ...build, ...save])];
-}
-const unpackers = [
-    [/\.xz$/i, 'xz'],
-    [/\.gz$/i, 'gzip'],
-    [/\.zst$/i, 'zstd'],
-    [/\.zip$/i, 'bsdtar']
-];
-/** The name's ending decides which unpacker has to be there; without a telling ending, all of them. */
-function unpackersFor(image) {
-    const path = image.kind === 'url' ? new URL(image.url).pathname : image.kind === 'file' ? image.path : image.name;
-    const known = unpackers.filter(([ending]) => ending.test(path)).map(([, tool]) => tool);
-    if (known.length > 0 || /\.(img|raw|qcow2)$/i.test(path))
-        return known;
-    return unpackers.map(([, tool]) => tool);
-}
-/** What is decided before the image is known, in words, for the log. */
-function describePlan(inputs) {
-    const { image, sync } = inputs;
-    const name = image.kind === 'file'
-        ? image.path
-        : image.kind === 'url'
-            ? image.url
-            : `${image.name} (built here from Debian packages)`;
-    return [
-        `image: ${name}`,
-        `board: ${inputs.board === undefined ? "by the image's architecture" : boards[inputs.board].title}`,
-        `provisioning: ${inputs.provision === 'auto' ? 'offline, on a copy' : 'none (provision: none)'}`,
-        `workspace: ${sync === 'none' ? 'not exchanged (sync: none)' : `${inputs.workspace} (sync: ${sync})`}`,
-        `script: ${inputs.run === undefined ? 'none, boot only' : `${inputs.run.trim().split('\n').length} line(s)`}`,
-        `afterwards: ${inputs.keepRunning ? 'stays up for later steps' : inputs.saveImage === undefined ? 'switched off, changes dropped' : `disk saved to ${inputs.saveImage.path}`}`
-    ];
-}
-/**
- * The machine for an image: board, kernel, device tree, kernel arguments.
- * @throws BadInput if they do not go together
- */
-function planMachine({ inputs, image, volumes, logs, clock }) {
-    const board = boardFor(inputs, image);
-    const own = (name) => name === undefined ? undefined : (0,external_node_path_namespaceObject.join)(image.folder, 'boot', name);
-    const available = new Set(image.bootFiles.names);
-    const kernelName = board.kernels.find(name => available.has(name));
-    const kernel = inputs.kernel ?? own(kernelName);
-    if (kernel === undefined) {
-        throw new BadInput([
-            `board \`${board.name}\` needs one of ${board.kernels.join(', ')}, which the image does not have; give \`kernel\``
-        ]);
-    }
-    const release = kernelName === undefined ? undefined : image.bootFiles.kernelReleases[kernelName];
-    if (board.needsGenericKernel && inputs.kernel === undefined && /rpi|rpt|-v[678]/.test(release ?? '')) {
-        throw new BadInput([
-            `board \`${board.name}\` cannot boot the image's kernel ${release ?? ''}: Raspberry Pi's kernels have no virtio drivers; use \`board: raspi3b\`, or give a generic \`kernel\` and \`initrd\``
-        ]);
-    }
-    const dtb = inputs.dtb ?? own(board.deviceTrees.find(name => available.has(name)));
-    if (dtb === undefined && board.deviceTrees.length > 0) {
-        throw new BadInput([
-            `board \`${board.name}\` needs one of ${board.deviceTrees.join(', ')}, which the image does not have; give \`dtb\``
-        ]);
-    }
-    return {
-        board,
-        kernel,
-        dtb,
-        // An initramfs belongs to its kernel: a kernel from elsewhere does not get the image's.
-        initrd: inputs.initrd ??
-            (inputs.kernel === undefined ? own(board.initramfs.find(name => available.has(name))) : undefined),
-        memoryMiB: inputs.memoryMiB ?? board.memoryMiB,
-        cpus: inputs.cpus ?? board.cpus,
-        kernelArguments: [
-            ...[`root=PARTUUID=${image.layout.root.partuuid}`, 'rootfstype=ext4', 'rootwait', 'rw'],
-            ...[
-                `earlycon=${board.earlycon}`,
-                ...board.consoles[isRaspberryPiTree(dtb) ? 'raspberrypi' : 'mainline'],
-                'loglevel=7'
-            ],
-            // A Pi has no clock: without this its time starts in the past, and TLS fails.
-            `systemd.clock_usec=${clock}000`,
-            ...board.kernelArguments,
-            ...image.kernelArguments,
-            ...(inputs.append === undefined ? [] : [inputs.append])
-        ],
-        volumes,
-        forwards: inputs.ports,
-        extra: inputs.qemuArgs,
-        logs
-    };
-}
-/** Raspberry Pi names its trees after the chip family (bcm2710), mainline after the chip (bcm2837). */
-function isRaspberryPiTree(dtb) {
-    return dtb !== undefined && /^bcm27\d\d-/.test((0,external_node_path_namespaceObject.basename)(dtb));
-}
-function boardFor({ board: asked }, image) {
-    const name = asked ?? defaultBoard(image.architecture);
-    const able = Object.values(boards).filter(board => board.architectures.includes(image.architecture));
-    if (name === undefined || !boards[name].architectures.includes(image.architecture)) {
-        const valid = able.map(board => board.name).join(', ') || 'none yet';
-        throw new BadInput([
-            `${asked === undefined ? 'no board' : `board \`${asked}\` does not`} run${asked === undefined ? 's' : ''} this image's ${image.architecture} system; boards that can: ${valid}`
-        ]);
-    }
-    return boards[name];
-}
-
 ;// CONCATENATED MODULE: ./src/qemu/argv.ts
 
 /** Names of the files that QEMU reads and writes in the run's folder, which is its working directory. */
 const runFiles = {
     disk: 'disk.qcow2',
+    deviceTree: 'board.dtb',
     qmp: 'qmp.sock'
 };
 /** Names in the run's log folder. */
@@ -60695,19 +61035,22 @@ function qemuArguments(machine) {
     const uarts = Array.from({ length: board.uarts }, (_, uart) => uart);
     return [
         ...['-name', 'pi-qemu', '-nodefaults', '-no-user-config', '-display', 'none'],
-        ...['-machine', board.machine],
-        ...(board.cpu === undefined ? [] : ['-cpu', board.cpu]),
+        ...['-machine', [board.machine, machine.machineOptions].filter(Boolean).join(',')],
+        ...(machine.cpu === undefined ? [] : ['-cpu', machine.cpu]),
         ...(board.sizable ? ['-smp', String(machine.cpus), '-m', String(machine.memoryMiB)] : []),
-        ...['-accel', 'tcg,thread=multi'],
-        ...['-kernel', machine.kernel],
+        ...time(machine.clock),
+        ...(machine.kernel === undefined ? [] : ['-kernel', machine.kernel]),
         ...(machine.initrd === undefined ? [] : ['-initrd', machine.initrd]),
         ...(machine.dtb === undefined ? [] : ['-dtb', machine.dtb]),
-        ...['-append', machine.kernelArguments.join(' ')],
-        ...disk(board),
+        ...(machine.kernel === undefined ? [] : ['-append', machine.kernelArguments.join(' ')]),
+        ...(machine.hasDisk ? disk(board) : []),
         ...machine.volumes.flatMap(volume => attach(board, volume)),
+        ...machine.disks.flatMap((extra, index) => attachExtra(board, extra, index)),
         ...['-netdev', `user,id=net0,${forwards(machine.forwards)}`],
-        ...['-device', `${board.network},netdev=net0`],
-        ...(board.disk === 'virtio' ? ['-device', 'virtio-rng-pci'] : []),
+        ...(board.network === onBoardNic
+            ? ['-net', `nic,model=${onBoardNic},netdev=net0`]
+            : ['-device', `${board.network},netdev=net0`]),
+        ...(board.needsGenericKernel ? ['-device', 'virtio-rng-pci'] : []),
         ...uarts.flatMap(uart => [
             '-chardev',
             `file,id=uart${uart},path=${value((0,external_node_path_namespaceObject.join)(machine.logs, logFiles.serial(uart)))}`,
@@ -60718,22 +61061,34 @@ function qemuArguments(machine) {
         ...machine.extra
     ];
 }
+/** Versatile/PB's own: part of the machine, so it is no `-device`. */
+const onBoardNic = 'smc91c111';
+/**
+ * With `icount` the guest's time follows the instructions: 16 ns for each, and no sleeping when it is idle. It takes
+ * one thread for all CPUs.
+ */
+function time(clock) {
+    return clock === 'icount'
+        ? ['-accel', 'tcg,thread=single', '-icount', 'shift=4,sleep=off']
+        : ['-accel', 'tcg,thread=multi'];
+}
 // The disk lives as long as the run: nothing in it is worth waiting for the host's disk.
 const throwaway = 'cache=unsafe';
 function disk(board) {
     const drive = `format=qcow2,file=${runFiles.disk},${throwaway}`;
     return board.disk === 'sd'
         ? ['-drive', `if=sd,${drive}`]
-        : ['-drive', `if=none,id=disk,${drive}`, '-device', 'virtio-blk-pci,drive=disk'];
+        : ['-drive', `if=none,id=disk,${drive}`, '-device', `${board.storage},drive=disk`];
 }
 function attach(board, { name, file }) {
-    const device = board.volumes === 'usb' ? 'usb-storage' : 'virtio-blk-pci';
-    return [
-        '-drive',
-        `if=none,id=${name},format=raw,file=${value(file)},${throwaway}`,
-        '-device',
-        `${device},drive=${name}`
-    ];
+    const drive = `if=none,id=${name},format=raw,file=${value(file)},${throwaway}`;
+    return ['-drive', drive, '-device', `${board.storage},drive=${name}`];
+}
+/** The user's own: its serial number tells it apart in the guest, and what is written to it is kept. */
+function attachExtra(board, { path, format }, index) {
+    const id = `extra${index}`;
+    const drive = `if=none,id=${id},format=${format},file=${value(path)}`;
+    return ['-drive', drive, '-device', `${board.storage},drive=${id},serial=${id}`];
 }
 function forwards(ports) {
     const ssh = 'hostfwd=tcp:127.0.0.1:0-:22';
@@ -61001,10 +61356,249 @@ function printable(line) {
         .replaceAll('##[', '# #['));
 }
 
+;// CONCATENATED MODULE: ./src/qemu/device-tree.ts
+
+
+
+
+/**
+ * Makes a run's own device tree with fdtput and fdtoverlay. Returns one sentence per change, for the log.
+ * @throws HostFailure if an overlay does not fit
+ */
+async function makeDeviceTree({ from, to, fixes, overlays }) {
+    await (0,promises_namespaceObject.copyFile)(from, to);
+    const notes = [];
+    for (const fix of fixes) {
+        const nodes = await nodesOf(to, fix.node);
+        for (const node of nodes)
+            await applyFix(to, node, fix);
+        const names = nodes.map(node => node.slice(node.lastIndexOf('/') + 1));
+        if (nodes.length > 0)
+            notes.push(`Device tree: ${changesOf(fix)} for ${names.join(', ')} (${fix.why})`);
+    }
+    if (overlays.length > 0) {
+        const args = ['-i', to, '-o', to, ...overlays];
+        const { code, stdout, stderr } = await tryTool('fdtoverlay', args);
+        if (code !== 0) {
+            throw new HostFailure({
+                symptom: `the overlays ${overlays.map(file => (0,external_node_path_namespaceObject.basename)(file)).join(', ')} cannot be applied to ${(0,external_node_path_namespaceObject.basename)(from)}: ${(stderr || stdout).trim()}`,
+                cause: 'an overlay is for another board, or the device tree was built without symbols (dtc -@), as mainline ones often are',
+                remedy: "use Raspberry Pi's device trees, or give one with the change in it as `dtb`"
+            });
+        }
+        notes.push(`Device tree: with ${overlays.map(file => (0,external_node_path_namespaceObject.basename)(file)).join(', ')}`);
+    }
+    return notes;
+}
+async function nodesOf(tree, node) {
+    if (typeof node === 'string')
+        return (await tryTool('fdtget', ['-p', tree, node])).code === 0 ? [node] : [];
+    const { code, stdout } = await tryTool('fdtget', ['-l', tree, '/soc']);
+    if (code !== 0)
+        return [];
+    return stdout
+        .split('\n')
+        .filter(name => name !== '' && node.test(name))
+        .map(name => `/soc/${name}`);
+}
+async function applyFix(tree, node, { set = {}, unset = [], childless }) {
+    for (const [property, value] of Object.entries(set))
+        await tool('fdtput', ['-t', 's', tree, node, property, ...(value === true ? [] : [value])]);
+    const present = (await tool('fdtget', ['-p', tree, node])).split('\n');
+    for (const property of unset)
+        if (present.includes(property))
+            await tool('fdtput', ['-d', tree, node, property]);
+    if (childless !== true)
+        return;
+    for (const child of (await tool('fdtget', ['-l', tree, node])).split('\n').filter(name => name !== ''))
+        await tool('fdtput', ['-r', tree, `${node}/${child}`]);
+}
+function changesOf({ set = {}, unset = [], childless }) {
+    return [
+        ...Object.entries(set).map(([property, value]) => (value === true ? `+${property}` : `${property}=${value}`)),
+        ...unset.map(property => `-${property}`),
+        ...(childless === true ? ['without its nodes'] : [])
+    ].join(' ');
+}
+
 ;// CONCATENATED MODULE: ./src/qemu/index.ts
 
 
 
+
+
+;// CONCATENATED MODULE: ./src/plan.ts
+
+
+
+
+
+/** Programs that a run of these inputs needs on the host. */
+function toolsFor({ image, saveImage }) {
+    const always = [
+        'qemu-system-aarch64',
+        'qemu-img',
+        'qemu-io',
+        'sfdisk',
+        'mcopy',
+        'mke2fs',
+        'debugfs',
+        'e2fsck',
+        'ssh-keygen',
+        'fdtput'
+    ];
+    const build = image.kind === 'mini' || image.kind === 'debian'
+        ? ['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod']
+        : unpackersFor(image);
+    const save = saveImage?.format === 'xz' ? ['xz'] : saveImage?.format === 'zst' ? ['zstd'] : [];
+    return [...new Set([...always, ...build, ...save])];
+}
+const unpackers = [
+    [/\.xz$/i, 'xz'],
+    [/\.gz$/i, 'gzip'],
+    [/\.zst$/i, 'zstd'],
+    [/\.zip$/i, 'bsdtar']
+];
+/** The name's ending decides which unpacker has to be there; without a telling ending, all of them. */
+function unpackersFor(image) {
+    const path = image.kind === 'url' ? new URL(image.url).pathname : image.kind === 'file' ? image.path : '';
+    const known = unpackers.filter(([ending]) => ending.test(path)).map(([, tool]) => tool);
+    if (known.length > 0 || /\.(img|raw|qcow2)$/i.test(path))
+        return known;
+    return unpackers.map(([, tool]) => tool);
+}
+/** What is decided before the image is known, in words, for the log. */
+function describePlan(inputs) {
+    const { image, sync } = inputs;
+    const names = {
+        file: image.kind === 'file' ? image.path : '',
+        url: image.kind === 'url' ? image.url : '',
+        catalogue: image.kind === 'catalogue' ? `${image.name}:${image.tag}` : '',
+        mini: `${image.kind === 'mini' ? image.name : ''} (built here from Debian packages)`,
+        debian: `${image.kind === 'debian' ? image.name : ''} (built here from Debian packages)`,
+        none: 'none: a bare kernel'
+    };
+    return [
+        `image: ${names[image.kind]}`,
+        `board: ${inputs.board === undefined ? "by the image's architecture" : boards[inputs.board].title}`,
+        `provisioning: ${inputs.provision === 'auto' ? 'offline, on a copy' : 'none (provision: none)'}`,
+        `workspace: ${sync === 'none' ? 'not exchanged (sync: none)' : `${inputs.workspace} (sync: ${sync})`}`,
+        `script: ${inputs.run === undefined ? 'none, boot only' : `${inputs.run.trim().split('\n').length} line(s)`}`,
+        `afterwards: ${inputs.keepRunning ? 'stays up for later steps' : inputs.saveImage === undefined ? 'switched off, changes dropped' : `disk saved to ${inputs.saveImage.path}`}`
+    ];
+}
+/**
+ * The machine for an image: kernel, device tree, kernel arguments.
+ * @throws BadInput if they do not go together
+ */
+function planMachine({ inputs, image, board, volumes, logs, clock }) {
+    const variant = image && board.architectures[image.architecture];
+    const own = (name) => name === undefined || image === undefined ? undefined : (0,external_node_path_namespaceObject.join)(image.folder, 'boot', name);
+    const available = new Set(image?.bootFiles.names);
+    const kernel = inputs.kernel ?? own(image && kernelFor(board, image.architecture, available));
+    const tree = inputs.dtb ?? own(board.deviceTrees.find(name => available.has(name)));
+    if (tree === undefined && board.needsDeviceTree) {
+        const names = board.deviceTrees.length > 0 ? ` (the image has none of ${board.deviceTrees.join(', ')})` : '';
+        throw new BadInput([`board \`${board.name}\` needs a device tree${names}; give \`dtb\``]);
+    }
+    const naming = isRaspberryPiTree(tree) ? 'raspberrypi' : 'mainline';
+    const root = image === undefined ? [] : [`root=PARTUUID=${image.layout.root.partuuid}`, 'rootfstype=ext4', 'rootwait', 'rw'];
+    const machine = {
+        board,
+        cpu: inputs.cpu ?? variant?.cpu,
+        machineOptions: variant?.machineOptions,
+        memoryMiB: inputs.memoryMiB ?? board.memoryMiB,
+        cpus: inputs.cpus ?? board.cpus,
+        clock: inputs.clock ?? board.clock,
+        hasDisk: image !== undefined,
+        kernel,
+        dtb: tree === undefined ? undefined : runFiles.deviceTree,
+        // An initramfs belongs to its kernel: a kernel from elsewhere does not get the image's.
+        initrd: inputs.initrd ??
+            (inputs.kernel === undefined ? own(variant?.initramfs.find(name => available.has(name))) : undefined),
+        kernelArguments: [
+            ...root,
+            ...[`earlycon=${board.earlycon}`, ...board.consoles[naming], 'loglevel=7'],
+            // A Pi has no clock: without this its time starts in the past, and TLS fails.
+            `systemd.clock_usec=${clock}000`,
+            ...board.kernelArguments,
+            ...(image?.kernelArguments ?? []),
+            ...(inputs.append === undefined ? [] : [inputs.append])
+        ],
+        volumes,
+        disks: inputs.disks,
+        forwards: inputs.ports,
+        extra: inputs.qemuArgs,
+        logs
+    };
+    const overlays = inputs.overlays.map(name => overlayFile(name, inputs.workspace, image));
+    return {
+        machine,
+        // A user's own tree is taken as it is, but for the overlays asked for.
+        deviceTree: tree === undefined
+            ? undefined
+            : { from: tree, fixes: inputs.dtb === undefined ? board.treeFixes[naming] : [], overlays }
+    };
+}
+/** An overlay is a file where its name says so, else one of the image's. */
+function overlayFile(name, workspace, image) {
+    if (name.includes('/') || name.endsWith('.dtbo')) {
+        const path = (0,external_node_path_namespaceObject.resolve)(workspace, name);
+        if (!(0,external_node_fs_namespaceObject.existsSync)(path))
+            throw new BadInput([`input \`overlays\` names ${path}, which does not exist`]);
+        return path;
+    }
+    const known = image?.bootFiles.overlays ?? [];
+    if (image !== undefined && known.includes(name))
+        return (0,external_node_path_namespaceObject.join)(image.folder, 'boot/overlays', `${name}.dtbo`);
+    throw new BadInput([
+        `input \`overlays\` names “${name}”, which the image does not have; ${known.length === 0 ? 'it has no overlays; give a file' : `valid: ${known.join(', ')}`}`
+    ]);
+}
+/** Raspberry Pi names its trees after the chip family (bcm2710), mainline after the chip (bcm2837). */
+function isRaspberryPiTree(dtb) {
+    return dtb !== undefined && /^bcm27\d\d-/.test((0,external_node_path_namespaceObject.basename)(dtb)) && !isMainlineBcm2711(dtb);
+}
+/** Both call the Pi 4's tree alike; mainline's knows no overrides. */
+function isMainlineBcm2711(dtb) {
+    return /^bcm2711-/.test((0,external_node_path_namespaceObject.basename)(dtb)) && (0,external_node_fs_namespaceObject.existsSync)(dtb) && !(0,external_node_fs_namespaceObject.readFileSync)(dtb).includes('__overrides__');
+}
+/**
+ * The board for what the inputs ask for and the image is.
+ * @throws BadInput if the board cannot run the image; names those that can
+ */
+function boardFor(inputs, image) {
+    const { board: asked } = inputs;
+    if (image === undefined)
+        return boards[asked ?? boardNames[0]];
+    const available = new Set(image.bootFiles.names);
+    const name = asked ?? defaultBoard(image.architecture, available);
+    const able = boardsFor(image.architecture).filter(other => kernelFor(boards[other], image.architecture, available) !== undefined);
+    const valid = able.join(', ') || 'none';
+    if (name === undefined || boards[name].architectures[image.architecture] === undefined) {
+        throw new BadInput([
+            `${asked === undefined ? 'no board runs' : `board \`${asked}\` does not run`} this image's ${image.architecture} system; boards that can: ${valid}`
+        ]);
+    }
+    const board = boards[name];
+    if (inputs.kernel === undefined && kernelFor(board, image.architecture, available) === undefined) {
+        const names = board.architectures[image.architecture]?.kernels.join(', ') ?? '';
+        throw new BadInput([
+            `board \`${name}\` needs ${names}, which the image does not have; boards that can: ${valid}; or give \`kernel\``
+        ]);
+    }
+    const kernelName = kernelFor(board, image.architecture, available) ?? '';
+    const release = image.bootFiles.kernelReleases[kernelName];
+    if (board.needsGenericKernel && inputs.kernel === undefined && isRaspberryPiKernel(release)) {
+        throw new BadInput([
+            `board \`${name}\` cannot boot the image's kernel ${release ?? ''}: Raspberry Pi's kernels have no virtio drivers; use \`board: raspi3b\`, or give a generic \`kernel\` and \`initrd\``
+        ]);
+    }
+    return board;
+}
+function isRaspberryPiKernel(release) {
+    return /rpi|rpt|-v[678]/.test(release ?? '');
+}
 
 // EXTERNAL MODULE: ./node_modules/ignore/index.js
 var ignore = __nccwpck_require__(298);
@@ -61560,11 +62154,16 @@ const workspaceFile = 'workspace.img';
 async function makeDisks(inputs, image, user, { journal, log }) {
     const { folder, logs } = journal;
     const shared = inputs.sync !== 'none';
-    const machine = planMachine({
-        ...{ inputs, image, logs },
+    const { machine, deviceTree } = planMachine({
+        ...{ inputs, image, logs, board: boardFor(inputs, image) },
         volumes: shared ? [{ name: 'workspace', file: workspaceFile }] : [],
         clock: Date.now()
     });
+    if (deviceTree !== undefined) {
+        const notes = await makeDeviceTree({ ...deviceTree, to: (0,external_node_path_namespaceObject.join)(folder, runFiles.deviceTree) });
+        for (const note of notes)
+            log.info(note);
+    }
     const keys = await makeKeys(folder);
     await makeOverlay(image, keys, folder, runFiles.disk);
     const { uid = 0, gid = 0 } = image.users[user] ?? {};
@@ -61903,14 +62502,14 @@ function wrap(text, width) {
 /** `pi-qemu boards` */
 function boardsCommand(print) {
     for (const { name, title, architectures, sinceQemu } of Object.values(boards)) {
-        print(`${name.padEnd(10)} ${title}; ${architectures.join(', ')}; QEMU ${sinceQemu.join('.')} or newer`);
+        print(`${name.padEnd(11)} ${title}; ${Object.keys(architectures).join(', ')}; QEMU ${sinceQemu.join('.')} or newer`);
     }
     return 0;
 }
 /** `pi-qemu images` */
 async function imagesCommand(home, print) {
     for (const name of builtInImages)
-        print(`${name.padEnd(12)} built here from Debian packages, in seconds`);
+        print(`${name.padEnd(21)} built here from Debian packages, in seconds`);
     const folders = (0,external_node_fs_namespaceObject.existsSync)(home.images) ? await (0,promises_namespaceObject.readdir)(home.images) : [];
     print(folders.length === 0 ? 'nothing is prepared yet' : `prepared, in ${home.images}:`);
     for (const folder of folders) {

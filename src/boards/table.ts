@@ -79,7 +79,7 @@ export const boards: Readonly<Record<BoardName, Board>> = {
     memoryMiB: 512,
     architectures: arm1176,
     deviceTrees: ['bcm2708-rpi-zero.dtb', 'bcm2835-rpi-zero.dtb'],
-    treeFixes: { raspberrypi: [], mainline: treeFixes.bcm2835 },
+    treeFixes: treeFixes.bcm283x,
     earlycon: 'pl011,mmio32,0x20201000'
   },
   raspi1ap: {
@@ -92,7 +92,7 @@ export const boards: Readonly<Record<BoardName, Board>> = {
     memoryMiB: 512,
     architectures: arm1176,
     deviceTrees: ['bcm2708-rpi-b-plus.dtb', 'bcm2835-rpi-a-plus.dtb', 'bcm2835-rpi-b-plus.dtb'],
-    treeFixes: { raspberrypi: [], mainline: treeFixes.bcm2835 },
+    treeFixes: treeFixes.bcm283x,
     earlycon: 'pl011,mmio32,0x20201000'
   },
   raspi3ap: {
@@ -105,6 +105,7 @@ export const boards: Readonly<Record<BoardName, Board>> = {
     memoryMiB: 512,
     architectures: cortexA53,
     deviceTrees: ['bcm2710-rpi-3-a-plus.dtb', 'bcm2837-rpi-3-a-plus.dtb', 'bcm2710-rpi-3-b.dtb'],
+    treeFixes: treeFixes.bcm283x,
     consoles: bluetoothConsoles,
     earlycon: 'pl011,mmio32,0x3f201000'
   },

@@ -9,12 +9,19 @@ const display: TreeFix = {
   why: 'no display hardware'
 }
 
+/**
+ * On the boards that QEMU added later, an access to a register that it lacks is an abort. The kernel's first is to the
+ * power domains of this node; without it, the kernel cannot restart the board, either.
+ */
+const powerDomains: TreeFix = {
+  node: '/soc/watchdog@7e100000',
+  set: off,
+  why: 'its power domains panic the kernel'
+}
+
 /** Changes to device trees by chip and naming, found by booting; the nodes that a tree lacks are passed over. */
 export const treeFixes = {
-  bcm2835: [
-    { node: '/soc/watchdog@7e100000', set: off, why: 'its power domains panic the kernel before there is a console' },
-    display
-  ],
+  bcm283x: { raspberrypi: [powerDomains], mainline: [powerDomains, display] },
   bcm2711: {
     raspberrypi: [
       {
@@ -43,4 +50,4 @@ export const treeFixes = {
       }
     ]
   }
-} as const satisfies { bcm2835: readonly TreeFix[]; bcm2711: Readonly<Record<TreeNaming, readonly TreeFix[]>> }
+} as const satisfies Readonly<Record<string, Readonly<Record<TreeNaming, readonly TreeFix[]>>>>

@@ -116,7 +116,7 @@ async function openSource({ image, sha256 }: PrepareRequest, home: Home, log: Lo
         sha256: identity,
         async unpackTo(target, scratch) {
           log.info(`Building ${image.name} from Debian packages`)
-          await buildMini(target, scratch)
+          await buildMini(image.architecture, target, scratch)
           return identity
         }
       }

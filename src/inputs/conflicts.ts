@@ -22,7 +22,7 @@ export function conflicts(inputs: Inputs, env: Readonly<NodeJS.ProcessEnv>): rea
   const rows: readonly (readonly [wrong: boolean, fault: string])[] = [
     [
       architecture !== undefined && variant === undefined,
-      `board \`${board.name}\` does not run ${architecture ?? ''} systems, which the image is; boards that do: ${architecture === undefined ? '' : boardsFor(architecture).join(', ')}`
+      `input \`board\` is “${board.name}”, which runs no ${architecture ?? ''} systems, and the image is one; boards that do: ${architecture === undefined ? '' : boardsFor(architecture).join(', ')}`
     ],
     [inputs.memoryMiB !== undefined && !board.sizable, only('memory', `${board.memoryMiB} MiB`)],
     [inputs.cpus !== undefined && !board.sizable, only('cpus', board.cpus)],
@@ -52,7 +52,7 @@ export function conflicts(inputs: Inputs, env: Readonly<NodeJS.ProcessEnv>): rea
     [!bare && inputs.expect !== undefined, 'input `expect` goes with `image: none` only; a script has its exit status'],
     [
       board.kernelFromUser && inputs.kernel === undefined,
-      `board \`${board.name}\` needs \`kernel\`: no image brings one for it`
+      `input \`board\` is “${board.name}”, which needs \`kernel\`: no image brings one for it`
     ],
     [
       inputs.provision === 'none' && inputs.sshKey === undefined && !bare,

@@ -62,7 +62,7 @@ export function qemuArguments(machine: Machine): readonly string[] {
     ...['-name', 'pi-qemu', '-nodefaults', '-no-user-config', '-display', 'none'],
     ...['-machine', [board.machine, machine.machineOptions].filter(Boolean).join(',')],
     ...(machine.cpu === undefined ? [] : ['-cpu', machine.cpu]),
-    ...(board.sizable ? ['-smp', String(machine.cpus), '-m', String(machine.memoryMiB)] : []),
+    ...['-smp', String(machine.cpus), '-m', String(machine.memoryMiB)],
     ...time(machine.clock),
     ...(machine.kernel === undefined ? [] : ['-kernel', machine.kernel]),
     ...(machine.initrd === undefined ? [] : ['-initrd', machine.initrd]),

@@ -21,10 +21,10 @@ export async function makeDeviceTree({ from, to, fixes, overlays }: TreeRequest)
   await copyFile(from, to)
   const notes: string[] = []
   for (const fix of fixes) {
-    for (const node of await nodesOf(to, fix.node)) {
-      await applyFix(to, node, fix)
-      notes.push(`Device tree: ${node} ${changesOf(fix)} (${fix.why})`)
-    }
+    const nodes = await nodesOf(to, fix.node)
+    for (const node of nodes) await applyFix(to, node, fix)
+    const names = nodes.map(node => node.slice(node.lastIndexOf('/') + 1))
+    if (nodes.length > 0) notes.push(`Device tree: ${changesOf(fix)} for ${names.join(', ')} (${fix.why})`)
   }
   if (overlays.length > 0) {
     const args = ['-i', to, '-o', to, ...overlays]

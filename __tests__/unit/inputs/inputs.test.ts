@@ -1,7 +1,15 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { definitions, parseInputs, type Inputs, type RawInputs } from '../../../src/inputs'
+import { boardNames } from '../../../src/boards'
+import {
+  architectureOf,
+  definitions,
+  officialCatalogue,
+  parseInputs,
+  type Inputs,
+  type RawInputs
+} from '../../../src/inputs'
 import { BadInput } from '../../../src/report/errors'
 import { scratchFolder } from '../scratch'
 
@@ -24,11 +32,16 @@ function faultsOf(raw: RawInputs, place = workspace): readonly string[] {
 }
 
 const nothingAsked: Inputs = {
-  image: { kind: 'built-in', name: 'mini-arm64' },
+  image: { kind: 'mini', name: 'mini-arm64', architecture: 'arm64' },
   imageSha256: undefined,
+  catalogUrl: officialCatalogue,
   board: undefined,
+  cpu: undefined,
   memoryMiB: undefined,
   cpus: undefined,
+  clock: undefined,
+  firmware: undefined,
+  qemu: { kind: 'auto' },
   run: undefined,
   shell: undefined,
   user: undefined,
@@ -41,8 +54,16 @@ const nothingAsked: Inputs = {
   kernel: undefined,
   initrd: undefined,
   dtb: undefined,
+  overlays: [],
+  disks: [],
+  expect: undefined,
   qemuArgs: [],
   provision: 'auto',
+  password: undefined,
+  hostname: undefined,
+  firstBoot: 'skip',
+  diskSize: undefined,
+  files: [],
   sshKey: undefined,
   cache: 'auto',
   bootTimeout: 600_000,
@@ -75,6 +96,9 @@ test('every input arrives', () => {
     ...{ memory: '2G', cpus: '4', run: '  echo hi\n', shell: ' bash ', user: 'pi', 'working-directory': ' sub ' },
     ...{ env: 'A=1\nB', sync: 'in', 'sync-exclude': 'node_modules\n*.o', ports: '8080:80', append: ' quiet ' },
     ...{ kernel: 'kernel8.img', initrd: 'initramfs8', dtb: '', 'qemu-args': `-d 'a b'`, provision: 'none' },
+    ...{ 'catalog-url': 'http://example.org/list.json', cpu: 'max,sve=off', clock: 'icount', firmware: '' },
+    ...{ qemu: './key', overlays: '', disks: 'pi.img\nkey:qcow2', expect: '', password: '', hostname: '' },
+    ...{ 'first-boot': 'run', 'disk-size': '8G', files: '' },
     ...{
       cache: ' read-only ',
       'ssh-key': 'key',
@@ -87,7 +111,23 @@ test('every input arrives', () => {
   expect(parse(raw, { B: 'two' })).toEqual({
     image: { kind: 'url', url: 'https://example.org/pi.img.xz?x=1' },
     imageSha256: 'ab'.repeat(32),
+    catalogUrl: 'http://example.org/list.json',
     board: 'virt',
+    cpu: 'max,sve=off',
+    clock: 'icount',
+    firmware: undefined,
+    qemu: { kind: 'path', path: join(workspace, 'key') },
+    overlays: [],
+    disks: [
+      { path: join(workspace, 'pi.img'), format: 'raw' },
+      { path: join(workspace, 'key'), format: 'qcow2' }
+    ],
+    expect: undefined,
+    password: undefined,
+    hostname: undefined,
+    firstBoot: 'run',
+    diskSize: 8 * 1024 ** 3,
+    files: [],
     memoryMiB: 2048,
     cpus: 4,
     run: '  echo hi\n',
@@ -150,12 +190,37 @@ describe('the image', () => {
     expect(faultsOf({ image: 'https://' })).toEqual(['input `image` is no valid URL: https://'])
   })
 
-  test('that is neither file nor URL nor known is refused, and the message names the known ones', () => {
-    const [fault] = faultsOf({ image: 'raspios-lite' })
-    expect(fault).toBe(
-      `input \`image\` is “raspios-lite”, which is neither a file (${join(workspace, 'raspios-lite')} does not exist) ` +
-        'nor a URL nor a built-in name; valid names: mini-arm64'
-    )
+  test.each<[string, Inputs['image']]>([
+    ['mini-armhf', { kind: 'mini', name: 'mini-armhf', architecture: 'armhf' }],
+    ['debian-arm64', { kind: 'debian', name: 'debian-arm64:bookworm', architecture: 'arm64', suite: 'bookworm' }],
+    ['debian-armel:trixie', { kind: 'debian', name: 'debian-armel:trixie', architecture: 'armel', suite: 'trixie' }],
+    ['raspios-lite-arm64', { kind: 'catalogue', name: 'raspios-lite-arm64', tag: 'latest' }],
+    ['ubuntu-arm64:24.04', { kind: 'catalogue', name: 'ubuntu-arm64', tag: '24.04' }],
+    ['none', { kind: 'none' }]
+  ])('%s is a name', (image, ref) => {
+    expect(parse({ image, ...(image === 'none' && { kernel: 'key', board: 'virt' }) }).image).toEqual(ref)
+  })
+
+  test('with a name is known to be for an architecture, or not', () => {
+    const known = (image: string): string | undefined => architectureOf(parse({ image }).image)
+    expect(known('raspios-full-armhf:bookworm')).toBe('armhf')
+    expect(known('debian-armel')).toBe('armel')
+    expect(known('dietpi')).toBeUndefined()
+    expect(known('pi.img')).toBeUndefined()
+  })
+
+  test.each(['mini-arm46', 'mini-arm64:bookworm', 'debian-arm64:sid', 'debian-riscv64'])(
+    '%s is no image that is built here',
+    image => {
+      expect(faultsOf({ image })[0]).toMatch(/^input `image` is “.*”; valid names of images built here: mini-arm64, /)
+    }
+  )
+
+  test('that is neither file nor URL nor a name is refused', () => {
+    expect(faultsOf({ image: './pi-os.img' })).toEqual([
+      `input \`image\` is “./pi-os.img”, which is neither a file (${join(workspace, 'pi-os.img')} does not exist) ` +
+        'nor a URL nor a name such as raspios-lite-arm64:bookworm or mini-arm64, mini-armhf'
+    ])
   })
 
   test('cannot be a folder or an empty file', () => {
@@ -189,6 +254,62 @@ describe('inputs that do not go together', () => {
       'input `dtb` does not go with board `virt`: QEMU makes its device tree'
     ],
     [
+      'a Pi has the CPU it has',
+      { board: 'raspi3b', cpu: 'max' },
+      'input `cpu` does not go with board `raspi3b`, which has Cortex-A53; valid with `board: virt` only'
+    ],
+    [
+      'the smallest Pi has its memory, too',
+      { image: 'mini-armel', board: 'raspi0', memory: '1G' },
+      'input `memory` does not go with board `raspi0`, which has 512 MiB; valid with `board: virt` only'
+    ],
+    [
+      'a 32-bit Pi runs no 64-bit system',
+      { image: 'raspios-lite-arm64:bookworm', board: 'raspi2b' },
+      'input `board` is “raspi2b”, which runs no arm64 systems, and the image is one; boards that do: raspi3b, raspi3ap, raspi4b, virt'
+    ],
+    [
+      'a Pi has no UEFI',
+      { board: 'raspi3b', firmware: 'uefi' },
+      'input `firmware` does not go with board `raspi3b`, whose boot firmware QEMU does not emulate; valid with `board: virt` only'
+    ],
+    [
+      'UEFI starts the kernel of the image',
+      { board: 'virt', firmware: 'uefi', kernel: 'kernel8.img' },
+      'inputs `firmware` and `kernel` do not go together: with UEFI the image starts its own kernel'
+    ],
+    [
+      'virt has no overlays',
+      { board: 'virt', overlays: 'disable-bt' },
+      'input `overlays` does not go with board `virt`: QEMU makes its device tree'
+    ],
+    [
+      'without an image there is a kernel',
+      { image: 'none', board: 'virt' },
+      'input `image` is “none”; then `kernel` is needed'
+    ],
+    ['and a board', { image: 'none', kernel: 'key' }, 'input `image` is “none”; then `board` is needed'],
+    [
+      'but no script',
+      { image: 'none', kernel: 'key', board: 'virt', run: 'x' },
+      'inputs `run`, `keep-running` and `save-image` need an image; with `image: none` the result is the serial output (see `expect`)'
+    ],
+    [
+      'a script has its status',
+      { expect: 'done' },
+      'input `expect` goes with `image: none` only; a script has its exit status'
+    ],
+    [
+      'versatilepb has the kernel of the user',
+      { image: 'mini-armel', board: 'versatilepb' },
+      'input `board` is “versatilepb”, which needs `kernel`: no image brings one for it'
+    ],
+    [
+      'an image left alone gets no password',
+      { provision: 'none', 'ssh-key': 'key', password: 'secret' },
+      'input `password` changes the image, which `provision: none` forbids'
+    ],
+    [
       'an image left alone needs a key that it accepts',
       { provision: 'none' },
       'input `provision` is “none”, so the image does not get the key of this run; give `ssh-key`, a private key that it already accepts'
@@ -211,7 +332,7 @@ describe('inputs that do not go together', () => {
     [
       'a built-in image has no checksum',
       { image: 'mini-arm64', 'image-sha256': 'ab'.repeat(32) },
-      'input `image-sha256` does not go with a built-in image, which is made here from signed packages'
+      'input `image-sha256` goes with a file or a URL; an image with a name is verified by itself'
     ]
   ]
 
@@ -250,14 +371,13 @@ describe('faults', () => {
     const request = (): Inputs => parse({ board: 'raspi5', cpus: 'x' })
     expect(request).toThrow(BadInput)
     expect(request).toThrow(
-      '2 inputs are wrong:\n' +
-        '  - input `board` is “raspi5”; valid: raspi3b, virt\n' +
+      `2 inputs are wrong:\n  - input \`board\` is “raspi5”; valid: ${boardNames.join(', ')}\n` +
         '  - input `cpus` is “x”; valid: a whole number from 1 to'
     )
   })
 
   test('alone make a message of one line', () => {
-    expect(() => parse({ board: 'pi' })).toThrow(/^input `board` is “pi”; valid: raspi3b, virt$/)
+    expect(() => parse({ board: 'pi' })).toThrow(/^input `board` is “pi”; valid: raspi3b, .*, versatilepb$/)
   })
 
   test('include inputs that do not exist, and name those that do', () => {

@@ -3,18 +3,23 @@ import { qemuArguments, type Machine } from '../../../src/qemu'
 
 const pi: Machine = {
   board: boards.raspi3b,
+  cpu: undefined,
+  machineOptions: undefined,
   memoryMiB: 1024,
   cpus: 4,
+  clock: 'host',
+  hasDisk: true,
   kernel: '/cache/boot/kernel8.img',
   initrd: '/cache/boot/initramfs8',
   dtb: '/cache/boot/bcm2710-rpi-3-b.dtb',
   kernelArguments: ['root=PARTUUID=4e639091-02', 'rw'],
   volumes: [{ name: 'workspace', file: 'workspace.img' }],
+  disks: [],
   forwards: [],
   extra: [],
   logs: '/home/logs/run-1'
 }
-const virt: Machine = { ...pi, board: boards.virt, memoryMiB: 2048, cpus: 3, dtb: undefined }
+const virt: Machine = { ...pi, board: boards.virt, cpu: 'cortex-a72', memoryMiB: 2048, cpus: 3, dtb: undefined }
 
 /** The values that follow an option. */
 const valuesOf = (machine: Machine, option: string): readonly string[] => {
@@ -25,7 +30,7 @@ const valuesOf = (machine: Machine, option: string): readonly string[] => {
 test("the command line of raspi3b: the board's own size, SD card, USB network and volume, both UARTs", () => {
   expect(qemuArguments(pi)).toEqual([
     ...['-name', 'pi-qemu', '-nodefaults', '-no-user-config', '-display', 'none'],
-    ...['-machine', 'raspi3b', '-accel', 'tcg,thread=multi'],
+    ...['-machine', 'raspi3b', '-smp', '4', '-m', '1024', '-accel', 'tcg,thread=multi'],
     ...['-kernel', '/cache/boot/kernel8.img', '-initrd', '/cache/boot/initramfs8'],
     ...['-dtb', '/cache/boot/bcm2710-rpi-3-b.dtb', '-append', 'root=PARTUUID=4e639091-02 rw'],
     ...['-drive', 'if=sd,format=qcow2,file=disk.qcow2,cache=unsafe'],
@@ -58,6 +63,39 @@ test('the command line of virt: size and CPU, virtio throughout, one UART', () =
 test('what is not there is not named', () => {
   const words = qemuArguments({ ...pi, initrd: undefined, dtb: undefined, volumes: [] })
   for (const option of ['-initrd', '-dtb', 'usb-storage']) expect(words.join(' ')).not.toContain(option)
+})
+
+test('the classic recipe of versatilepb: its own network device, old-style virtio', () => {
+  const words = qemuArguments({ ...pi, board: boards.versatilepb, cpu: 'arm1176', memoryMiB: 256, cpus: 1 }).join(' ')
+  expect(words).toContain('-machine versatilepb -cpu arm1176 -smp 1 -m 256 ')
+  expect(words).toContain('-device virtio-blk-pci,disable-modern=on,disable-legacy=off,drive=disk ')
+  expect(words).toContain('-net nic,model=smc91c111,netdev=net0 ')
+  expect(words).not.toContain('virtio-rng')
+})
+
+test('time that follows the instructions takes one thread', () => {
+  const words = qemuArguments({ ...pi, clock: 'icount' }).join(' ')
+  expect(words).toContain('-accel tcg,thread=single -icount shift=4,sleep=off ')
+})
+
+test('options of a machine follow its name', () => {
+  expect(valuesOf({ ...virt, machineOptions: 'highmem=off' }, '-machine')).toEqual(['virt,highmem=off'])
+})
+
+test("the user's disks come after the volumes, with a serial number each", () => {
+  const disks = [
+    { path: '/d/a,b.img', format: 'raw' },
+    { path: '/d/c.qcow2', format: 'qcow2' }
+  ] as const
+  expect(valuesOf({ ...virt, disks }, '-drive').slice(2)).toEqual([
+    'if=none,id=extra0,format=raw,file=/d/a,,b.img',
+    'if=none,id=extra1,format=qcow2,file=/d/c.qcow2'
+  ])
+  expect(valuesOf({ ...pi, disks }, '-device').join(' ')).toContain('usb-storage,drive=extra1,serial=extra1')
+})
+
+test('a bare kernel has no disk', () => {
+  expect(qemuArguments({ ...pi, hasDisk: false }).join(' ')).not.toContain('disk.qcow2')
 })
 
 test('commas in paths are doubled where QEMU splits at commas, and nowhere else', () => {

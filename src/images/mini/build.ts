@@ -1,13 +1,16 @@
+import { existsSync } from 'node:fs'
 import { chmod, copyFile, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Architecture } from '../../boards'
 import { tool } from '../../host/exec'
+import { debianPorts } from '../debian'
 import { fetchPackages } from '../packages'
 import { assembleImage } from './assemble'
 import { bootModules, copyModules, kernelVersion, writeInitramfs } from './initramfs'
 import { miniDhcpScript, miniInittab, miniSshStart, miniStartup } from './scripts'
 
 /** Raise when what {@link buildMini} writes changes: images built before are then not used again. */
-export const miniVersion = 1
+export const miniVersion = 2
 
 /** Modules beyond those for booting that people expect of a small system. */
 const extraModules = ['vfat', 'nls_cp437', 'nls_ascii', 'loop', 'overlay', 'fuse', 'tun', '9p', '9pnet_virtio', 'uas']
@@ -36,60 +39,90 @@ const scripts = {
   'usr/share/udhcpc/default.script': miniDhcpScript
 } as const
 
+const suite = 'bookworm'
+
 /**
- * Builds `mini-arm64`: busybox and dropbear on Debian's arm64 kernel, shaped like a Raspberry Pi OS card (MBR, FAT32
- * boot partition with kernel8.img, device trees, cmdline.txt and config.txt; ext4 root). Nothing of it runs on the host.
+ * Builds a mini image: busybox and dropbear on Debian's kernel, shaped like a Raspberry Pi OS card (MBR, FAT32 boot
+ * partition with kernels under Raspberry Pi's names, device trees, cmdline.txt and config.txt; ext4 root). Nothing of
+ * it runs on the host.
  * @param out raw image to write
  * @param workDir folder for scratch files, on the same disk
  */
-export async function buildMini(out: string, workDir: string): Promise<void> {
-  const packages = join(workDir, 'packages')
-  await fetchPackages({
-    architecture: 'arm64',
-    suite: 'bookworm',
-    packages: ['busybox-static', 'dropbear-bin', 'libtomcrypt1', 'linux-image-arm64'],
-    into: packages
-  })
-  const version = await kernelVersion(packages)
-  await tool('depmod', ['-b', packages, version])
-  const boot = await bootTree(packages, version, workDir)
-  const root = await rootTree(packages, version, workDir)
+export async function buildMini(architecture: Architecture, out: string, workDir: string): Promise<void> {
+  const kernels: Kernel[] = []
+  const userland = ['dropbear-bin', 'libtomcrypt1']
+  for (const port of kernelPorts[architecture]) {
+    const into = join(workDir, `packages-${port}`)
+    const { kernelPackage } = debianPorts[port]
+    const packages = ['busybox-static', kernelPackage, ...(port === architecture ? userland : [])]
+    await fetchPackages({ architecture: port, suite, packages, into })
+    const version = await kernelVersion(into)
+    await tool('depmod', ['-b', into, version])
+    kernels.push({ port, packages: into, version })
+  }
+  const boot = await bootTree(kernels, workDir)
+  const root = await rootTree(architecture, kernels, workDir)
   await assembleImage({
     bootDir: boot,
     rootDir: root,
     out,
-    bootMiB: 64,
+    bootMiB: 64 * kernels.length,
     rootMiB: 192,
     ownedByRoot: true,
     workDir,
     diskId: '31415926'
   })
-  for (const dir of [packages, boot, root]) await rm(dir, { recursive: true })
+  for (const dir of [...kernels.map(({ packages }) => packages), boot, root]) await rm(dir, { recursive: true })
 }
 
-async function bootTree(packages: string, version: string, workDir: string): Promise<string> {
+/**
+ * Whose kernels an image carries, its own first. 32-bit ones have the 64-bit kernel, too, like Raspberry Pi OS:
+ * QEMU's Pi 3 and 4 start no other.
+ */
+const kernelPorts: Readonly<Record<Architecture, readonly Architecture[]>> = {
+  arm64: ['arm64'],
+  armhf: ['armhf', 'arm64'],
+  armel: ['armel']
+}
+
+interface Kernel {
+  readonly port: Architecture
+  /** Folder with the unpacked packages. */
+  readonly packages: string
+  readonly version: string
+}
+
+async function bootTree(kernels: readonly Kernel[], workDir: string): Promise<string> {
   const boot = join(workDir, 'boot')
   await mkdir(boot)
-  await copyFile(join(packages, `boot/vmlinuz-${version}`), join(boot, 'kernel8.img'))
-  const trees = join(packages, `usr/lib/linux-image-${version}/broadcom`)
-  for (const name of await readdir(trees)) {
-    if (name.endsWith('.dtb')) await copyFile(join(trees, name), join(boot, name))
+  for (const { port, packages, version } of kernels) {
+    const { kernel, initramfs } = debianPorts[port]
+    await copyFile(join(packages, `boot/vmlinuz-${version}`), join(boot, kernel))
+    await copyDeviceTrees(join(packages, `usr/lib/linux-image-${version}`), boot)
+    await writeInitramfs({
+      kernelRoot: packages,
+      busybox: join(packages, 'bin/busybox'),
+      out: join(boot, initramfs),
+      workDir
+    })
   }
-  await writeInitramfs({
-    kernelRoot: packages,
-    busybox: join(packages, 'bin/busybox'),
-    out: join(boot, 'initramfs8'),
-    workDir
-  })
   await writeFile(
     join(boot, 'cmdline.txt'),
     'console=ttyAMA0,115200 root=PARTUUID=31415926-02 rootfstype=ext4 rootwait\n'
   )
-  await writeFile(join(boot, 'config.txt'), 'arm_64bit=1\nauto_initramfs=1\n')
+  await writeFile(join(boot, 'config.txt'), 'auto_initramfs=1\n')
   return boot
 }
 
-async function rootTree(packages: string, version: string, workDir: string): Promise<string> {
+/** Debian keeps the Pis' trees in a folder of the chip's maker, or, 32-bit, beside all others. */
+async function copyDeviceTrees(from: string, to: string): Promise<void> {
+  const folder = existsSync(join(from, 'broadcom')) ? join(from, 'broadcom') : from
+  const names = (await readdir(folder)).filter(name => /^bcm2[78]\d\d-rpi-.*\.dtb$/.test(name))
+  // Of a Pi that runs both, the 64-bit kernel's tree is the one that fits the kernel used there: it comes last.
+  for (const name of names) await copyFile(join(folder, name), join(to, name))
+}
+
+async function rootTree(architecture: Architecture, kernels: readonly Kernel[], workDir: string): Promise<string> {
   const root = join(workDir, 'root')
   const folders = [
     'boot/firmware',
@@ -112,18 +145,21 @@ async function rootTree(packages: string, version: string, workDir: string): Pro
   for (const dir of ['tmp', 'var/tmp']) await chmod(join(root, dir), 0o1777)
   for (const dir of ['bin', 'sbin', 'lib']) await symlink(`usr/${dir}`, join(root, dir))
 
+  const { triplet, loader } = debianPorts[architecture]
+  const packages = join(workDir, `packages-${architecture}`)
   await copyFile(join(packages, 'bin/busybox'), join(root, 'usr/bin/busybox'))
   for (const path of busyboxApplets) await symlink('/usr/bin/busybox', join(root, 'usr', path))
   await copyFile(join(packages, 'usr/sbin/dropbear'), join(root, 'usr/sbin/dropbear'))
-  const triplet = 'aarch64-linux-gnu'
   await mkdir(join(root, 'usr/lib', triplet))
   for (const from of [`lib/${triplet}`, `usr/lib/${triplet}`]) {
     for (const name of (await readdir(join(packages, from))).filter(entry => libraries.test(entry))) {
       await copyFile(join(packages, from, name), join(root, 'usr/lib', triplet, name))
     }
   }
-  await symlink(`${triplet}/ld-linux-aarch64.so.1`, join(root, 'usr/lib/ld-linux-aarch64.so.1'))
-  await copyModules(packages, root, version, [...Object.values(bootModules).flat(), ...extraModules])
+  await symlink(`${triplet}/${loader}`, join(root, 'usr/lib', loader))
+  for (const kernel of kernels) {
+    await copyModules(kernel.packages, root, kernel.version, [...Object.values(bootModules).flat(), ...extraModules])
+  }
 
   for (const [path, content] of Object.entries(text))
     await writeFile(join(root, path), content, { mode: path === 'etc/shadow' ? 0o600 : 0o644 })
