@@ -55966,7 +55966,7 @@ function conflicts(inputs, env) {
     const rows = [
         [
             architecture !== undefined && variant === undefined,
-            `board \`${board.name}\` does not run ${architecture ?? ''} systems, which the image is; boards that do: ${architecture === undefined ? '' : boardsFor(architecture).join(', ')}`
+            `input \`board\` is “${board.name}”, which runs no ${architecture ?? ''} systems, and the image is one; boards that do: ${architecture === undefined ? '' : boardsFor(architecture).join(', ')}`
         ],
         [inputs.memoryMiB !== undefined && !board.sizable, only('memory', `${board.memoryMiB} MiB`)],
         [inputs.cpus !== undefined && !board.sizable, only('cpus', board.cpus)],
@@ -55996,7 +55996,7 @@ function conflicts(inputs, env) {
         [!bare && inputs.expect !== undefined, 'input `expect` goes with `image: none` only; a script has its exit status'],
         [
             board.kernelFromUser && inputs.kernel === undefined,
-            `board \`${board.name}\` needs \`kernel\`: no image brings one for it`
+            `input \`board\` is “${board.name}”, which needs \`kernel\`: no image brings one for it`
         ],
         [
             inputs.provision === 'none' && inputs.sshKey === undefined && !bare,
@@ -61037,7 +61037,7 @@ function qemuArguments(machine) {
         ...['-name', 'pi-qemu', '-nodefaults', '-no-user-config', '-display', 'none'],
         ...['-machine', [board.machine, machine.machineOptions].filter(Boolean).join(',')],
         ...(machine.cpu === undefined ? [] : ['-cpu', machine.cpu]),
-        ...(board.sizable ? ['-smp', String(machine.cpus), '-m', String(machine.memoryMiB)] : []),
+        ...['-smp', String(machine.cpus), '-m', String(machine.memoryMiB)],
         ...time(machine.clock),
         ...(machine.kernel === undefined ? [] : ['-kernel', machine.kernel]),
         ...(machine.initrd === undefined ? [] : ['-initrd', machine.initrd]),
