@@ -9,6 +9,17 @@ const display: TreeFix = {
   why: 'no display hardware'
 }
 
+/**
+ * raspi4b has RAM there, but tells the kernel of the first GiB only: it asks the size without the part above, and
+ * throws away the tree's own nodes called `memory`. Kernels go by `device_type`, whatever the name.
+ */
+const secondGiB: TreeFix = {
+  node: '/ram@40000000',
+  make: true,
+  set: { device_type: 'memory', reg: [0, 0x40000000, 0x40000000] },
+  why: 'QEMU names the first GiB only'
+}
+
 /** Changes to device trees by chip and naming, found by booting; the nodes that a tree lacks are passed over. */
 export const treeFixes = {
   bcm2835: [
@@ -17,6 +28,7 @@ export const treeFixes = {
   ],
   bcm2711: {
     raspberrypi: [
+      secondGiB,
       {
         node: '/soc/usb@7e980000',
         set: { status: 'okay', dr_mode: 'host' },
@@ -24,6 +36,7 @@ export const treeFixes = {
       }
     ],
     mainline: [
+      secondGiB,
       { node: '/soc/interrupt-controller@7ef00100', set: off, why: 'its driver panics' },
       { node: /^i2c@7ef0[49]500$/, set: off, why: 'its driver panics' },
       { ...display, node: /^(hdmi|hvs|pixelvalve|dsi|vec|txp|v3d|gpu|pwm|avs-monitor)@|^clock@7ef00000$/ },
