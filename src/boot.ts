@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Board } from './boards'
 import { Guest, guestDirectory, lostGuest, waitForLogin, writeSshConfig, type Login } from './guest'
 import type { Home } from './host/paths'
 import { ensureTools, hasVersion, toolVersion } from './host/tools'
@@ -14,8 +15,17 @@ import {
 } from './images'
 import type { Inputs, OutputName } from './inputs'
 import type { Journal } from './journal'
-import { boardFor, describePlan, planMachine, toolsFor } from './plan'
-import { makeDeviceTree, qemuArguments, qemuProgram, runFiles, SerialLog, startQemu, type Qemu } from './qemu'
+import { boardFor, describePlan, knownBoard, planMachine, toolsFor } from './plan'
+import {
+  makeDeviceTree,
+  provideQemu,
+  qemuCommand,
+  runFiles,
+  SerialLog,
+  startQemu,
+  type Qemu,
+  type QemuInstall
+} from './qemu'
 import type { Log } from './report/log'
 import type { Phases } from './report/phases'
 import { excluding, makeVolume, workspaceLabel, type Manifest } from './workspace'
@@ -54,13 +64,14 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
     for (const line of describePlan(inputs)) log.info(line)
     return Promise.resolve()
   })
+  // Before all else where that is possible: a QEMU that lacks the board makes the rest pointless.
+  const expected = knownBoard(inputs)
+  const early = expected && (await readyQemu(inputs, expected, context))
   await phases.run('tools', 'Tools of the host', async () => {
     const needed = toolsFor(inputs)
     await ensureTools(needed, log)
     const versions = await Promise.all(needed.filter(hasVersion).map(toolVersion))
     for (const line of versions) log.info(line)
-    const version = versions[0] ?? ''
-    output('qemu-version', /version ([\d.]+)/.exec(version)?.[1] ?? version)
   })
   const { image, cached, key } = await phases.run('image', 'Image in place', () => {
     const { image: ref, imageSha256: sha256, provision, user: asked, cache } = inputs
@@ -72,16 +83,17 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
     // At once, and not at the end: a script that fails still leaves a warm cache.
     await phases.run('cache-save', 'Save the prepared image', () => shared.save(key, image.folder, context))
   }
+  const board = boardFor(inputs, image)
+  const install = early !== undefined && board === expected ? early : await readyQemu(inputs, board, context)
   const user = chooseUser(image.users, inputs.user)
   const { login, sent, machine, keyFile, keys } = await phases.run('disk', 'Disk, keys and workspace of this run', () =>
-    makeDisks(inputs, image, user, context)
+    makeDisks(inputs, image, { user, board }, context)
   )
-  const { board } = machine
   output('board', board.name)
-  log.debug([qemuProgram, ...qemuArguments(machine)].join(' '))
+  log.debug(qemuCommand(machine, install).join(' '))
   log.info(`${board.title}: ${board.fidelity}`)
   const serial = new SerialLog(journal.logs, board.uarts)
-  const qemu = await phases.run('qemu', 'Start QEMU', () => startQemu(machine, journal))
+  const qemu = await phases.run('qemu', 'Start QEMU', () => startQemu(machine, install, journal))
   output('serial-log', serial.mainFile)
   const guestLogin = { ...login, port: qemu.sshPort }
   const booted = phases.elapsed
@@ -133,11 +145,23 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
 
 const workspaceFile = 'workspace.img'
 
-async function makeDisks(inputs: Inputs, image: PreparedImage, user: string, { journal, log }: Context) {
+/** The QEMU for a board. */
+async function readyQemu(inputs: Inputs, board: Board, context: Context): Promise<QemuInstall> {
+  const install = await context.phases.run('qemu-ready', 'QEMU ready', () => provideQemu(inputs.qemu, board, context))
+  context.output('qemu-version', install.version)
+  return install
+}
+
+async function makeDisks(
+  inputs: Inputs,
+  image: PreparedImage,
+  { user, board }: { readonly user: string; readonly board: Board },
+  { journal, log }: Context
+) {
   const { folder, logs } = journal
   const shared = inputs.sync !== 'none'
   const { machine, deviceTree } = planMachine({
-    ...{ inputs, image, logs, board: boardFor(inputs, image) },
+    ...{ inputs, image, logs, board },
     volumes: shared ? [{ name: 'workspace', file: workspaceFile }] : [],
     clock: Date.now()
   })

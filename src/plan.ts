@@ -3,14 +3,13 @@ import { basename, join, resolve } from 'node:path'
 import { boardNames, boards, boardsFor, defaultBoard, kernelFor, type Board, type TreeNaming } from './boards'
 import type { ToolName } from './host/tools'
 import type { PreparedImage } from './images'
-import type { ImageRef, Inputs } from './inputs'
+import { architectureOf, type ImageRef, type Inputs } from './inputs'
 import { runFiles, type Machine, type TreeRequest, type Volume } from './qemu'
 import { BadInput } from './report/errors'
 
-/** Programs that a run of these inputs needs on the host. */
+/** Programs that a run of these inputs needs on the host, besides QEMU itself. */
 export function toolsFor({ image, saveImage }: Pick<Inputs, 'image' | 'saveImage'>): readonly ToolName[] {
   const always: readonly ToolName[] = [
-    'qemu-system-aarch64',
     'qemu-img',
     'qemu-io',
     'sfdisk',
@@ -198,6 +197,13 @@ export function boardFor(inputs: Inputs, image: PreparedImage | undefined): Boar
     ])
   }
   return board
+}
+
+/** The board, as far as it is known before the image is here; {@link boardFor} has the last word. */
+export function knownBoard({ board, image }: Pick<Inputs, 'board' | 'image'>): Board | undefined {
+  const architecture = architectureOf(image)
+  const name = board ?? (architecture && defaultBoard(architecture))
+  return name && boards[name]
 }
 
 function isRaspberryPiKernel(release: string | undefined): boolean {

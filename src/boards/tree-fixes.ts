@@ -19,11 +19,23 @@ const powerDomains: TreeFix = {
   why: 'its power domains panic the kernel'
 }
 
+/**
+ * raspi4b has RAM there, but tells the kernel of the first GiB only: it asks the size without the part above, and
+ * throws away the tree's own nodes called `memory`. Kernels go by `device_type`, whatever the name.
+ */
+const secondGiB: TreeFix = {
+  node: '/ram@40000000',
+  make: true,
+  set: { device_type: 'memory', reg: [0, 0x40000000, 0x40000000] },
+  why: 'QEMU names the first GiB only'
+}
+
 /** Changes to device trees by chip and naming, found by booting; the nodes that a tree lacks are passed over. */
 export const treeFixes = {
   bcm283x: { raspberrypi: [powerDomains], mainline: [powerDomains, display] },
   bcm2711: {
     raspberrypi: [
+      secondGiB,
       {
         node: '/soc/usb@7e980000',
         set: { status: 'okay', dr_mode: 'host' },
@@ -31,6 +43,7 @@ export const treeFixes = {
       }
     ],
     mainline: [
+      secondGiB,
       { node: '/soc/interrupt-controller@7ef00100', set: off, why: 'its driver panics' },
       { node: /^i2c@7ef0[49]500$/, set: off, why: 'its driver panics' },
       { ...display, node: /^(hdmi|hvs|pixelvalve|dsi|vec|txp|v3d|gpu|pwm|avs-monitor)@|^clock@7ef00000$/ },

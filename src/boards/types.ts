@@ -34,8 +34,10 @@ export interface Variant {
 export interface TreeFix {
   /** Full path of the node, or a pattern for the names of nodes under `/soc`. */
   readonly node: string | RegExp
-  /** Properties to set: text, or nothing for a flag. */
-  readonly set?: Readonly<Record<string, string | true>>
+  /** Whether the node is made where the tree lacks it; otherwise it is passed over. Not for patterns. */
+  readonly make?: true
+  /** Properties to set: text, 32-bit cells, or nothing for a flag. */
+  readonly set?: Readonly<Record<string, string | readonly number[] | true>>
   /** Properties to remove. */
   readonly unset?: readonly string[]
   /** Whether what is under the node goes. */

@@ -8,7 +8,7 @@ export const commandSummaries = {
   boards: 'list the boards',
   doctor: 'check what this host has and lacks; --install adds what is missing',
   stop: 'switch off Pis that were left up by --keep-running',
-  clean: 'tear down what a dead run left behind; --cache drops prepared images, too'
+  clean: 'tear down what a dead run left behind; --cache drops prepared images and the private QEMU, too'
 } as const
 
 export type CommandName = keyof typeof commandSummaries

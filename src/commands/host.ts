@@ -7,6 +7,7 @@ import type { Home } from '../host/paths'
 import { ensureTools, isRoot, missingTools, packagesFor, tools, toolVersion, type ToolName } from '../host/tools'
 import { builtInImages } from '../inputs'
 import { isInUse, readJournal, recordedRuns, undo } from '../journal'
+import { cachedPrivateVersion, hasPrivateQemu, machinesIn } from '../qemu'
 import { mib, type Log } from '../report/log'
 
 type Print = (line: string) => void
@@ -64,8 +65,13 @@ export async function doctorCommand(
   }
   if (!missing.includes('qemu-system-aarch64')) {
     const machines = (await tryTool('qemu-system-aarch64', ['-machine', 'help'])).stdout
+    const kept = await cachedPrivateVersion(home)
+    // What is fetched once serves for good; else it takes the program that fetches it.
+    const canFetch = kept !== undefined || (hasPrivateQemu() && (canInstall || !missing.includes('mmdebstrap')))
     for (const { name, machine, sinceQemu } of Object.values(boards)) {
-      line(new RegExp(`^${machine}\\s`, 'm').test(machines), `board ${name}`, `needs QEMU ${sinceQemu.join('.')}`)
+      const there = machinesIn(machines).has(machine)
+      const apart = `: by a private QEMU (${kept ?? 'fetched when it is needed'}), since the host's has none`
+      line(there || canFetch, `board ${name}${there || !canFetch ? '' : apart}`, `needs QEMU ${sinceQemu.join('.')}`)
     }
   }
   const folder = existsSync(home.root) ? home.root : '/'
@@ -113,6 +119,7 @@ export async function cleanCommand(home: Home, log: Log, { cache }: { readonly c
   )
   if (cache && busy.length > 0) log.warn('the cache is in use by a living run, and was kept')
   else if (cache)
-    for (const path of [home.images, home.sources, home.exchange]) await rm(path, { recursive: true, force: true })
+    for (const path of [home.images, home.sources, home.exchange, home.tools])
+      await rm(path, { recursive: true, force: true })
   return clean ? 0 : 1
 }

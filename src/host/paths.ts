@@ -16,6 +16,8 @@ export interface Home {
   readonly exchange: string
   /** What is known about sources: which file or URL had which SHA-256. */
   readonly sources: string
+  /** Tools that are not the host's, where there is no tool cache of a runner. */
+  readonly tools: string
 }
 
 /** `PI_QEMU_HOME`, or `~/.cache/pi-qemu`. */
@@ -27,7 +29,8 @@ export function homeFolders(env: Readonly<NodeJS.ProcessEnv>): Home {
     logs: join(root, 'logs'),
     images: join(root, 'images'),
     exchange: join(root, 'exchange'),
-    sources: join(root, 'sources')
+    sources: join(root, 'sources'),
+    tools: join(root, 'tools')
   }
 }
 

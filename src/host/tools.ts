@@ -133,6 +133,23 @@ async function install(packages: readonly string[], log: Log): Promise<void> {
   }
 }
 
+/**
+ * The version that apt would install of a package; undefined without apt, or if it knows none. Lists that are absent,
+ * as on a bare machine, are fetched where that is allowed.
+ */
+export async function aptCandidate(name: string, log: Log): Promise<string | undefined> {
+  if ((await findTool('apt-cache')) === undefined || (await findTool('apt-get')) === undefined) return undefined
+  const ask = async (): Promise<string | undefined> =>
+    /^ +Candidate: (\d\S*)$/m.exec((await tryTool('apt-cache', ['policy', name])).stdout)?.[1]
+  const known = await ask()
+  if (known !== undefined) return known
+  const sudo = isRoot() ? [] : ['sudo', '-n']
+  if (sudo.length > 0 && (await tryTool('sudo', ['-n', 'true']).catch(() => ({ code: 1 }))).code !== 0) return undefined
+  log.info('Updating the package lists')
+  await asInstaller(sudo, ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', 'update'])
+  return ask()
+}
+
 /** The marker of this run is replaced: see {@link installMarker}. sudo would drop what is set in front of it. */
 async function asInstaller(sudo: readonly string[], command: readonly string[]): ReturnType<typeof tryTool> {
   const marker = `${installMarker}=${process.env[runMarker] ?? ''}`

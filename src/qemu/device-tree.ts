@@ -21,6 +21,7 @@ export async function makeDeviceTree({ from, to, fixes, overlays }: TreeRequest)
   await copyFile(from, to)
   const notes: string[] = []
   for (const fix of fixes) {
+    if (fix.make === true && typeof fix.node === 'string') await tool('fdtput', ['-p', '-c', to, fix.node])
     const nodes = await nodesOf(to, fix.node)
     for (const node of nodes) await applyFix(to, node, fix)
     const names = nodes.map(node => node.slice(node.lastIndexOf('/') + 1))
@@ -53,8 +54,11 @@ async function nodesOf(tree: string, node: string | RegExp): Promise<readonly st
 }
 
 async function applyFix(tree: string, node: string, { set = {}, unset = [], childless }: TreeFix): Promise<void> {
-  for (const [property, value] of Object.entries(set))
-    await tool('fdtput', ['-t', 's', tree, node, property, ...(value === true ? [] : [value])])
+  for (const [property, value] of Object.entries(set)) {
+    const cells = typeof value === 'object'
+    const words = value === true ? [] : cells ? value.map(cell => cell.toString(16)) : [value]
+    await tool('fdtput', ['-t', cells ? 'x' : 's', tree, node, property, ...words])
+  }
   const present = (await tool('fdtget', ['-p', tree, node])).split('\n')
   for (const property of unset) if (present.includes(property)) await tool('fdtput', ['-d', tree, node, property])
   if (childless !== true) return
@@ -64,7 +68,11 @@ async function applyFix(tree: string, node: string, { set = {}, unset = [], chil
 
 function changesOf({ set = {}, unset = [], childless }: TreeFix): string {
   return [
-    ...Object.entries(set).map(([property, value]) => (value === true ? `+${property}` : `${property}=${value}`)),
+    ...Object.entries(set).map(([property, value]) =>
+      value === true
+        ? `+${property}`
+        : `${property}=${typeof value === 'string' ? value : value.map(cell => `0x${cell.toString(16)}`).join(' ')}`
+    ),
     ...unset.map(property => `-${property}`),
     ...(childless === true ? ['without its nodes'] : [])
   ].join(' ')

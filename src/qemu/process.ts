@@ -6,6 +6,7 @@ import { identify, isAlive, waitForEnd, type ProcessIdentity } from '../host/pro
 import type { Journal } from '../journal'
 import { BootFailure, messageOf } from '../report/errors'
 import { logFiles, qemuArguments, runFiles, type Machine } from './argv'
+import type { Start } from './probe'
 import { Qmp } from './qmp'
 
 /** A running QEMU. It does not depend on this process: it may outlive it. */
@@ -24,15 +25,25 @@ export const qemuProgram = 'qemu-system-aarch64'
 
 const startTimeout = 15_000
 
+/** Program and arguments of a machine. */
+export function qemuCommand(machine: Machine, { program, arguments: first }: Start): readonly [string, ...string[]] {
+  return [program, ...first, ...qemuArguments(machine)]
+}
+
 /**
  * Starts QEMU in the run's folder and waits until it listens.
  * @throws BootFailure with QEMU's own words if it refuses
  */
-export async function startQemu(machine: Machine, journal: Journal): Promise<Qemu> {
+export async function startQemu(machine: Machine, install: Start, journal: Journal): Promise<Qemu> {
   const { folder, logs } = journal
-  const args = qemuArguments(machine)
+  const [program, ...args] = qemuCommand(machine, install)
   const log = openSync(join(logs, logFiles.qemu), 'a')
-  const child = spawn(qemuProgram, args, { cwd: folder, detached: true, stdio: ['ignore', log, log] })
+  const child = spawn(program, args, {
+    cwd: folder,
+    env: { ...process.env, ...install.env },
+    detached: true,
+    stdio: ['ignore', log, log]
+  })
   closeSync(log)
   let exit: string | undefined
   const ended = (): string | undefined => exit
@@ -82,7 +93,7 @@ const refusals: readonly { readonly pattern: RegExp; readonly cause: string; rea
   {
     pattern: /unsupported machine type/,
     cause: 'this QEMU is too old for the board',
-    remedy: 'install a newer QEMU, or choose another board'
+    remedy: 'use `qemu: auto` or `qemu: private`, or choose another board'
   },
   {
     pattern: /invalid option|Invalid parameter|unknown option/i,

@@ -9,7 +9,8 @@ test('everything lives in PI_QEMU_HOME', () => {
     logs: '/big/disk/logs',
     images: '/big/disk/images',
     exchange: '/big/disk/exchange',
-    sources: '/big/disk/sources'
+    sources: '/big/disk/sources',
+    tools: '/big/disk/tools'
   })
 })
 
