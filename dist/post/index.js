@@ -31842,7 +31842,8 @@ function homeFolders(env) {
         logs: join(root, 'logs'),
         images: join(root, 'images'),
         exchange: join(root, 'exchange'),
-        sources: join(root, 'sources')
+        sources: join(root, 'sources'),
+        tools: join(root, 'tools')
     };
 }
 /** Removes a folder with all it holds, folders that are closed to writing (a module cache, say) included. */

@@ -84,11 +84,14 @@ export class Qmp {
 
 /** Between QEMU's making the socket and its listening there is a moment, long on a busy host, when it refuses. */
 async function dial(path: string, timeout: number): Promise<Socket> {
-  for (const deadline = Date.now() + timeout; ; await sleep(50)) {
+  const deadline = Date.now() + timeout
+  for (;;) {
     try {
       return await new Promise<Socket>((resolve, reject) => {
         const connection = createConnection(path)
-        connection.setTimeout(timeout, () => connection.destroy(new Error('QEMU does not answer')))
+        connection.setTimeout(timeout, () => {
+          connection.destroy(new Error('QEMU does not answer'))
+        })
         connection.once('error', reject)
         connection.once('connect', () => {
           resolve(connection)
@@ -96,6 +99,7 @@ async function dial(path: string, timeout: number): Promise<Socket> {
       })
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED' || Date.now() > deadline) throw error
+      await sleep(50)
     }
   }
 }
