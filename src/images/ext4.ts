@@ -67,6 +67,20 @@ export class Ext4 {
     return (await this.kind((await this.linkTarget(path)) ?? path)) === 'directory'
   }
 
+  /** The same path without symbolic links in its folders, which debugfs does not follow when it writes. */
+  async withoutLinks(path: string, depth = 0): Promise<string> {
+    // The kernel gives up at 40 links, too.
+    if (depth > 40) throw new HostFailure({ symptom: `${path} leads through too many symbolic links` })
+    let real = ''
+    const names = path.split('/').filter(name => name !== '')
+    for (const [index, name] of names.entries()) {
+      const target = index === names.length - 1 ? undefined : await this.linkTarget(`${real}/${name}`)
+      real = target === undefined ? `${real}/${name}` : await this.withoutLinks(`${target}/.`, depth + 1)
+      real = real.replace(/\/\.$/, '')
+    }
+    return real
+  }
+
   /** Names in a folder, without `.` and `..`; empty if there is no such folder. */
   async list(path: string): Promise<readonly string[]> {
     const { stdout } = await this.ask(`ls -p ${quote(path)}`)

@@ -77,12 +77,13 @@ export async function privateCopy(
       continue
     }
     if (await root.isFolder(to)) throw new BadInput([`input \`files\` names ${to}, which is a folder in the image`])
-    for (const parent of parentsOf(to)) {
+    const real = await root.withoutLinks(to)
+    for (const parent of parentsOf(real)) {
       if (folders.has(parent) || (await root.exists(parent))) continue
       folders.add(parent)
       edits.push({ kind: 'folder', path: parent, mode: 0o755 })
     }
-    edits.push({ kind: 'copy', path: to, from, mode: mode ?? (await stat(from)).mode & 0o7777 })
+    edits.push({ kind: 'copy', path: real, from, mode: mode ?? (await stat(from)).mode & 0o7777 })
   }
   await root.apply(edits, runFolder)
   for (const { to } of files) log.info(`File: ${to}`)
