@@ -69,7 +69,7 @@ export async function readRootFacts(root: Ext4): Promise<RootFacts> {
   for (const path of probedPaths) if (await root.exists(path)) paths.add(path)
   const units = new Set<string>()
   for (const folder of ['/lib/systemd/system', '/etc/systemd/system']) {
-    for (const unit of await root.list(folder)) units.add(unit)
+    for (const unit of await root.list(folder)) if (!/\.(wants|requires|d)$/.test(unit)) units.add(unit)
   }
   // systemd makes a unit of each old-style script that has none.
   for (const script of await root.list('/etc/init.d')) units.add(`${script}.service`)

@@ -64,11 +64,14 @@ async function partition(disk: string, number: number): Promise<{ readonly offse
  * that takes what room there is. All IDs stay.
  */
 export function largerTable(dump: string, number: number): string {
-  const own = new RegExp(`^\\S*?${number} : start=`)
+  const isOwn = (line: string): boolean => {
+    const node = line.split(' : start=')[0] ?? ''
+    return node !== line && Number(/\d+$/.exec(node)?.[0]) === number
+  }
   return dump
     .split('\n')
     .filter(line => !line.startsWith('last-lba:'))
-    .map(line => (own.test(line) ? line.replace(/\bsize=\s*\d+,?\s*/, '') : line))
+    .map(line => (isOwn(line) ? line.replace(/( : start=\s*\d+, )size=\s*\d+, /, '$1') : line))
     .join('\n')
 }
 

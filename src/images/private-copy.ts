@@ -95,18 +95,10 @@ export async function privateCopy(
     await toBootPartition(`${disk}@@${image.layout.boot.offset}`, file, 'userconf.txt')
     log.info('Password: in userconf.txt, for the first boot')
   }
-  const slots = []
-  for (const slot of image.slots) {
-    if (slot.path !== undefined && lost.has(slot.path)) continue
-    // Written anew, it lies elsewhere.
-    if (slot.content !== 'password' || password === undefined) slots.push(slot)
-    else
-      slots.push({
-        ...slot,
-        runs: await root.locate('/etc/shadow', await hashAt(root, password), slotLengths.password)
-      })
-  }
-  return { ...image, disk, slots }
+  const kept = image.slots.filter(
+    ({ path = '', content }) => !lost.has(path) && (content !== 'password' || password === undefined)
+  )
+  return { ...image, disk, slots: password === undefined ? kept : [...kept, await slotOf(root, password.hash)] }
 }
 
 /** /a/b for /a/b/c, and before it /a. */
@@ -127,8 +119,11 @@ async function setPassword(
   await root.apply([{ kind: 'file', path: '/etc/shadow', content, mode: 0o640, gid: shadowGroup }], workDir)
 }
 
-async function hashAt(root: Ext4, { hash }: NonNullable<OwnChanges['password']>): Promise<number> {
-  return Buffer.from((await root.readText('/etc/shadow')) ?? '').indexOf(hash)
+/** Where a hash lies now: `save-image` takes it out there. */
+async function slotOf(root: Ext4, hash: string): Promise<PreparedImage['slots'][number]> {
+  const path = '/etc/shadow'
+  const at = Buffer.from((await root.readText(path)) ?? '').indexOf(hash)
+  return { path, content: 'password', runs: await root.locate(path, at, slotLengths.password) }
 }
 
 async function toBootPartition(volume: string, from: string, name: string): Promise<void> {
