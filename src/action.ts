@@ -10,6 +10,9 @@ export async function main(): Promise<void> {
   const raw = Object.fromEntries(
     definitions.map(({ name }) => [name, core.getInput(name, { trimWhitespace: false })])
   ) as RawInputs
+  // Only here, and not in what a terminal uses: there it would be printed.
+  if (raw.password) core.setSecret(raw.password)
+  delete process.env['INPUT_PASSWORD'] // no program that is started from now on needs it
   const outputs = new Map<string, string>()
   const report = await execute({
     raw,

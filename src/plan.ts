@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { boardNames, boards, boardsFor, defaultBoard, kernelFor, type Board, type TreeNaming } from './boards'
+import { ownArguments } from './first-boot/cmdline'
 import type { ToolName } from './host/tools'
 import type { PreparedImage } from './images'
 import { architectureOf, type ImageRef, type Inputs } from './inputs'
@@ -8,7 +9,12 @@ import { runFiles, type Machine, type TreeRequest, type Volume } from './qemu'
 import { BadInput } from './report/errors'
 
 /** Programs that a run of these inputs needs on the host, besides QEMU itself. */
-export function toolsFor({ image, saveImage }: Pick<Inputs, 'image' | 'saveImage'>): readonly ToolName[] {
+export function toolsFor({
+  image,
+  saveImage,
+  password,
+  diskSize
+}: Pick<Inputs, 'image' | 'saveImage'> & Partial<Pick<Inputs, 'password' | 'diskSize'>>): readonly ToolName[] {
   const always: readonly ToolName[] = [
     'qemu-img',
     'qemu-io',
@@ -25,7 +31,11 @@ export function toolsFor({ image, saveImage }: Pick<Inputs, 'image' | 'saveImage
       ? ['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod']
       : unpackersFor(image)
   const save: readonly ToolName[] = saveImage?.format === 'xz' ? ['xz'] : saveImage?.format === 'zst' ? ['zstd'] : []
-  return [...new Set([...always, ...build, ...save])]
+  const wishes: readonly ToolName[] = [
+    ...(password === undefined ? [] : (['openssl'] as const)),
+    ...(diskSize === undefined ? [] : (['resize2fs'] as const))
+  ]
+  return [...new Set([...always, ...build, ...save, ...wishes])]
 }
 
 const unpackers: readonly (readonly [ending: RegExp, tool: ToolName])[] = [
@@ -73,6 +83,8 @@ export interface MachineRequest {
   readonly logs: string
   /** ms since 1970. */
   readonly clock: number
+  /** The image's cmdline.txt, where its own first boot is to happen. */
+  readonly cmdline?: string | undefined
 }
 
 /** A machine, and what its device tree is made of. */
@@ -86,7 +98,7 @@ export interface MachinePlan {
  * The machine for an image: kernel, device tree, kernel arguments.
  * @throws BadInput if they do not go together
  */
-export function planMachine({ inputs, image, board, volumes, logs, clock }: MachineRequest): MachinePlan {
+export function planMachine({ inputs, image, board, volumes, logs, clock, cmdline }: MachineRequest): MachinePlan {
   const variant = image && board.architectures[image.architecture]
   const own = (name: string | undefined): string | undefined =>
     name === undefined || image === undefined ? undefined : join(image.folder, 'boot', name)
@@ -99,7 +111,11 @@ export function planMachine({ inputs, image, board, volumes, logs, clock }: Mach
   }
   const naming: TreeNaming = isRaspberryPiTree(tree) ? 'raspberrypi' : 'mainline'
   const root =
-    image === undefined ? [] : [`root=PARTUUID=${image.layout.root.partuuid}`, 'rootfstype=ext4', 'rootwait', 'rw']
+    cmdline !== undefined
+      ? ownArguments(cmdline)
+      : image === undefined
+        ? []
+        : [`root=PARTUUID=${image.layout.root.partuuid}`, 'rootfstype=ext4', 'rootwait', 'rw']
   const machine: Machine = {
     board,
     cpu: inputs.cpu ?? variant?.cpu,

@@ -1,9 +1,15 @@
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { access, mkdir, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /** Where the kit keeps what takes long to make, between runs and outside the repository. */
 export const kitCache = '/var/cache/pi-qemu-test'
+
+/** Names what something was made from, for the name of what was made. */
+export function contentHash(ingredients: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(ingredients)).digest('hex').slice(0, 12)
+}
 
 /** Whether a path exists. */
 export async function exists(path: string): Promise<boolean> {

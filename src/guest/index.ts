@@ -1,5 +1,5 @@
-export { lostGuest, waitForLogin, watchGuest } from './readiness'
+export { lostGuest, Rebooted, waitForLogin, watchGuest } from './readiness'
 export { Guest } from './guest'
-export type { Login } from './ssh'
+export type { GuestSession, Login } from './ssh'
 export { guestDirectory, shellQuote } from './script'
 export { sshHost, writeSshConfig } from './ssh-config'

@@ -27,7 +27,12 @@ export interface Boot {
   /** ms from now. */
   readonly timeout: number
   readonly log: Log
+  /** Resolves if the guest reboots meanwhile; then the waiting ends with {@link Rebooted}. */
+  readonly reboot?: Promise<void>
 }
+
+/** The guest rebooted before it let us in. */
+export class Rebooted extends Error {}
 
 /**
  * Waits until the guest lets us in over SSH, and fails as soon as it is known that it never will.
@@ -36,10 +41,14 @@ export interface Boot {
 export async function waitForLogin(boot: Boot): Promise<GuestSession> {
   const stop = new AbortController()
   try {
-    return await Promise.race([knocking(boot, stop.signal), watching(boot, stop.signal)])
+    const waiting = [knocking(boot, stop.signal), watching(boot, stop.signal)]
+    const rebooting = boot.reboot?.then(() => {
+      throw new Rebooted()
+    })
+    return await Promise.race(rebooting === undefined ? waiting : [rebooting, ...waiting])
   } catch (error) {
     boot.serial.poll()
-    showConsole(boot)
+    if (!(error instanceof Rebooted)) showConsole(boot)
     throw error
   } finally {
     stop.abort()

@@ -26,6 +26,7 @@ export const tools = {
   'mkfs.vfat': { package: 'dosfstools' },
   mke2fs: { package: 'e2fsprogs' },
   e2fsck: { package: 'e2fsprogs' },
+  resize2fs: { package: 'e2fsprogs' },
   debugfs: { package: 'e2fsprogs', version: ['-V'] },
   xz: { package: 'xz-utils', version: ['--version'] },
   zstd: { package: 'zstd', version: ['--version'] },
@@ -36,6 +37,7 @@ export const tools = {
   fdtput: { package: 'device-tree-compiler' },
   ssh: { package: 'openssh-client', version: ['-V'] },
   'ssh-keygen': { package: 'openssh-client' },
+  openssl: { package: 'openssl', version: ['version'] },
   // Ubuntu's mmdebstrap can check Debian's signatures only with Debian's keys.
   mmdebstrap: {
     package: 'mmdebstrap',

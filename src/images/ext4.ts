@@ -6,7 +6,15 @@ import { HostFailure } from '../report/errors'
 /** One change to a file system, applied offline with debugfs. Paths are absolute in the guest. */
 export type Edit =
   | { readonly kind: 'folder'; readonly path: string; readonly mode: number }
-  | { readonly kind: 'file'; readonly path: string; readonly content: string | Buffer; readonly mode: number }
+  | {
+      readonly kind: 'file'
+      readonly path: string
+      readonly content: string | Buffer
+      readonly mode: number
+      /** Group that owns it; by default root's. */
+      readonly gid?: number
+    }
+  | { readonly kind: 'copy'; readonly path: string; readonly from: string; readonly mode: number }
   | { readonly kind: 'symlink'; readonly path: string; readonly target: string }
   | { readonly kind: 'remove'; readonly path: string }
   | { readonly kind: 'remove-folder'; readonly path: string }
@@ -54,6 +62,25 @@ export class Ext4 {
     return !/File not found/.test(stderr)
   }
 
+  /** Whether a path is a folder (links are followed once). */
+  async isFolder(path: string): Promise<boolean> {
+    return (await this.kind((await this.linkTarget(path)) ?? path)) === 'directory'
+  }
+
+  /** The same path without symbolic links in its folders, which debugfs does not follow when it writes. */
+  async withoutLinks(path: string, depth = 0): Promise<string> {
+    // The kernel gives up at 40 links, too.
+    if (depth > 40) throw new HostFailure({ symptom: `${path} leads through too many symbolic links` })
+    let real = ''
+    const names = path.split('/').filter(name => name !== '')
+    for (const [index, name] of names.entries()) {
+      const target = index === names.length - 1 ? undefined : await this.linkTarget(`${real}/${name}`)
+      real = target === undefined ? `${real}/${name}` : await this.withoutLinks(`${target}/.`, depth + 1)
+      real = real.replace(/\/\.$/, '')
+    }
+    return real
+  }
+
   /** Names in a folder, without `.` and `..`; empty if there is no such folder. */
   async list(path: string): Promise<readonly string[]> {
     const { stdout } = await this.ask(`ls -p ${quote(path)}`)
@@ -93,8 +120,12 @@ export class Ext4 {
           const source = join(scratch, String(index))
           await writeFile(source, edit.content)
           commands.push(`rm ${path}`, `write ${quote(source)} ${path}`, ...attributes(path, 0o100000 | edit.mode))
+          if (edit.gid !== undefined) commands.push(`sif ${path} gid ${edit.gid}`)
           break
         }
+        case 'copy':
+          commands.push(`rm ${path}`, `write ${quote(edit.from)} ${path}`, ...attributes(path, 0o100000 | edit.mode))
+          break
         case 'symlink':
           commands.push(`rm ${path}`, `symlink ${path} ${quote(edit.target)}`)
           break

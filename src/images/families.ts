@@ -18,7 +18,30 @@ export interface RootFacts {
   /** Whether sshd reads the drop-ins in sshd_config.d. */
   readonly sshDropIns: boolean
   readonly sshConfig: string | undefined
+  /** VERSION_CODENAME of os-release, such as `bookworm`. */
+  readonly codename?: string | undefined
+  /** Whether a graphical session starts. */
+  readonly variant?: 'lite' | 'desktop'
+  /** Units that are switched on; undefined where that was not looked at. */
+  readonly enabled?: ReadonlySet<string>
+  /** Where the FAT boot partition is mounted. */
+  readonly bootMount?: string | undefined
+  /** Contents of {@link readFiles}, those that exist. */
+  readonly texts?: Readonly<Record<string, string>>
 }
+
+/** Small files that provisioning has to know in full, to change a line of them. */
+export const readFiles = [
+  '/etc/fstab',
+  '/etc/hostname',
+  '/etc/hosts',
+  '/etc/ld.so.preload',
+  '/etc/passwd',
+  '/etc/shadow'
+] as const
+
+/** Units that start a graphical session. */
+const displayManagers = ['lightdm.service', 'gdm.service', 'gdm3.service', 'sddm.service']
 
 /** Paths whose presence decides something. */
 export const probedPaths = [
@@ -32,6 +55,8 @@ export const probedPaths = [
   '/etc/NetworkManager/system-connections',
   '/etc/dhcpcd.conf',
   '/etc/network/interfaces',
+  '/etc/cloud/cloud.cfg.d',
+  '/etc/netplan',
   '/lib/ld-linux-aarch64.so.1',
   '/lib/ld-linux-armhf.so.3',
   '/lib/ld-linux.so.3'
@@ -44,14 +69,30 @@ export async function readRootFacts(root: Ext4): Promise<RootFacts> {
   for (const path of probedPaths) if (await root.exists(path)) paths.add(path)
   const units = new Set<string>()
   for (const folder of ['/lib/systemd/system', '/etc/systemd/system']) {
-    for (const unit of await root.list(folder)) units.add(unit)
+    for (const unit of await root.list(folder)) if (!/\.(wants|requires|d)$/.test(unit)) units.add(unit)
+  }
+  // systemd makes a unit of each old-style script that has none.
+  for (const script of await root.list('/etc/init.d')) units.add(`${script}.service`)
+  const enabled = new Set<string>()
+  for (const target of ['multi-user', 'graphical', 'network-online', 'sysinit', 'cloud-init']) {
+    for (const unit of await root.list(`/etc/systemd/system/${target}.target.wants`)) enabled.add(unit)
+  }
+  const texts: Record<string, string> = {}
+  for (const path of readFiles) {
+    const text = await root.readText(path)
+    if (text !== undefined) texts[path] = text
   }
   const sshConfig = await root.readText('/etc/ssh/sshd_config')
   return {
     family: familyOf(osRelease, paths),
     title: field(osRelease, 'PRETTY_NAME') ?? 'unknown system',
     architecture: architectureOf(paths),
-    users: parseUsers((await root.readText('/etc/passwd')) ?? ''),
+    users: parseUsers(texts['/etc/passwd'] ?? ''),
+    codename: field(osRelease, 'VERSION_CODENAME'),
+    variant: displayManagers.some(unit => units.has(unit)) ? 'desktop' : 'lite',
+    enabled,
+    bootMount: bootMountIn(texts['/etc/fstab'] ?? ''),
+    texts,
     units,
     paths,
     sshDropIns: /^\s*Include\s+\/etc\/ssh\/sshd_config\.d\//im.test(sshConfig ?? ''),
@@ -80,6 +121,15 @@ function architectureOf(paths: ReadonlySet<string>): Architecture {
 /** A field of os-release, quotes removed. */
 export function field(osRelease: string, name: string): string | undefined {
   return new RegExp(`^${name}=(["']?)(.*)\\1$`, 'm').exec(osRelease)?.[2]
+}
+
+/** Where fstab mounts the boot partition. */
+export function bootMountIn(fstab: string): string | undefined {
+  return fstab
+    .split('\n')
+    .filter(line => !line.trimStart().startsWith('#'))
+    .map(line => line.trim().split(/\s+/))
+    .find(([, mount = '', type]) => type === 'vfat' && mount.startsWith('/boot'))?.[1]
 }
 
 export function parseUsers(passwd: string): RootFacts['users'] {

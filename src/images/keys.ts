@@ -18,10 +18,16 @@ export const slotLengths = {
   /** OpenSSH's private key file, as `ssh-keygen -N ''` writes it with this comment. */
   'host-key': 399,
   /** Dropbear's key file: the type and the 64 key bytes, each with a 4-byte length. */
-  'dropbear-host-key': 4 + 'ssh-ed25519'.length + 4 + 64
+  'dropbear-host-key': 4 + 'ssh-ed25519'.length + 4 + 64,
+  /** SHA-512 crypt, see crypt(5): `$6$`, a salt of 16 letters, `$`, 86 letters. */
+  password: 3 + 16 + 1 + 86,
+  /** sshd's line that goes with it. */
+  'password-login': 'PasswordAuthentication yes\n'.length
 } as const
 
 export type SlotContent = keyof typeof slotLengths
+/** Those that every run fills; the others belong to its password, if it has one. */
+export type KeySlot = Exclude<SlotContent, 'password' | 'password-login'>
 
 export interface RunKeys {
   /** File with the private key for logging in. */
@@ -29,11 +35,11 @@ export interface RunKeys {
   readonly clientKey: string
   /** The guest's public key, in SSH's wire format: what host-key checking compares with. */
   readonly hostPublicKey: Buffer
-  readonly slots: Readonly<Record<SlotContent, Buffer>>
+  readonly slots: Readonly<Record<KeySlot, Buffer>> & Readonly<Partial<Record<SlotContent, Buffer>>>
 }
 
-/** Makes the key pairs of one run in its folder. */
-export async function makeKeys(folder: string): Promise<RunKeys> {
+/** Makes the key pairs of one run in its folder, and the hash of its password. */
+export async function makeKeys(folder: string, password?: string): Promise<RunKeys> {
   const [clientKeyFile, hostKeyFile] = [join(folder, 'ssh-key'), join(folder, 'host-key')]
   for (const file of [clientKeyFile, hostKeyFile])
     await tool('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', file])
@@ -43,12 +49,16 @@ export async function makeKeys(folder: string): Promise<RunKeys> {
   const slots = {
     'authorized-keys': Buffer.from(clientPublic ?? ''),
     'host-key': Buffer.from(hostKey ?? ''),
-    'dropbear-host-key': dropbearKey(hostKey ?? '')
+    'dropbear-host-key': dropbearKey(hostKey ?? ''),
+    ...(password !== undefined && {
+      password: Buffer.from(await hashPassword(password)),
+      'password-login': Buffer.from('PasswordAuthentication yes\n')
+    })
   }
-  for (const [name, length] of Object.entries(slotLengths)) {
-    const made = slots[name as SlotContent].length
-    if (made !== length)
-      throw new HostFailure({ symptom: `ssh-keygen wrote a key of ${made} bytes for ${name}, expected ${length}` })
+  for (const [name, { length }] of Object.entries(slots)) {
+    const expected = slotLengths[name as SlotContent]
+    if (length !== expected)
+      throw new HostFailure({ symptom: `the tools made ${length} bytes for ${name}, expected ${expected}` })
   }
   const parsed = utils.parseKey(hostKey ?? '')
   if (parsed instanceof Error)
@@ -56,8 +66,17 @@ export async function makeKeys(folder: string): Promise<RunKeys> {
   return { clientKeyFile, clientKey: clientKey ?? '', hostPublicKey: parsed.getPublicSSH(), slots }
 }
 
-/** Text that holds a slot's place in the prepared image: comment lines to sshd, no key to anybody. */
+/** The hash that goes into /etc/shadow. The password is passed on standard input: arguments are for all to see. */
+export async function hashPassword(password: string): Promise<string> {
+  return (await tool('openssl', ['passwd', '-6', '-stdin'], { input: `${password}\n` })).trim()
+}
+
+/**
+ * Text that holds a slot's place in the prepared image: comment lines to sshd, no key to anybody, a hash that no
+ * password has.
+ */
 export function placeholder(content: SlotContent): string {
+  if (content === 'password') return '*'.repeat(slotLengths.password)
   return `${'#'.repeat(slotLengths[content] - 1)}\n`
 }
 
@@ -79,16 +98,19 @@ function dropbearKey(openssh: string): Buffer {
 export async function eraseSlots(
   image: string,
   slots: readonly { readonly content: SlotContent; readonly runs: readonly { offset: number; length: number }[] }[],
-  keys: RunKeys['slots']
+  keys: Readonly<Partial<Record<SlotContent, Buffer>>>
 ): Promise<void> {
   const file = await open(image, 'r+')
   try {
     for (const { content, runs } of slots) {
+      const secret = keys[content]
+      // The hash of a password is part of a file that stays: it becomes no hash, and not zeros.
+      const instead = content === 'password' ? Buffer.from(placeholder(content)) : Buffer.alloc(slotLengths[content])
       let done = 0
-      for (const { offset, length } of runs) {
+      for (const { offset, length } of secret === undefined ? [] : runs) {
         const { buffer } = await file.read(Buffer.alloc(length), 0, length, offset)
-        if (buffer.equals(keys[content].subarray(done, done + length)))
-          await file.write(Buffer.alloc(length), 0, length, offset)
+        if (secret?.subarray(done, done + length).equals(buffer) === true)
+          await file.write(instead, done, length, offset)
         done += length
       }
     }

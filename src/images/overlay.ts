@@ -26,5 +26,8 @@ export async function makeOverlay(image: PreparedImage, keys: RunKeys, folder: s
     overlay,
     String(cardSize(image.diskSize))
   ])
-  for (const { content, runs } of image.slots) await writeSlot(overlay, runs, keys.slots[content], folder)
+  for (const { content, runs } of image.slots) {
+    const bytes = keys.slots[content]
+    if (bytes !== undefined) await writeSlot(overlay, runs, bytes, folder)
+  }
 }

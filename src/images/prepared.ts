@@ -10,10 +10,12 @@ import { mib, type Log } from '../report/log'
 import { takeBootFiles, type BootFiles } from './boot-files'
 import { Ext4 } from './ext4'
 import { readRootFacts, type RootFacts } from './families'
+import { growDisk } from './grow'
 import { slotLengths, type SlotContent } from './keys'
 import { buildMini, miniVersion } from './mini/build'
 import { inspectDisk, type DiskLayout } from './partitions'
 import { provisioning, provisionVersion } from './provision'
+import { releaseOf } from './releases'
 import { fileSource, urlSource, type Source } from './source'
 
 /** An image ready to boot: unpacked, looked at, provisioned; free of anything that belongs to one run. */
@@ -27,8 +29,13 @@ export interface PreparedImage extends Pick<RootFacts, 'family' | 'title' | 'arc
   /** Names in the folder `boot` beside the disk. */
   readonly bootFiles: BootFiles
   readonly kernelArguments: readonly string[]
+  /** Where the guest mounts the boot partition. */
+  readonly bootMount?: string
+  /** Whether its own first boot reads userconf.txt. */
+  readonly userconf?: boolean
   /** Where the keys of a run go. */
   readonly slots: readonly {
+    readonly path?: string
     readonly content: SlotContent
     readonly runs: readonly { offset: number; length: number }[]
   }[]
@@ -43,6 +50,10 @@ export interface PrepareRequest {
   readonly cache: 'auto' | 'off' | 'read-only'
   /** The user asked for; by default `pi` where it exists, else `root`. */
   readonly user: string | undefined
+  readonly hostname?: string | undefined
+  readonly firstBoot?: 'skip' | 'run' | undefined
+  /** Bytes. */
+  readonly diskSize?: number | undefined
 }
 
 /** A place for prepared images that other machines reach. Both say whether it worked; neither throws. */
@@ -67,7 +78,7 @@ export interface Preparation {
 }
 
 /** Raise when the shape of meta.json changes. */
-const metaVersion = 2
+const metaVersion = 3
 
 /** The image, from a cache if it was prepared before, else made now. */
 export async function prepareImage(request: PrepareRequest, place: Place, shared?: SharedCache): Promise<Preparation> {
@@ -75,7 +86,12 @@ export async function prepareImage(request: PrepareRequest, place: Place, shared
   const source = await openSource(request, home, log)
   const key = (sha256: string): string =>
     createHash('sha256')
-      .update(JSON.stringify([metaVersion, sha256, provisionVersion, request.provision, request.user ?? '']))
+      .update(
+        JSON.stringify([
+          ...[metaVersion, sha256, provisionVersion, request.provision, request.user ?? ''],
+          ...[request.hostname ?? '', request.firstBoot ?? 'skip', request.diskSize ?? 0]
+        ])
+      )
       .digest('hex')
       .slice(0, 24)
   const build = join(journal.folder, 'build')
@@ -127,6 +143,7 @@ async function openSource({ image, sha256 }: PrepareRequest, home: Home, log: Lo
 /** Looks at build/disk.img, provisions it, and writes beside it what a run needs to know. */
 async function make(build: string, request: PrepareRequest, log: Log): Promise<void> {
   const disk = join(build, 'disk.img')
+  if (request.diskSize !== undefined) await growDisk(disk, request.diskSize, build, log)
   const layout = await inspectDisk(disk)
   const bootFiles = await takeBootFiles(disk, layout.boot.offset, join(build, 'boot'))
   const root = new Ext4(disk, layout.root.offset)
@@ -135,18 +152,20 @@ async function make(build: string, request: PrepareRequest, log: Log): Promise<v
   const user = chooseUser(facts.users, request.user)
   const plan =
     request.provision === 'auto'
-      ? provisioning(facts, user)
+      ? provisioning(facts, user, request)
       : { edits: [], notes: [], slots: [], kernelArguments: [], created: [] }
   const created: string[] = []
   for (const path of plan.created) if (!(await root.exists(path))) created.push(path)
   await root.apply(plan.edits, build)
   for (const note of plan.notes) log.info(note)
   const slots = []
-  for (const { path, content } of plan.slots)
-    slots.push({ content, runs: await root.locate(path, 0, slotLengths[content]) })
+  for (const { path, content, start = 0 } of plan.slots)
+    slots.push({ path, content, runs: await root.locate(path, start, slotLengths[content]) })
   const { family, title, architecture, users } = facts
   const meta: Omit<PreparedImage, 'folder' | 'disk'> = {
     ...{ family, title, architecture, users, layout, bootFiles, slots, created },
+    bootMount: facts.bootMount ?? releaseOf(facts).bootMount,
+    userconf: releaseOf(facts).userconf,
     diskSize: (await stat(disk)).size,
     kernelArguments: plan.kernelArguments
   }

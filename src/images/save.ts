@@ -37,6 +37,7 @@ export async function saveDisk({ image, overlay, keys, target, journal, log }: S
   if (code > 1) throw toolFailure('e2fsck', check, code, stdout + stderr)
   const root = new Ext4(raw, image.layout.root.offset)
   await eraseSlots(raw, image.slots, keys)
+  if (keys.password !== undefined) await forgetPassword(root, raw, keys.password)
   await root.apply(
     image.created.map(path => ({ kind: 'remove', path })),
     journal.folder
@@ -52,6 +53,16 @@ export async function saveDisk({ image, overlay, keys, target, journal, log }: S
   journal.record({ kind: 'done', path: partial })
   await rm(raw, { force: true })
   log.info(`Saved ${target.path} (${mib((await stat(target.path)).size)})`)
+}
+
+/** Programs that add users write /etc/shadow anew, with the run's password in it, and keep the old one. */
+async function forgetPassword(root: Ext4, raw: string, hash: Buffer): Promise<void> {
+  for (const path of ['/etc/shadow', '/etc/shadow-']) {
+    const at = Buffer.from((await root.readText(path)) ?? '').indexOf(hash)
+    if (at < 0) continue
+    const runs = await root.locate(path, at, hash.length)
+    await eraseSlots(raw, [{ content: 'password', runs }], { password: hash })
+  }
 }
 
 async function converted(raw: string, format: DiskFormat): Promise<string> {

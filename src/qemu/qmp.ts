@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 interface Reply {
   readonly QMP?: unknown
   readonly event?: string
+  readonly data?: { readonly reason?: string }
   readonly id?: number
   readonly return?: unknown
   readonly error?: { readonly class: string; readonly desc: string }
@@ -20,6 +21,11 @@ export class Qmp {
   >()
   private next = 1
   private ended = false
+  private tellReset: () => void = () => undefined
+  /** Resolves once the guest has reset itself and QEMU, started with `-no-reboot`, is about to end for that. */
+  readonly guestReset = new Promise<void>(resolve => {
+    this.tellReset = resolve
+  })
 
   private constructor(private readonly socket: Socket) {
     const fail = (): void => {
@@ -74,6 +80,7 @@ export class Qmp {
   }
 
   private receive(reply: Reply): void {
+    if (reply.event === 'SHUTDOWN' && reply.data?.reason === 'guest-reset') this.tellReset()
     const waiting = reply.id === undefined ? undefined : this.waiting.get(reply.id)
     if (waiting === undefined || reply.id === undefined) return
     this.waiting.delete(reply.id)

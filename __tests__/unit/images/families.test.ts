@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { Ext4, makeExt4, type Edit } from '../../../src/images/ext4'
-import { familyOf, field, parseUsers, readRootFacts } from '../../../src/images/families'
+import { bootMountIn, familyOf, field, parseUsers, readRootFacts } from '../../../src/images/families'
 import { scratchFolder } from '../scratch'
 
 const scratch = scratchFolder()
@@ -49,6 +49,16 @@ test('users are read from passwd, whatever else is in it', () => {
   })
 })
 
+test.each([
+  ['proc /proc proc defaults 0 0\nPARTUUID=1-01  /boot/firmware  vfat  defaults 0 2\n', '/boot/firmware'],
+  ['#PARTUUID=1-01 /boot/old vfat defaults 0 2\nPARTUUID=1-01 /boot vfat defaults,flush 0 2', '/boot'],
+  ['LABEL=system-boot\t/boot/firmware\tvfat\tdefaults\t0\t1\n', '/boot/firmware'],
+  ['PARTUUID=1-02 / ext4 defaults 0 1\nUUID=A /media/stick vfat noauto 0 0\n', undefined],
+  ['', undefined]
+])('fstab %j mounts the boot partition at %s', (fstab, mount) => {
+  expect(bootMountIn(fstab)).toBe(mount)
+})
+
 describe('the facts of a root file system', () => {
   const folders = (...paths: readonly string[]): readonly Edit[] =>
     paths.map((path): Edit => ({ kind: 'folder', path, mode: 0o755 }))
@@ -68,8 +78,14 @@ describe('the facts of a root file system', () => {
     const found = await facts([
       ...folders('/usr', '/usr/lib', '/usr/lib/systemd', '/usr/lib/systemd/system'),
       ...folders('/etc', '/etc/ssh', '/etc/ssh/sshd_config.d', '/etc/systemd', '/etc/systemd/system'),
+      ...folders('/etc/systemd/system/multi-user.target.wants'),
       link('/lib', 'usr/lib'),
-      file('/usr/lib/os-release', 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\n'),
+      file(
+        '/usr/lib/os-release',
+        'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_CODENAME=bookworm\nID=debian\n'
+      ),
+      file('/etc/fstab', 'PARTUUID=1-01 /boot/firmware vfat defaults 0 2\n'),
+      link('/etc/systemd/system/multi-user.target.wants/ssh.service', '/lib/systemd/system/ssh.service'),
       link('/etc/os-release', '../usr/lib/os-release'),
       file('/usr/lib/ld-linux-aarch64.so.1'),
       file('/usr/lib/systemd/system/ssh.service'),
@@ -83,8 +99,21 @@ describe('the facts of a root file system', () => {
       title: 'Debian GNU/Linux 12 (bookworm)',
       architecture: 'arm64',
       users: { root: { uid: 0, gid: 0, home: '/root' } },
+      codename: 'bookworm',
+      variant: 'lite',
+      enabled: new Set(['ssh.service']),
+      bootMount: '/boot/firmware',
+      texts: {
+        '/etc/fstab': 'PARTUUID=1-01 /boot/firmware vfat defaults 0 2\n',
+        '/etc/passwd': 'root:x:0:0:root:/root:/bin/bash\n'
+      },
       units: new Set(['ssh.service', 'sshd.service']),
-      paths: new Set(['/etc/ssh/sshd_config.d', '/etc/resolv.conf', '/lib/ld-linux-aarch64.so.1']),
+      paths: new Set([
+        '/etc/ssh/sshd_config.d',
+        '/etc/systemd/system/multi-user.target.wants',
+        '/etc/resolv.conf',
+        '/lib/ld-linux-aarch64.so.1'
+      ]),
       sshDropIns: true,
       sshConfig: '# x\nInclude /etc/ssh/sshd_config.d/*.conf\n'
     })
@@ -96,9 +125,13 @@ describe('the facts of a root file system', () => {
       file('/etc/os-release', 'PRETTY_NAME="Raspbian GNU/Linux 11 (bullseye)"\nID=raspbian\n'),
       file('/etc/rpi-issue', 'Raspberry Pi reference 2023-05-03\n'),
       file('/lib/ld-linux-armhf.so.3'),
-      file('/etc/ssh/sshd_config', '#Include /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\n')
+      file('/etc/ssh/sshd_config', '#Include /etc/ssh/sshd_config.d/*.conf\nUsePAM yes\n'),
+      ...folders('/etc/init.d', '/lib/systemd', '/lib/systemd/system'),
+      file('/etc/init.d/resize2fs_once'),
+      file('/lib/systemd/system/lightdm.service')
     ])
-    expect(found).toMatchObject({ family: 'raspios', architecture: 'armhf', sshDropIns: false })
+    expect(found).toMatchObject({ family: 'raspios', architecture: 'armhf', sshDropIns: false, variant: 'desktop' })
+    expect(found.units).toContain('resize2fs_once.service')
   })
 
   test('of an empty file system: nothing is known, and nothing fails', async () => {

@@ -1,28 +1,67 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
 import { utils } from 'ssh2'
-import { makeKeys, placeholder, slotLengths, type RunKeys, type SlotContent } from '../../../src/images/keys'
+import {
+  hashPassword,
+  makeKeys,
+  placeholder,
+  slotLengths,
+  type RunKeys,
+  type KeySlot,
+  type SlotContent
+} from '../../../src/images/keys'
 import { scratchFolder } from '../scratch'
 
 const scratch = scratchFolder()
 const names = Object.keys(slotLengths) as SlotContent[]
+const ofEveryRun = ['authorized-keys', 'host-key', 'dropbear-host-key'] as const satisfies readonly KeySlot[]
 
 let folder: string
 let keys: RunKeys
+let withPassword: RunKeys
 beforeAll(async () => {
   folder = scratch.fresh()
   keys = await makeKeys(folder)
+  withPassword = await makeKeys(scratch.fresh(), 'näive $6$ "pass" \\ word')
 })
 
 test('what goes into a slot has its length, to the byte', () => {
-  expect(names.map(name => [name, keys.slots[name].length])).toEqual(Object.entries(slotLengths))
+  expect(names.map(name => [name, withPassword.slots[name]?.length])).toEqual(Object.entries(slotLengths))
 })
 
 test('so has what holds the place, and it is neither a key nor a setting: comments and a line end', () => {
-  for (const name of names) {
-    expect(Buffer.from(placeholder(name)).length).toBe(slotLengths[name])
-    expect(placeholder(name)).toMatch(/^#+\n$/)
-  }
+  for (const name of names) expect(Buffer.from(placeholder(name)).length).toBe(slotLengths[name])
+  for (const name of names.filter(other => other !== 'password')) expect(placeholder(name)).toMatch(/^#+\n$/)
+})
+
+describe('a password', () => {
+  test('that there is none leaves its slots alone', () => {
+    expect(Object.keys(keys.slots)).toEqual(ofEveryRun)
+  })
+
+  test('has the place of its hash held by what is no hash, and so lets nobody in', () => {
+    expect(placeholder('password')).toMatch(/^\*{106}$/)
+  })
+
+  test('is hashed as crypt(5) has it: SHA-512, a salt of 16 letters, never the same', async () => {
+    const hashes = await Promise.all([hashPassword('x'), hashPassword('x'), hashPassword('x'.repeat(256))])
+    for (const hash of hashes) expect(hash).toMatch(/^\$6\$[./0-9A-Za-z]{16}\$[./0-9A-Za-z]{86}$/)
+    expect(new Set(hashes).size).toBe(3)
+  })
+
+  test('is the one that the hash is of, whatever letters it has', () => {
+    const hash = withPassword.slots.password?.toString() ?? ''
+    const salt = hash.split('$')[2] ?? ''
+    const again = execFileSync('openssl', ['passwd', '-6', '-salt', salt, '-stdin'], {
+      input: 'näive $6$ "pass" \\ word\n',
+      encoding: 'utf8'
+    })
+    expect(again.trim()).toBe(hash)
+  })
+
+  test('comes with the word to sshd that it may be used', () => {
+    expect(withPassword.slots['password-login']?.toString()).toBe('PasswordAuthentication yes\n')
+  })
 })
 
 test('the guest lets in who holds the private key', () => {
@@ -61,6 +100,6 @@ test('private keys are for their owner alone', () => {
 
 test('each run has keys of its own', async () => {
   const others = await makeKeys(scratch.fresh())
-  for (const name of names) expect(others.slots[name].equals(keys.slots[name])).toBe(false)
+  for (const name of ofEveryRun) expect(others.slots[name].equals(keys.slots[name])).toBe(false)
   expect(others.clientKey).not.toBe(keys.clientKey)
 })

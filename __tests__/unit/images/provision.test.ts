@@ -15,8 +15,11 @@ const sshSettings = [
   'AuthorizedKeysFile .ssh/authorized_keys /etc/pi-qemu/authorized_keys',
   'PermitRootLogin prohibit-password',
   'PubkeyAuthentication yes',
-  'UseDNS no'
+  'UseDNS no',
+  'Include /etc/pi-qemu/sshd_password.conf'
 ]
+/** Where sshd reads no drop-ins, it may be too old for that. */
+const mainFileSettings = sshSettings.slice(0, -1)
 
 test('the built-in image needs its two keys, and nothing else', () => {
   expect(provisioning(rootFacts({ family: 'mini' }), 'root')).toEqual({
@@ -51,24 +54,29 @@ describe('SSH', () => {
     const { edits } = provisioning(rootFacts({ sshDropIns: false, sshConfig }), 'pi')
     const text = contentAt(edits, '/etc/ssh/sshd_config')
     expect(text.endsWith(`\n${sshConfig}`)).toBe(true)
-    expect(text.split('\n').slice(1, 6)).toEqual(sshSettings)
+    expect(text.split('\n').slice(1, 6)).toEqual(mainFileSettings)
     expect(pathsOf(edits).filter(path => path.includes('sshd_config.d'))).toEqual([])
   })
 
   test('gets a main file where there is none', () => {
     const { edits } = provisioning(rootFacts({ sshDropIns: false, sshConfig: undefined }), 'pi')
-    expect(contentAt(edits, '/etc/ssh/sshd_config').split('\n').slice(1)).toEqual([...sshSettings, ''])
+    expect(contentAt(edits, '/etc/ssh/sshd_config').split('\n').slice(1)).toEqual([...mainFileSettings, ''])
   })
 
   test('keeps a place for the keys of a run: of their length, and no keys', () => {
     const { edits, slots } = provisioning(rootFacts(), 'pi')
     expect(slots).toEqual([
       { path: '/etc/pi-qemu/authorized_keys', content: 'authorized-keys' },
-      { path: '/etc/pi-qemu/ssh_host_ed25519_key', content: 'host-key' }
+      { path: '/etc/pi-qemu/ssh_host_ed25519_key', content: 'host-key' },
+      { path: '/etc/pi-qemu/sshd_password.conf', content: 'password-login' }
     ])
     for (const { path, content } of slots) expect(contentAt(edits, path)).toBe(placeholder(content))
     // sshd reads the first as the user who logs in, and refuses a host key that others may read.
-    expect(slots.map(({ path }) => editAt(edits, path))).toMatchObject([{ mode: 0o644 }, { mode: 0o600 }])
+    expect(slots.map(({ path }) => editAt(edits, path))).toMatchObject([
+      { mode: 0o644 },
+      { mode: 0o600 },
+      { mode: 0o644 }
+    ])
   })
 
   test.each([
@@ -183,7 +191,7 @@ describe('units', () => {
     expect(
       listed.filter(unit => [...needed, 'dhcpcd.service', 'dbus.service', 'systemd-logind.service'].includes(unit))
     ).toEqual([])
-    expect(listed.filter(unit => !/^[\w@-]+\.(service|timer|socket)$/.test(unit))).toEqual([])
+    expect(listed.filter(unit => !/^[\w@.-]+\.(service|timer|socket)$/.test(unit))).toEqual([])
   })
 
   test('are listed once, each with its reason', () => {

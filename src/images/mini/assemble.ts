@@ -12,6 +12,8 @@ export interface AssembleRequest {
   readonly rootDir: string
   /** Raw image to write (sparse). */
   readonly out: string
+  /** Where the boot partition starts; 4 MiB unless told otherwise, as up to Raspberry Pi OS bullseye. */
+  readonly bootStartMiB?: number
   readonly bootMiB: number
   readonly rootMiB: number
   /** Everything in the root file system belongs to root, whoever runs this. */
@@ -23,12 +25,11 @@ export interface AssembleRequest {
 }
 
 /**
- * Writes a disk shaped like a Raspberry Pi's SD card: MBR, FAT32 boot partition at 4 MiB, ext4 root behind it.
+ * Writes a disk shaped like a Raspberry Pi's SD card: MBR, FAT32 boot partition, ext4 root behind it.
  * Needs no root, no mount and no loop device.
  */
 export async function assembleImage(request: AssembleRequest): Promise<void> {
-  const { out, workDir, bootMiB, rootMiB } = request
-  const bootStart = 4
+  const { out, workDir, bootStartMiB: bootStart = 4, bootMiB, rootMiB } = request
   const rootStart = bootStart + bootMiB
   await rm(out, { force: true })
   await tool('truncate', ['-s', `${rootStart + rootMiB}M`, out])

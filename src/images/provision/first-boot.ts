@@ -1,0 +1,56 @@
+import type { Edit } from '../ext4'
+import type { RootFacts } from '../families'
+import type { Release } from '../releases'
+import type { Part } from './part'
+import { firstBootUnits, needlessUnits } from './units'
+
+/** Whether cloud-init is installed. */
+const hasCloudInit = (facts: RootFacts): boolean =>
+  [...facts.units].some(unit => /^cloud-(init|config|final)\b.*\.service$/.test(unit))
+
+/** Leaves out what does no good in an emulator, and the first boot unless it is wanted. */
+export function quietBoot(facts: RootFacts, release: Release, firstBoot: 'skip' | 'run'): Part {
+  const skip = firstBoot === 'skip'
+  const unwanted = [...(skip ? Object.keys(firstBootUnits) : []), ...Object.keys(needlessUnits)]
+  const masked = unwanted.filter(unit => facts.units.has(unit))
+  const cloudInit = hasCloudInit(facts)
+  return {
+    kernelArguments: [
+      ...(skip ? ['fsck.mode=skip'] : []),
+      ...(skip && cloudInit ? ['cloud-init=disabled'] : []),
+      // Nobody sees a desktop, and it costs minutes; `append` can bring it back.
+      ...(facts.variant === 'desktop' ? ['systemd.unit=multi-user.target'] : []),
+      ...masked.map(unit => `systemd.mask=${unit}`)
+    ],
+    edits: skip || !cloudInit || !facts.paths.has('/etc/cloud/cloud.cfg.d') ? [] : [keepUsers],
+    notes: [
+      ...(masked.length > 0 ? [`Masked for this boot (kernel command line): ${masked.join(', ')}`] : []),
+      ...(facts.variant === 'desktop' ? ['Desktop: not started (systemd.unit=multi-user.target)'] : []),
+      ...(skip ? [] : [`First boot: the image's own (${release.title}: ${release.firstBoot})`])
+    ]
+  }
+}
+
+/**
+ * cloud-init would lock the default user's password, and set the host name to its own idea. What user-data says about
+ * either still counts.
+ */
+const keepUsers: Edit = {
+  kind: 'file',
+  path: '/etc/cloud/cloud.cfg.d/zz-pi-qemu.cfg',
+  content:
+    '# Written by pi-qemu: accounts and host name stay as the run has them.\nusers: []\npreserve_hostname: true\n',
+  mode: 0o644
+}
+
+/**
+ * 32-bit Raspberry Pi OS loads a library into every program that copies memory with instructions of the real CPU;
+ * where the emulated one is another, each program complains.
+ */
+export function noPreload({ texts, architecture }: RootFacts): Part {
+  if (architecture === 'arm64' || !/libarmmem/.test(texts?.['/etc/ld.so.preload'] ?? '')) return {}
+  return {
+    edits: [{ kind: 'file', path: '/etc/ld.so.preload', content: '', mode: 0o644 }],
+    notes: ['/etc/ld.so.preload: emptied (libarmmem is made for the real CPU)']
+  }
+}

@@ -1,0 +1,108 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Board } from './boards'
+import type { Login } from './guest'
+import {
+  answersWizard,
+  makeKeys,
+  makeOverlay,
+  ownChanges,
+  privateCopy,
+  wizardUnit,
+  type PreparedImage,
+  type RunKeys
+} from './images'
+import type { Inputs } from './inputs'
+import type { Journal } from './journal'
+import { planMachine } from './plan'
+import { makeDeviceTree, runFiles, type Machine } from './qemu'
+import { BadInput } from './report/errors'
+import type { Log } from './report/log'
+import { excluding, makeVolume, type Manifest } from './workspace'
+
+export interface RunFilesRequest {
+  readonly inputs: Inputs
+  readonly prepared: PreparedImage
+  readonly user: string
+  readonly board: Board
+  readonly journal: Journal
+  readonly log: Log
+}
+
+/** The workspace's volume, and what was put into it. */
+export interface WorkspaceVolume {
+  /** On the host and in the guest. */
+  readonly path: string
+  readonly volume: string
+  readonly sent: Manifest
+}
+
+export interface RunFiles {
+  /** With what this run changed in it. */
+  readonly image: PreparedImage
+  readonly login: Omit<Login, 'port'>
+  readonly workspace: WorkspaceVolume | undefined
+  readonly machine: Machine
+  /** The machine for what cmdline.txt says, where the image's own first boot runs. */
+  readonly machineFor: (cmdline: string) => Machine
+  /** Private key for logging in. */
+  readonly keyFile: string
+  readonly keys: RunKeys['slots']
+}
+
+const workspaceFile = 'workspace.img'
+
+/** Makes what belongs to one run, in its folder: device tree, keys, disk, workspace volume. */
+export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> {
+  const { inputs, prepared, user, board, journal, log } = request
+  const { folder, logs } = journal
+  const machineRequest = {
+    ...{ inputs, image: prepared, logs, board },
+    volumes: inputs.sync === 'none' ? [] : [{ name: 'workspace', file: workspaceFile }]
+  }
+  const { machine, deviceTree } = planMachine({ ...machineRequest, clock: Date.now() })
+  if (deviceTree !== undefined) {
+    const notes = await makeDeviceTree({ ...deviceTree, to: join(folder, runFiles.deviceTree) })
+    for (const note of notes) log.info(note)
+  }
+  if (inputs.password !== undefined && prepared.family === 'mini')
+    throw new BadInput([`input \`password\` does not go with this image (${prepared.title}): it takes keys only`])
+  const keys = await makeKeys(folder, inputs.password)
+  const hash = keys.slots.password?.toString()
+  const changes = ownChanges(prepared, { files: inputs.files, user, hash, firstBoot: inputs.firstBoot })
+  const image = changes === undefined ? prepared : await privateCopy(prepared, changes, folder, log)
+  await makeOverlay(image, keys, folder, runFiles.disk)
+  const workspace = inputs.sync === 'none' ? undefined : await makeWorkspace(request, image)
+  const own = inputs.provision === 'auto'
+  const keyFile = inputs.sshKey ?? keys.clientKeyFile
+  const login: Omit<Login, 'port'> = {
+    user,
+    privateKey: own ? keys.clientKey : await readFile(keyFile, 'utf8'),
+    hostKey: own ? keys.hostPublicKey : undefined
+  }
+  // Without a password for userconf.txt, a wizard would wait for an answer that never comes.
+  const hasWizard = own && (hash === undefined || !answersWizard(image, user))
+  const machineFor = (cmdline: string): Machine => {
+    const { machine: next } = planMachine({ ...machineRequest, clock: Date.now(), cmdline })
+    const { kernelArguments } = next
+    return hasWizard ? { ...next, kernelArguments: [...kernelArguments, `systemd.mask=${wizardUnit}`] } : next
+  }
+  return { image, login, workspace, machine, machineFor, keyFile, keys: keys.slots }
+}
+
+async function makeWorkspace(
+  { inputs, user, journal: { folder }, log }: RunFilesRequest,
+  image: PreparedImage
+): Promise<WorkspaceVolume> {
+  const { uid = 0, gid = 0 } = image.users[user] ?? {}
+  const volume = join(folder, workspaceFile)
+  const sent = await makeVolume({
+    workspace: inputs.sync === 'out' ? undefined : inputs.workspace,
+    excluded: excluding(inputs.syncExclude),
+    owner: { uid, gid },
+    file: volume,
+    runFolder: folder
+  })
+  log.info(`Workspace: ${sent.size} files and folders`)
+  return { path: inputs.workspace, volume, sent }
+}
