@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises'
+import { copyFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Guest, guestDirectory, lostGuest, waitForLogin, writeSshConfig, type Login } from './guest'
+import { checkDisks } from './disks'
 import type { Home } from './host/paths'
 import { ensureTools, hasVersion, toolVersion } from './host/tools'
 import {
@@ -8,6 +9,7 @@ import {
   makeKeys,
   makeOverlay,
   prepareImage,
+  uefiFor,
   type PreparedImage,
   type RunKeys,
   type SharedCache
@@ -15,7 +17,17 @@ import {
 import type { Inputs, OutputName } from './inputs'
 import type { Journal } from './journal'
 import { boardFor, describePlan, planMachine, toolsFor } from './plan'
-import { makeDeviceTree, qemuArguments, qemuProgram, runFiles, SerialLog, startQemu, type Qemu } from './qemu'
+import {
+  flushPatience,
+  makeDeviceTree,
+  qemuArguments,
+  qemuProgram,
+  quitQemu,
+  runFiles,
+  SerialLog,
+  startQemu,
+  type Qemu
+} from './qemu'
 import type { Log } from './report/log'
 import type { Phases } from './report/phases'
 import { excluding, makeVolume, workspaceLabel, type Manifest } from './workspace'
@@ -54,17 +66,15 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
     for (const line of describePlan(inputs)) log.info(line)
     return Promise.resolve()
   })
-  await phases.run('tools', 'Tools of the host', async () => {
-    const needed = toolsFor(inputs)
-    await ensureTools(needed, log)
-    const versions = await Promise.all(needed.filter(hasVersion).map(toolVersion))
-    for (const line of versions) log.info(line)
-    const version = versions[0] ?? ''
-    output('qemu-version', /version ([\d.]+)/.exec(version)?.[1] ?? version)
-  })
+  await readyTools(inputs, context)
+  await checkDisks(inputs.disks)
   const { image, cached, key } = await phases.run('image', 'Image in place', () => {
-    const { image: ref, imageSha256: sha256, provision, user: asked, cache } = inputs
-    return prepareImage({ image: ref, sha256, provision, user: asked, cache }, { home, journal, log }, context.shared)
+    const { image: ref, imageSha256: sha256, provision, user: asked, cache, firmware } = inputs
+    return prepareImage(
+      { image: ref, sha256, provision, user: asked, cache, firmware },
+      { home, journal, log },
+      context.shared
+    )
   })
   output('cache-hit', cached ? 'prepared' : 'none')
   if (!cached && inputs.cache === 'auto' && context.shared !== undefined) {
@@ -133,6 +143,28 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
 
 const workspaceFile = 'workspace.img'
 
+/** The programs that a run needs, installed if they are missing. */
+export async function readyTools(inputs: Inputs, { phases, log, output }: Context): Promise<void> {
+  await phases.run('tools', 'Tools of the host', async () => {
+    const needed = toolsFor(inputs)
+    await ensureTools(needed, log)
+    const versions = await Promise.all(needed.filter(hasVersion).map(toolVersion))
+    for (const line of versions) log.info(line)
+    const version = versions[0] ?? ''
+    output('qemu-version', /version ([\d.]+)/.exec(version)?.[1] ?? version)
+  })
+}
+
+/** Ends a Pi at once; its own disk is thrown away, but what it wrote to the user's disks is complete. */
+export async function leave({ guest, qemu }: Pi, { disks }: Pick<Inputs, 'disks'>, log: Log): Promise<void> {
+  const kept = disks.length > 0
+  if (kept && !(await guest.settleDisks())) {
+    log.warn('The guest did not write its disks out: what it changed last on those of `disks` may be missing')
+  }
+  guest.session.close()
+  await quitQemu(qemu, kept ? flushPatience : undefined)
+}
+
 async function makeDisks(inputs: Inputs, image: PreparedImage, user: string, { journal, log }: Context) {
   const { folder, logs } = journal
   const shared = inputs.sync !== 'none'
@@ -144,6 +176,11 @@ async function makeDisks(inputs: Inputs, image: PreparedImage, user: string, { j
   if (deviceTree !== undefined) {
     const notes = await makeDeviceTree({ ...deviceTree, to: join(folder, runFiles.deviceTree) })
     for (const note of notes) log.info(note)
+  }
+  const { firmware } = machine
+  if (firmware !== undefined) {
+    await ensureTools([uefiFor(image.architecture).tool], log)
+    await copyFile(firmware.variables, join(folder, runFiles.uefiVariables))
   }
   const keys = await makeKeys(folder)
   await makeOverlay(image, keys, folder, runFiles.disk)

@@ -1,14 +1,38 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { boardNames, boards, boardsFor, defaultBoard, kernelFor, type Board, type TreeNaming } from './boards'
+import {
+  boardNames,
+  boards,
+  boardsFor,
+  defaultBoard,
+  kernelFor,
+  type Architecture,
+  type Board,
+  type TreeNaming
+} from './boards'
 import type { ToolName } from './host/tools'
-import type { PreparedImage } from './images'
-import type { ImageRef, Inputs } from './inputs'
+import { uefiFor, type PreparedImage } from './images'
+import { architectureOf, type ImageRef, type Inputs } from './inputs'
 import { runFiles, type Machine, type TreeRequest, type Volume } from './qemu'
 import { BadInput } from './report/errors'
 
 /** Programs that a run of these inputs needs on the host. */
-export function toolsFor({ image, saveImage }: Pick<Inputs, 'image' | 'saveImage'>): readonly ToolName[] {
+export function toolsFor({
+  image,
+  saveImage,
+  firmware,
+  disks = [],
+  overlays = []
+}: Pick<Inputs, 'image' | 'saveImage'> &
+  Partial<Pick<Inputs, 'firmware' | 'disks' | 'overlays'>>): readonly ToolName[] {
+  if (image.kind === 'none') {
+    const bare: readonly (readonly [needed: boolean, tool: ToolName])[] = [
+      [true, 'qemu-system-aarch64'],
+      [disks.length > 0, 'qemu-img'],
+      [overlays.length > 0, 'fdtput']
+    ]
+    return bare.filter(([needed]) => needed).map(([, name]) => name)
+  }
   const always: readonly ToolName[] = [
     'qemu-system-aarch64',
     'qemu-img',
@@ -26,7 +50,9 @@ export function toolsFor({ image, saveImage }: Pick<Inputs, 'image' | 'saveImage
       ? ['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod']
       : unpackersFor(image)
   const save: readonly ToolName[] = saveImage?.format === 'xz' ? ['xz'] : saveImage?.format === 'zst' ? ['zstd'] : []
-  return [...new Set([...always, ...build, ...save])]
+  // An image whose architecture its name does not tell may turn out to need another.
+  const uefi = firmware === undefined ? [] : [uefiFor(architectureOf(image) ?? 'arm64').tool]
+  return [...new Set([...always, ...build, ...save, ...uefi])]
 }
 
 const unpackers: readonly (readonly [ending: RegExp, tool: ToolName])[] = [
@@ -69,6 +95,8 @@ export interface MachineRequest {
   readonly inputs: Inputs
   /** Undefined for a bare kernel. */
   readonly image: PreparedImage | undefined
+  /** As what a bare kernel is run. */
+  readonly architecture?: Architecture | undefined
   readonly board: Board
   readonly volumes: readonly Volume[]
   readonly logs: string
@@ -87,14 +115,16 @@ export interface MachinePlan {
  * The machine for an image: kernel, device tree, kernel arguments.
  * @throws BadInput if they do not go together
  */
-export function planMachine({ inputs, image, board, volumes, logs, clock }: MachineRequest): MachinePlan {
-  const variant = image && board.architectures[image.architecture]
+export function planMachine({ inputs, image, architecture, board, volumes, logs, clock }: MachineRequest): MachinePlan {
+  const system = image?.architecture ?? architecture
+  const variant = system && board.architectures[system]
   const own = (name: string | undefined): string | undefined =>
     name === undefined || image === undefined ? undefined : join(image.folder, 'boot', name)
   const available = new Set(image?.bootFiles.names)
   const kernel = inputs.kernel ?? own(image && kernelFor(board, image.architecture, available))
   const tree = inputs.dtb ?? own(board.deviceTrees.find(name => available.has(name)))
-  if (tree === undefined && board.needsDeviceTree) {
+  // A bare kernel need not be Linux, and then may do without.
+  if (tree === undefined && board.needsDeviceTree && image !== undefined) {
     const names = board.deviceTrees.length > 0 ? ` (the image has none of ${board.deviceTrees.join(', ')})` : ''
     throw new BadInput([`board \`${board.name}\` needs a device tree${names}; give \`dtb\``])
   }
@@ -109,6 +139,7 @@ export function planMachine({ inputs, image, board, volumes, logs, clock }: Mach
     cpus: inputs.cpus ?? board.cpus,
     clock: inputs.clock ?? board.clock,
     hasDisk: image !== undefined,
+    firmware: inputs.firmware && image && uefiFor(image.architecture),
     kernel,
     dtb: tree && runFiles.deviceTree,
     // An initramfs belongs to its kernel: a kernel from elsewhere does not get the image's.
@@ -134,7 +165,10 @@ export function planMachine({ inputs, image, board, volumes, logs, clock }: Mach
   return {
     machine,
     // A user's own tree is taken as it is, but for the overlays asked for.
-    deviceTree: tree && { from: tree, fixes: inputs.dtb === undefined ? board.treeFixes[naming] : [], overlays }
+    deviceTree:
+      tree === undefined
+        ? undefined
+        : { from: tree, fixes: inputs.dtb === undefined ? board.treeFixes[naming] : [], overlays }
   }
 }
 
@@ -181,6 +215,7 @@ export function boardFor(inputs: Inputs, image: PreparedImage | undefined): Boar
     ])
   }
   const board = boards[name]
+  if (inputs.firmware !== undefined) return board
   if (inputs.kernel === undefined && kernelFor(board, image.architecture, available) === undefined) {
     const names = board.architectures[image.architecture]?.kernels.join(', ') ?? ''
     throw new BadInput([

@@ -15,6 +15,7 @@ import { buildMini, miniVersion } from './mini/build'
 import { inspectDisk, type DiskLayout } from './partitions'
 import { provisioning, provisionVersion } from './provision'
 import { fileSource, urlSource, type Source } from './source'
+import { checkBootLoader, noBootFiles } from './uefi'
 
 /** An image ready to boot: unpacked, looked at, provisioned; free of anything that belongs to one run. */
 export interface PreparedImage extends Pick<RootFacts, 'family' | 'title' | 'architecture' | 'users'> {
@@ -41,6 +42,8 @@ export interface PrepareRequest {
   readonly sha256: string | undefined
   readonly provision: 'auto' | 'none'
   readonly cache: 'auto' | 'off' | 'read-only'
+  /** With it, the image's own boot loader starts the image's own kernel. */
+  readonly firmware?: 'uefi' | undefined
   /** The user asked for; by default `pi` where it exists, else `root`. */
   readonly user: string | undefined
 }
@@ -73,9 +76,13 @@ const metaVersion = 2
 export async function prepareImage(request: PrepareRequest, place: Place, shared?: SharedCache): Promise<Preparation> {
   const { home, journal, log } = place
   const source = await openSource(request, home, log)
+  // It is provisioned otherwise: the kernel's arguments are then the image's.
+  const firmware = request.firmware === undefined ? [] : [request.firmware]
   const key = (sha256: string): string =>
     createHash('sha256')
-      .update(JSON.stringify([metaVersion, sha256, provisionVersion, request.provision, request.user ?? '']))
+      .update(
+        JSON.stringify([metaVersion, sha256, provisionVersion, request.provision, request.user ?? '', ...firmware])
+      )
       .digest('hex')
       .slice(0, 24)
   const build = join(journal.folder, 'build')
@@ -128,14 +135,16 @@ async function openSource({ image, sha256 }: PrepareRequest, home: Home, log: Lo
 async function make(build: string, request: PrepareRequest, log: Log): Promise<void> {
   const disk = join(build, 'disk.img')
   const layout = await inspectDisk(disk)
-  const bootFiles = await takeBootFiles(disk, layout.boot.offset, join(build, 'boot'))
+  const bootFiles =
+    request.firmware === undefined ? await takeBootFiles(disk, layout.boot.offset, join(build, 'boot')) : noBootFiles
   const root = new Ext4(disk, layout.root.offset)
   const facts = await readRootFacts(root)
   log.info(`${facts.title}, ${facts.architecture}, ${mib((await stat(disk)).size)}`)
+  if (request.firmware !== undefined) await checkBootLoader(disk, layout.boot.offset, facts.architecture)
   const user = chooseUser(facts.users, request.user)
   const plan =
     request.provision === 'auto'
-      ? provisioning(facts, user)
+      ? provisioning(facts, user, request.firmware)
       : { edits: [], notes: [], slots: [], kernelArguments: [], created: [] }
   const created: string[] = []
   for (const path of plan.created) if (!(await root.exists(path))) created.push(path)

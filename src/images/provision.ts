@@ -2,6 +2,7 @@ import { posix } from 'node:path'
 import type { Edit } from './ext4'
 import type { RootFacts } from './families'
 import { placeholder, type SlotContent } from './keys'
+import { masksOnDisk } from './uefi'
 
 /** Raise when what provisioning does changes: images prepared before are then not used again. */
 export const provisionVersion = 1
@@ -69,12 +70,15 @@ const folder = '/etc/pi-qemu'
 const authorizedKeys = `${folder}/authorized_keys`
 const hostKey = `${folder}/ssh_host_ed25519_key`
 
-/** Decides how an image is made ready for an unattended login. Pure: facts in, changes out. */
-export function provisioning(facts: RootFacts, user: string): Provisioning {
+/**
+ * Decides how an image is made ready for an unattended login. Pure: facts in, changes out.
+ * @param firmware where that starts the image, its kernel's arguments are not ours to choose
+ */
+export function provisioning(facts: RootFacts, user: string, firmware?: 'uefi'): Provisioning {
   const parts =
     facts.family === 'mini'
       ? [miniLogin()]
-      : [sshLogin(facts), network(facts), passwordlessSudo(facts, user), quietBoot(facts)]
+      : [sshLogin(facts), network(facts), passwordlessSudo(facts, user), quietBoot(facts, firmware)]
   const edits = parts.flatMap(part => part.edits ?? [])
   return {
     edits,
@@ -192,8 +196,10 @@ function passwordlessSudo(facts: RootFacts, user: string): Part {
   }
 }
 
-function quietBoot(facts: RootFacts): Part {
+function quietBoot(facts: RootFacts, firmware: 'uefi' | undefined): Part {
   const masked = [...Object.keys(firstBootUnits), ...Object.keys(needlessUnits)].filter(unit => facts.units.has(unit))
+  if (firmware !== undefined)
+    return masked.length === 0 ? {} : { edits: masksOnDisk(masked), notes: [`Masked on disk: ${masked.join(', ')}`] }
   return {
     kernelArguments: ['fsck.mode=skip', ...masked.map(unit => `systemd.mask=${unit}`)],
     notes: masked.length > 0 ? [`Masked for this boot (kernel command line): ${masked.join(', ')}`] : []

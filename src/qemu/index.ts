@@ -1,4 +1,4 @@
-export { qemuArguments, logFiles, runFiles, type Machine, type Volume } from './argv'
-export { qemuProgram, quitQemu, startQemu, type Qemu } from './process'
-export { SerialLog } from './serial'
+export { qemuArguments, logFiles, runFiles, type Firmware, type Machine, type Volume } from './argv'
+export { flushPatience, qemuProgram, quitQemu, startQemu, type Qemu } from './process'
+export { poweredOff, SerialLog } from './serial'
 export { makeDeviceTree, type TreeRequest } from './device-tree'

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
 interface Reply {
   readonly QMP?: unknown
   readonly event?: string
+  readonly data?: { readonly reason?: string }
   readonly id?: number
   readonly return?: unknown
   readonly error?: { readonly class: string; readonly desc: string }
@@ -19,6 +20,7 @@ export class Qmp {
   >()
   private next = 1
   private ended = false
+  private shutdown: string | undefined
 
   private constructor(private readonly socket: Socket) {
     const fail = (): void => {
@@ -56,6 +58,14 @@ export class Qmp {
     }
   }
 
+  /**
+   * Why the machine stopped, once it has: `guest-shutdown`, `guest-reset`, `host-signal`, … (RunState's
+   * ShutdownCause in QEMU's QMP reference).
+   */
+  get shutdownReason(): string | undefined {
+    return this.shutdown
+  }
+
   /** Runs a command and returns what it returns. */
   execute(command: string, args: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
     const id = this.next++
@@ -80,6 +90,7 @@ export class Qmp {
   }
 
   private receive(reply: Reply): void {
+    if (reply.event === 'SHUTDOWN') this.shutdown = reply.data?.reason ?? 'unknown'
     const waiting = reply.id === undefined ? undefined : this.waiting.get(reply.id)
     if (waiting === undefined || reply.id === undefined) return
     this.waiting.delete(reply.id)
