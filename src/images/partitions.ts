@@ -23,6 +23,8 @@ export interface DiskLayout {
 interface SfdiskTable {
   readonly label: string
   readonly id: string
+  /** Last sector that partitions of a GPT may use. */
+  readonly lastlba?: number
   readonly sectorsize?: number
   readonly partitions?: readonly {
     readonly node: string
@@ -56,6 +58,14 @@ export function parsePartitions(json: string): readonly Partition[] {
       uuid ?? `${table.id.replace(/^0x/, '').padStart(8, '0')}-${numberOf(node).toString(16).padStart(2, '0')}`
     ).toLowerCase()
   }))
+}
+
+/** Bytes of a disk that partitions and table take, by what `sfdisk --json` printed. */
+export function usedSize(json: string): number {
+  const { partitiontable: table } = JSON.parse(json) as { partitiontable: SfdiskTable }
+  // A GPT has a backup of 33 sectors behind what partitions may use.
+  const backup = table.lastlba === undefined ? 0 : (table.lastlba + 34) * (table.sectorsize ?? 512)
+  return Math.max(backup, ...parsePartitions(json).map(({ offset, size }) => offset + size))
 }
 
 /**
