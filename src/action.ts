@@ -30,13 +30,15 @@ export async function main(): Promise<void> {
   })
   if (report.outcome === 'script-failed') {
     core.error(
-      report.signal === undefined
-        ? `The script ended with status ${report.exitCode}`
-        : `The script was killed by SIG${report.signal}`
+      report.verdict ??
+        (report.signal === undefined
+          ? `The script ended with status ${report.exitCode}`
+          : `The script was killed by SIG${report.signal}`)
     )
   } else if (report.outcome === 'timeout' && report.failure === undefined) {
     core.error('The script ran longer than `run-timeout`, and was ended')
   }
+  if (report.outcome === 'success' && report.verdict !== undefined) core.info(report.verdict)
   await writeSummary(report, outputs).catch((error: unknown) => {
     core.debug(String(error))
   })

@@ -1,4 +1,5 @@
 import type { Board } from './boards'
+import { checkDisks } from './disks'
 import { runFirstBoot } from './first-boot'
 import { Guest, guestDirectory, lostGuest, waitForLogin, writeSshConfig, type GuestSession } from './guest'
 import type { Home } from './host/paths'
@@ -7,7 +8,16 @@ import { chooseUser, prepareImage, type PreparedImage, type RunKeys, type Shared
 import type { Inputs, OutputName } from './inputs'
 import type { Journal } from './journal'
 import { boardFor, describePlan, knownBoard, toolsFor } from './plan'
-import { provideQemu, qemuCommand, SerialLog, startQemu, type Qemu, type QemuInstall } from './qemu'
+import {
+  flushPatience,
+  provideQemu,
+  qemuCommand,
+  quitQemu,
+  SerialLog,
+  startQemu,
+  type Qemu,
+  type QemuInstall
+} from './qemu'
 import type { Log } from './report/log'
 import type { Phases } from './report/phases'
 import { makeRunFiles, type WorkspaceVolume } from './run-files'
@@ -50,19 +60,16 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   // Before all else where that is possible: a QEMU that lacks the board makes the rest pointless.
   const expected = knownBoard(inputs)
   const early = expected && (await readyQemu(inputs, expected, context))
-  await phases.run('tools', 'Tools of the host', async () => {
-    const needed = toolsFor(inputs)
-    await ensureTools(needed, log)
-    const versions = await Promise.all(needed.filter(hasVersion).map(toolVersion))
-    for (const line of versions) log.info(line)
-  })
+  await readyTools(inputs, context)
+  await checkDisks(inputs.disks)
   const {
     image: prepared,
     cached,
     key
   } = await phases.run('image', 'Image in place', () => {
-    const { image: ref, imageSha256: sha256, provision, user: asked, cache, hostname, firstBoot, diskSize } = inputs
-    const request = { image: ref, sha256, provision, user: asked, cache, hostname, firstBoot, diskSize }
+    const { image: ref, imageSha256: sha256, user: asked, provision, cache, firmware, hostname } = inputs
+    const wishes = { provision, firmware, hostname, firstBoot: inputs.firstBoot, diskSize: inputs.diskSize }
+    const request = { image: ref, sha256, user: asked, cache, ...wishes }
     return prepareImage(request, { home, journal, log }, context.shared)
   })
   output('cache-hit', cached ? 'prepared' : 'none')
@@ -141,8 +148,28 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
 }
 
 /** The QEMU for a board. */
-async function readyQemu(inputs: Inputs, board: Board, context: Context): Promise<QemuInstall> {
+export async function readyQemu(inputs: Inputs, board: Board, context: Context): Promise<QemuInstall> {
   const install = await context.phases.run('qemu-ready', 'QEMU ready', () => provideQemu(inputs.qemu, board, context))
   context.output('qemu-version', install.version)
   return install
+}
+
+/** The programs that a run needs, installed if they are missing. */
+export async function readyTools(inputs: Inputs, { phases, log }: Context): Promise<void> {
+  await phases.run('tools', 'Tools of the host', async () => {
+    const needed = toolsFor(inputs)
+    await ensureTools(needed, log)
+    const versions = await Promise.all(needed.filter(hasVersion).map(toolVersion))
+    for (const line of versions) log.info(line)
+  })
+}
+
+/** Ends a Pi at once; its own disk is thrown away, but what it wrote to the user's disks is complete. */
+export async function leave({ guest, qemu }: Pi, { disks }: Pick<Inputs, 'disks'>, log: Log): Promise<void> {
+  const kept = disks.length > 0
+  if (kept && !(await guest.settleDisks())) {
+    log.warn('The guest did not write its disks out: what it changed last on those of `disks` may be missing')
+  }
+  guest.session.close()
+  await quitQemu(qemu, kept ? flushPatience : undefined)
 }

@@ -19,7 +19,10 @@ export interface Request {
   readonly log: Log
   readonly output: (name: OutputName, value: string) => void
   /** What to do once all is checked; by default a run of the script. */
-  readonly work?: (inputs: Inputs, context: Context) => Promise<Pick<Report, 'outcome' | 'exitCode' | 'signal'>>
+  readonly work?: (
+    inputs: Inputs,
+    context: Context
+  ) => Promise<Pick<Report, 'outcome' | 'exitCode' | 'signal' | 'verdict'>>
   /** Called with the run's folder once there is one. */
   readonly started?: (folder: string) => unknown
   /** Whether a post step follows, which has to be told of the run. */
@@ -35,6 +38,8 @@ export interface Report {
   /** Status for the process to end with. */
   readonly exitCode: number
   readonly signal: string | undefined
+  /** How it ended, where there was no script whose status says so. */
+  readonly verdict?: string | undefined
   /** Our own failure, in words. */
   readonly failure: string | undefined
   readonly phases: Phases

@@ -26,8 +26,13 @@ export type Entry =
   | { readonly kind: 'owner'; readonly process: ProcessIdentity }
   /** Every process with our marker in its environment. */
   | { readonly kind: 'processes' }
-  /** One long-lived process, by name. */
-  | { readonly kind: 'process'; readonly name: string; readonly process: ProcessIdentity }
+  /** One long-lived process, by name; `patience` (ms) where it needs time to end, to write something out. */
+  | {
+      readonly kind: 'process'
+      readonly name: string
+      readonly process: ProcessIdentity
+      readonly patience?: number | undefined
+    }
   /** A file or folder that is being made outside the run's folder; removed unless `done` follows. */
   | { readonly kind: 'partial'; readonly path: string }
   | { readonly kind: 'done'; readonly path: string }
@@ -135,7 +140,10 @@ export async function undo(folder: string, log: Log, { keepLogs = false } = {}):
   for (const entry of [...entries].reverse()) {
     switch (entry.kind) {
       case 'process':
-        await attempt(`${entry.name} (pid ${entry.process.pid})`, async () => (await end([entry.process])).length === 0)
+        await attempt(
+          `${entry.name} (pid ${entry.process.pid})`,
+          async () => (await end([entry.process], entry.patience)).length === 0
+        )
         break
       case 'processes':
         await attempt(

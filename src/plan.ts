@@ -1,20 +1,35 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { boardNames, boards, boardsFor, defaultBoard, kernelFor, type Board, type TreeNaming } from './boards'
+import {
+  boardNames,
+  boards,
+  boardsFor,
+  defaultBoard,
+  kernelFor,
+  type Architecture,
+  type Board,
+  type TreeNaming
+} from './boards'
 import { ownArguments } from './first-boot/cmdline'
 import type { ToolName } from './host/tools'
-import type { PreparedImage } from './images'
+import { uefiFor, type PreparedImage } from './images'
 import { architectureOf, type ImageRef, type Inputs } from './inputs'
 import { runFiles, type Machine, type TreeRequest, type Volume } from './qemu'
 import { BadInput } from './report/errors'
 
+type ToolInputs = Pick<Inputs, 'image' | 'saveImage'> &
+  Partial<Pick<Inputs, 'password' | 'diskSize' | 'firmware' | 'disks' | 'overlays'>>
+
 /** Programs that a run of these inputs needs on the host, besides QEMU itself. */
-export function toolsFor({
-  image,
-  saveImage,
-  password,
-  diskSize
-}: Pick<Inputs, 'image' | 'saveImage'> & Partial<Pick<Inputs, 'password' | 'diskSize'>>): readonly ToolName[] {
+export function toolsFor(inputs: ToolInputs): readonly ToolName[] {
+  const { image, saveImage, password, diskSize, firmware, disks = [], overlays = [] } = inputs
+  if (image.kind === 'none') {
+    const bare: readonly (readonly [needed: boolean, tool: ToolName])[] = [
+      [disks.length > 0, 'qemu-img'],
+      [overlays.length > 0, 'fdtput']
+    ]
+    return bare.filter(([needed]) => needed).map(([, name]) => name)
+  }
   const always: readonly ToolName[] = [
     'qemu-img',
     'qemu-io',
@@ -33,7 +48,9 @@ export function toolsFor({
   const save: readonly ToolName[] = saveImage?.format === 'xz' ? ['xz'] : saveImage?.format === 'zst' ? ['zstd'] : []
   const wishes: readonly ToolName[] = [
     ...(password === undefined ? [] : (['openssl'] as const)),
-    ...(diskSize === undefined ? [] : (['resize2fs'] as const))
+    ...(diskSize === undefined ? [] : (['resize2fs'] as const)),
+    // An image whose architecture its name does not tell may turn out to need another.
+    ...(firmware === undefined ? [] : [uefiFor(architectureOf(image) ?? 'arm64').tool])
   ]
   return [...new Set([...always, ...build, ...save, ...wishes])]
 }
@@ -78,6 +95,8 @@ export interface MachineRequest {
   readonly inputs: Inputs
   /** Undefined for a bare kernel. */
   readonly image: PreparedImage | undefined
+  /** As what a bare kernel is run. */
+  readonly architecture?: Architecture | undefined
   readonly board: Board
   readonly volumes: readonly Volume[]
   readonly logs: string
@@ -98,14 +117,17 @@ export interface MachinePlan {
  * The machine for an image: kernel, device tree, kernel arguments.
  * @throws BadInput if they do not go together
  */
-export function planMachine({ inputs, image, board, volumes, logs, clock, cmdline }: MachineRequest): MachinePlan {
-  const variant = image && board.architectures[image.architecture]
+export function planMachine(request: MachineRequest): MachinePlan {
+  const { inputs, image, architecture, board, volumes, logs, clock, cmdline } = request
+  const system = image?.architecture ?? architecture
+  const variant = system && board.architectures[system]
   const own = (name: string | undefined): string | undefined =>
     name === undefined || image === undefined ? undefined : join(image.folder, 'boot', name)
   const available = new Set(image?.bootFiles.names)
   const kernel = inputs.kernel ?? own(image && kernelFor(board, image.architecture, available))
   const tree = inputs.dtb ?? own(board.deviceTrees.find(name => available.has(name)))
-  if (tree === undefined && board.needsDeviceTree) {
+  // A bare kernel need not be Linux, and then may do without.
+  if (tree === undefined && board.needsDeviceTree && image !== undefined) {
     const names = board.deviceTrees.length > 0 ? ` (the image has none of ${board.deviceTrees.join(', ')})` : ''
     throw new BadInput([`board \`${board.name}\` needs a device tree${names}; give \`dtb\``])
   }
@@ -124,6 +146,7 @@ export function planMachine({ inputs, image, board, volumes, logs, clock, cmdlin
     cpus: inputs.cpus ?? board.cpus,
     clock: inputs.clock ?? board.clock,
     hasDisk: image !== undefined,
+    firmware: inputs.firmware && image && uefiFor(image.architecture),
     kernel,
     dtb: tree === undefined ? undefined : runFiles.deviceTree,
     // An initramfs belongs to its kernel: a kernel from elsewhere does not get the image's.
@@ -199,6 +222,7 @@ export function boardFor(inputs: Inputs, image: PreparedImage | undefined): Boar
     ])
   }
   const board = boards[name]
+  if (inputs.firmware !== undefined) return board
   if (inputs.kernel === undefined && kernelFor(board, image.architecture, available) === undefined) {
     const names = board.architectures[image.architecture]?.kernels.join(', ') ?? ''
     throw new BadInput([

@@ -1,13 +1,15 @@
-import { readFile } from 'node:fs/promises'
+import { copyFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Board } from './boards'
 import type { Login } from './guest'
+import { ensureTools } from './host/tools'
 import {
   answersWizard,
   makeKeys,
   makeOverlay,
   ownChanges,
   privateCopy,
+  uefiFor,
   wizardUnit,
   type PreparedImage,
   type RunKeys
@@ -64,6 +66,11 @@ export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> 
   if (deviceTree !== undefined) {
     const notes = await makeDeviceTree({ ...deviceTree, to: join(folder, runFiles.deviceTree) })
     for (const note of notes) log.info(note)
+  }
+  const { firmware } = machine
+  if (firmware !== undefined) {
+    await ensureTools([uefiFor(prepared.architecture).tool], log)
+    await copyFile(firmware.variables, join(folder, runFiles.uefiVariables))
   }
   if (inputs.password !== undefined && prepared.family === 'mini')
     throw new BadInput([`input \`password\` does not go with this image (${prepared.title}): it takes keys only`])

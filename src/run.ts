@@ -2,11 +2,12 @@ import { rm } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { bootPi, type Context, type Pi } from './boot'
+import { runBare } from './bare'
+import { bootPi, leave, type Context, type Pi } from './boot'
 import { lostGuest, watchGuest } from './guest'
 import { saveDisk } from './images'
 import type { Inputs } from './inputs'
-import { quitQemu, runFiles } from './qemu'
+import { flushPatience, poweredOff, quitQemu, runFiles } from './qemu'
 import { TimeLimit, type Outcome } from './report/errors'
 import { excluding, mirror, readVolume } from './workspace'
 
@@ -16,10 +17,13 @@ export interface Result {
   readonly exitCode: number
   /** The signal that ended the script. */
   readonly signal: string | undefined
+  /** How it ended, where there was no script whose status says so. */
+  readonly verdict?: string | undefined
 }
 
 /** A system-mode run, phase by phase. The caller tears down, whatever happens here. */
 export async function run(inputs: Inputs, context: Context): Promise<Result> {
+  if (inputs.image.kind === 'none') return runBare(inputs, context)
   const pi = await bootPi(inputs, context)
   const result = await runScript(inputs, pi, context)
   if (pi.workspace !== undefined && (inputs.sync === 'both' || inputs.sync === 'out')) {
@@ -38,10 +42,7 @@ export async function run(inputs: Inputs, context: Context): Promise<Result> {
       })
     )
   } else if (!inputs.keepRunning) {
-    await context.phases.run('power-off', 'Switch the Pi off', async () => {
-      pi.guest.session.close()
-      await quitQemu(pi.qemu)
-    })
+    await context.phases.run('power-off', 'Switch the Pi off', () => leave(pi, inputs, context.log))
   } else {
     context.journal.record({ kind: 'kept' })
     pi.guest.session.close()
@@ -103,7 +104,7 @@ async function powerOff({ guest, qemu, serial }: Pi): Promise<void> {
   const deadline = Date.now() + powerOffTimeout
   while (qemu.isAlive() && Date.now() < deadline) {
     // Boards without a power switch say so and stand still.
-    if (serial.poll().some(line => /reboot: (Power down|System halted)/.test(line))) break
+    if (serial.poll().some(line => poweredOff.test(line))) break
     await sleep(100)
   }
   if (qemu.isAlive() && Date.now() >= deadline) {
@@ -113,5 +114,5 @@ async function powerOff({ guest, qemu, serial }: Pi): Promise<void> {
     })
   }
   guest.session.close()
-  if (qemu.isAlive()) await quitQemu(qemu)
+  if (qemu.isAlive()) await quitQemu(qemu, flushPatience)
 }

@@ -79,8 +79,11 @@ export async function debianImage(): Promise<string> {
   })
 }
 
-/** The slow part, kept apart so that a change in how images are assembled does not cost it again. */
-async function debianParts(): Promise<string> {
+/**
+ * The slow part, kept apart so that a change in how images are assembled does not cost it again: a folder with the
+ * installed system as `root.tar`, and the kernel's packages unpacked in `kernel`.
+ */
+export async function debianParts(): Promise<string> {
   const { packages, finish, kernelPackages } = recipe
   const path = join(kitCache, `debian-12-arm64-parts-${hash([suite, packages, finish, kernelPackages])}`)
   return madeOnce(path, async unfinished => {
@@ -107,6 +110,14 @@ async function build(parts: string, out: string, workDir: string): Promise<void>
   await writeFile(join(bootDir, 'cmdline.txt'), `${cmdline}\n`)
   await writeFile(join(bootDir, 'config.txt'), 'arm_64bit=1\nauto_initramfs=1\n')
 
+  await unpackRoot(parts, rootDir)
+  await assembleImage({ ...recipe, bootDir, rootDir, out, workDir, diskId })
+}
+
+/** Unpacks the installed system of {@link debianParts} into an empty folder, with the kernel's modules. */
+export async function unpackRoot(parts: string, rootDir: string): Promise<void> {
+  const kernel = join(parts, 'kernel')
+  const version = await kernelVersion(kernel)
   await run('tar', ['--extract', '--preserve-permissions', '--numeric-owner', '--file', join(parts, 'root.tar')], {
     cwd: rootDir
   })
@@ -117,7 +128,6 @@ async function build(parts: string, out: string, workDir: string): Promise<void>
     await rm(join(modules, version, 'kernel', folder), { recursive: true })
   }
   await run('depmod', ['-b', rootDir, version])
-  await assembleImage({ ...recipe, bootDir, rootDir, out, workDir, diskId })
 }
 
 function hash(ingredients: readonly unknown[]): string {

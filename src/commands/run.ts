@@ -4,8 +4,8 @@ import { shellQuote, sshHost } from '../guest'
 import type { Inputs, RawInputs } from '../inputs'
 import { logsOf } from '../journal'
 import type { Log } from '../report/log'
-import { quitQemu } from '../qemu'
-import { bootPi, type Context } from '../boot'
+import { BadInput } from '../report/errors'
+import { bootPi, leave, type Context } from '../boot'
 
 interface Terminal {
   readonly raw: RawInputs
@@ -44,6 +44,8 @@ export async function shellCommand({ raw, log }: Terminal): Promise<number> {
     inputs: Inputs,
     context: Context
   ): Promise<Pick<Report, 'outcome' | 'exitCode' | 'signal'>> => {
+    if (inputs.image.kind === 'none')
+      throw new BadInput(['`shell` needs an image; with `--image none` use `run`, whose result is the serial output'])
     const pi = await bootPi({ ...inputs, run: undefined }, context)
     const start =
       pi.workspace === undefined ? [] : [`cd ${shellQuote(pi.workspace.path)} && exec "\${SHELL:-/bin/sh}" -l`]
@@ -54,8 +56,7 @@ export async function shellCommand({ raw, log }: Terminal): Promise<number> {
           resolve(code ?? 255)
         })
     })
-    pi.guest.session.close()
-    await quitQemu(pi.qemu)
+    await leave(pi, inputs, context.log)
     return { outcome: 'success', exitCode, signal: undefined }
   }
   // A shell is for looking around: the host's folder is there, and stays as it is.
@@ -81,8 +82,13 @@ function onTerminal(
   })
 }
 
-function conclude({ outcome, exitCode, signal, failure, phases }: Report, log: Log): void {
+function conclude({ outcome, exitCode, signal, verdict, failure, phases }: Report, log: Log): void {
   if (failure !== undefined) return
+  if (verdict !== undefined) {
+    if (outcome === 'success') log.info(verdict)
+    else log.error(verdict)
+    return
+  }
   const how = signal === undefined ? `ended with status ${exitCode}` : `was killed by SIG${signal}`
   const booted = phases.timings.find(({ name }) => name === 'boot')
   log.info(

@@ -4,6 +4,7 @@ import {
   freezeText,
   guestFolder,
   noSuchDirectory,
+  settleText,
   setupText,
   startCommand,
   stopText,
@@ -14,6 +15,9 @@ import type { ExecOptions, ExecResult, GuestSession } from './ssh'
 
 /** How long (ms) a script may take to end after it was told to. */
 const stopPatience = 15_000
+
+/** How long (ms) the guest may take to write its disks out. */
+const settlePatience = 120_000
 
 /** A Pi we are logged in to: what a run does in it. */
 export class Guest {
@@ -83,6 +87,15 @@ export class Guest {
     } finally {
       await this.asRoot(thawText(path)).catch(() => undefined)
     }
+  }
+
+  /** Brings all disks into the state of an orderly end; whether the guest got that far. */
+  async settleDisks(): Promise<boolean> {
+    const settling = this.asRoot(settleText()).then(
+      ({ code }) => code === 0,
+      () => false
+    )
+    return Promise.race([settling, sleep(settlePatience, false, { ref: false })])
   }
 
   /** Starts an orderly power-off; the connection may break before the answer. */

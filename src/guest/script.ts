@@ -125,3 +125,16 @@ export function guestDirectory(
 ): string | undefined {
   return directory === undefined ? workspace : posix.resolve(workspace ?? home, directory)
 }
+
+/**
+ * Writes everything out and makes all file systems read-only at once, whatever is open on them (sysrq's emergency
+ * remount): so they are clean when QEMU ends. A kernel without sysrq has at least written everything.
+ */
+export function settleText(): string {
+  return `sync
+{ echo u > /proc/sysrq-trigger; } 2>/dev/null || exit 0
+tries=0
+while grep -q '^/dev/[^ ]* [^ ]* [^ ]* rw[, ]' /proc/mounts && [ $tries -lt 50 ]; do tries=$((tries + 1)); sleep 0.2; done
+exit 0
+`
+}

@@ -8,6 +8,8 @@ import { findTool, toolFailure, tryTool } from './exec'
 import { installMarker, runMarker } from './processes'
 
 interface Tool {
+  /** False where the package is wanted for its files alone. */
+  readonly program?: false
   /** Debian's and Ubuntu's package. */
   readonly package: string
   /** How to ask for its version; the first line that has a digit is shown. */
@@ -38,6 +40,16 @@ export const tools = {
   ssh: { package: 'openssh-client', version: ['-V'] },
   'ssh-keygen': { package: 'openssh-client' },
   openssl: { package: 'openssl', version: ['version'] },
+  'uefi-arm64': {
+    package: 'qemu-efi-aarch64',
+    program: false,
+    files: ['/usr/share/AAVMF/AAVMF_CODE.fd', '/usr/share/AAVMF/AAVMF_VARS.fd']
+  },
+  'uefi-armhf': {
+    package: 'qemu-efi-arm',
+    program: false,
+    files: ['/usr/share/AAVMF/AAVMF32_CODE.fd', '/usr/share/AAVMF/AAVMF32_VARS.fd']
+  },
   // Ubuntu's mmdebstrap can check Debian's signatures only with Debian's keys.
   mmdebstrap: {
     package: 'mmdebstrap',
@@ -62,7 +74,8 @@ export async function missingTools(names: readonly ToolName[]): Promise<readonly
   for (const name of names) {
     const row: Tool = tools[name]
     const complete = await Promise.all((row.files ?? []).map(file => exists(file, constants.R_OK)))
-    if ((await findTool(name)) === undefined || complete.includes(false)) missing.push(name)
+    const found = row.program === false || (await findTool(name)) !== undefined
+    if (!found || complete.includes(false)) missing.push(name)
   }
   return missing
 }

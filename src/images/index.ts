@@ -1,4 +1,5 @@
 export { prepareImage, chooseUser, type PreparedImage, type SharedCache } from './prepared'
+export { uefiFor } from './uefi'
 export { makeOverlay } from './overlay'
 export { saveDisk } from './save'
 export { makeKeys, type RunKeys } from './keys'

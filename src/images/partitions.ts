@@ -23,6 +23,8 @@ export interface DiskLayout {
 interface SfdiskTable {
   readonly label: string
   readonly id: string
+  /** Last sector that partitions of a GPT may use. */
+  readonly lastlba?: number
   readonly sectorsize?: number
   readonly partitions?: readonly {
     readonly node: string
@@ -35,6 +37,8 @@ interface SfdiskTable {
 
 /** FAT16 and FAT32 in an MBR; EFI system and "basic data" in a GPT. */
 const fatTypes = /^(4|6|b|c|e|ef|C12A7328-F81F-11D2-BA4B-00A0C93EC93B|EBD0A0A2-B9E5-4433-87C0-68B6B72699C7)$/i
+/** A /boot of its own ("XBOOTLDR", Discoverable Partitions Specification), ext4 in Ubuntu's cloud images. */
+const bootTypes = /^BC13C2FF-59E6-4262-A352-B275FD6F7172$/i
 /** ext4's magic number 0xEF53 lies at byte 56 of the superblock, which starts at byte 1024. */
 const ext4Magic = { offset: 1080, value: 0xef53 }
 
@@ -54,6 +58,14 @@ export function parsePartitions(json: string): readonly Partition[] {
       uuid ?? `${table.id.replace(/^0x/, '').padStart(8, '0')}-${numberOf(node).toString(16).padStart(2, '0')}`
     ).toLowerCase()
   }))
+}
+
+/** Bytes of a disk that partitions and table take, by what `sfdisk --json` printed. */
+export function usedSize(json: string): number {
+  const { partitiontable: table } = JSON.parse(json) as { partitiontable: SfdiskTable }
+  // A GPT has a backup of 33 sectors behind what partitions may use.
+  const backup = table.lastlba === undefined ? 0 : (table.lastlba + 34) * (table.sectorsize ?? 512)
+  return Math.max(backup, ...parsePartitions(json).map(({ offset, size }) => offset + size))
 }
 
 /**
@@ -77,11 +89,12 @@ export async function inspectDisk(image: string): Promise<DiskLayout> {
   if (boot === undefined) {
     throw new HostFailure({
       symptom: `the image has no FAT boot partition (partitions: ${found})`,
-      cause: 'it is not an image for a Raspberry Pi'
+      cause: 'it is an image neither for a Raspberry Pi nor for UEFI'
     })
   }
   for (const partition of partitions) {
-    if (partition !== boot && (await readUInt16(image, partition.offset + ext4Magic.offset)) === ext4Magic.value)
+    if (partition === boot || bootTypes.test(partition.type)) continue
+    if ((await readUInt16(image, partition.offset + ext4Magic.offset)) === ext4Magic.value)
       return { boot, root: partition }
   }
   throw new HostFailure({

@@ -17,6 +17,7 @@ import { inspectDisk, type DiskLayout } from './partitions'
 import { provisioning, provisionVersion } from './provision'
 import { releaseOf } from './releases'
 import { fileSource, urlSource, type Source } from './source'
+import { checkBootLoader, noBootFiles } from './uefi'
 
 /** An image ready to boot: unpacked, looked at, provisioned; free of anything that belongs to one run. */
 export interface PreparedImage extends Pick<RootFacts, 'family' | 'title' | 'architecture' | 'users'> {
@@ -48,6 +49,8 @@ export interface PrepareRequest {
   readonly sha256: string | undefined
   readonly provision: 'auto' | 'none'
   readonly cache: 'auto' | 'off' | 'read-only'
+  /** With it, the image's own boot loader starts the image's own kernel. */
+  readonly firmware?: 'uefi' | undefined
   /** The user asked for; by default `pi` where it exists, else `root`. */
   readonly user: string | undefined
   readonly hostname?: string | undefined
@@ -89,7 +92,7 @@ export async function prepareImage(request: PrepareRequest, place: Place, shared
       .update(
         JSON.stringify([
           ...[metaVersion, sha256, provisionVersion, request.provision, request.user ?? ''],
-          ...[request.hostname ?? '', request.firstBoot ?? 'skip', request.diskSize ?? 0]
+          ...[request.hostname ?? '', request.firstBoot ?? 'skip', request.diskSize ?? 0, request.firmware ?? '']
         ])
       )
       .digest('hex')
@@ -145,10 +148,12 @@ async function make(build: string, request: PrepareRequest, log: Log): Promise<v
   const disk = join(build, 'disk.img')
   if (request.diskSize !== undefined) await growDisk(disk, request.diskSize, build, log)
   const layout = await inspectDisk(disk)
-  const bootFiles = await takeBootFiles(disk, layout.boot.offset, join(build, 'boot'))
+  const bootFiles =
+    request.firmware === undefined ? await takeBootFiles(disk, layout.boot.offset, join(build, 'boot')) : noBootFiles
   const root = new Ext4(disk, layout.root.offset)
   const facts = await readRootFacts(root)
   log.info(`${facts.title}, ${facts.architecture}, ${mib((await stat(disk)).size)}`)
+  if (request.firmware !== undefined) await checkBootLoader(disk, layout.boot.offset, facts.architecture)
   const user = chooseUser(facts.users, request.user)
   const plan =
     request.provision === 'auto'

@@ -1,5 +1,5 @@
 import type { RootFacts } from './families'
-import { noPreload, quietBoot } from './provision/first-boot'
+import { noPreload, quietBoot, quietFirmwareBoot } from './provision/first-boot'
 import { hostName } from './provision/identity'
 import { miniLogin, passwordlessSudo, passwordSlot, sshLogin, usableShell } from './provision/login'
 import { network } from './provision/network'
@@ -15,13 +15,15 @@ export const provisionVersion = 2
 export interface Wishes {
   readonly firstBoot?: 'skip' | 'run' | undefined
   readonly hostname?: string | undefined
+  /** Where that starts the image, the arguments of its kernel are not ours to choose. */
+  readonly firmware?: 'uefi' | undefined
 }
 
 /** Decides how an image is made ready for an unattended login. Pure: facts in, changes out. */
 export function provisioning(
   facts: RootFacts,
   user: string,
-  { firstBoot = 'skip', hostname }: Wishes = {}
+  { firstBoot = 'skip', hostname, firmware }: Wishes = {}
 ): Provisioning {
   const release = releaseOf(facts)
   const parts: readonly Part[] =
@@ -35,7 +37,7 @@ export function provisioning(
           passwordlessSudo(facts, user),
           hostName(facts, hostname),
           noPreload(facts),
-          quietBoot(facts, release, firstBoot)
+          firmware === undefined ? quietBoot(facts, release, firstBoot) : quietFirmwareBoot(facts)
         ]
   const edits = parts.flatMap(part => part.edits ?? [])
   return {

@@ -6,7 +6,7 @@ import type { Journal } from '../journal'
 import { mib, type Log } from '../report/log'
 import { Ext4 } from './ext4'
 import { eraseSlots, type RunKeys } from './keys'
-import { parsePartitions } from './partitions'
+import { usedSize } from './partitions'
 import type { PreparedImage } from './prepared'
 
 export interface SaveRequest {
@@ -26,8 +26,7 @@ export interface SaveRequest {
 export async function saveDisk({ image, overlay, keys, target, journal, log }: SaveRequest): Promise<void> {
   const raw = join(journal.folder, 'save.img')
   await tool('qemu-img', ['convert', '-f', 'qcow2', '-O', 'raw', '-S', '4k', overlay, raw])
-  const partitions = parsePartitions(await tool('sfdisk', ['--json', raw]))
-  const end = Math.max(...partitions.map(({ offset, size }) => offset + size))
+  const end = usedSize(await tool('sfdisk', ['--json', raw]))
   // The overlay was rounded up to a card's size; what lies behind the partitions is empty.
   await truncate(raw, Math.max(end, image.diskSize))
 

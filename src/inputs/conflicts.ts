@@ -19,6 +19,12 @@ export function conflicts(inputs: Inputs, env: Readonly<NodeJS.ProcessEnv>): rea
   const only = (input: string, has: string | number): string =>
     `input \`${input}\` does not go with board \`${board.name}\`, which has ${has}; valid with ${sizable.join(', ')} only`
   const bare = image.kind === 'none'
+  const meaningless = Object.entries({
+    shell: inputs.shell,
+    user: inputs.user,
+    'working-directory': inputs.workingDirectory,
+    'disk-size': inputs.diskSize
+  }).flatMap(([input, given]) => (given === undefined ? [] : [input]))
   const rows: readonly (readonly [wrong: boolean, fault: string])[] = [
     [
       architecture !== undefined && variant === undefined,
@@ -32,8 +38,16 @@ export function conflicts(inputs: Inputs, env: Readonly<NodeJS.ProcessEnv>): rea
       `input \`firmware\` does not go with board \`${board.name}\`, whose boot firmware QEMU does not emulate; valid with \`board: virt\` only`
     ],
     [
+      inputs.firmware !== undefined && inputs.firstBoot === 'run',
+      'inputs `firmware` and `first-boot: run` do not go together: it is for the cmdline.txt of Raspberry Pi images'
+    ],
+    [
       inputs.firmware !== undefined && inputs.kernel !== undefined,
       'inputs `firmware` and `kernel` do not go together: with UEFI the image starts its own kernel'
+    ],
+    [
+      inputs.firmware !== undefined && (inputs.append !== undefined || inputs.initrd !== undefined),
+      `inputs \`firmware\` and \`${inputs.append === undefined ? 'initrd' : 'append'}\` do not go together: with UEFI the image's boot loader has its own`
     ],
     [
       inputs.dtb !== undefined && !board.needsDeviceTree,
@@ -49,6 +63,11 @@ export function conflicts(inputs: Inputs, env: Readonly<NodeJS.ProcessEnv>): rea
       bare && (inputs.run !== undefined || inputs.keepRunning || saveImage !== undefined),
       'inputs `run`, `keep-running` and `save-image` need an image; with `image: none` the result is the serial output (see `expect`)'
     ],
+    [
+      bare && meaningless.length > 0,
+      `${meaningless.map(input => `\`${input}\``).join(', ')}: for a script or an image, and with \`image: none\` there is neither`
+    ],
+    ...diskFaults(inputs).map(fault => [true, fault] as const),
     [!bare && inputs.expect !== undefined, 'input `expect` goes with `image: none` only; a script has its exit status'],
     [
       board.kernelFromUser && inputs.kernel === undefined,
@@ -100,4 +119,17 @@ export function conflicts(inputs: Inputs, env: Readonly<NodeJS.ProcessEnv>): rea
     ]
   ]
   return rows.filter(([wrong]) => wrong).map(([, fault]) => fault)
+}
+
+/** A disk is the guest's alone, and never the image, which is not written. */
+function diskFaults({ disks, image, saveImage }: Inputs): readonly string[] {
+  const paths = disks.map(({ path }) => realpathSync(path))
+  const twice = disks.filter((_, at) => paths.indexOf(paths[at] ?? '') < at)
+  const own = image.kind === 'file' ? disks.filter(({ path }) => isSameFile(image.path, path)) : []
+  const target = saveImage === undefined ? [] : disks.filter(({ path }) => isSameFile(path, saveImage.path))
+  return [
+    ...twice.map(({ path }) => `input \`disks\` names ${path} twice`),
+    ...own.map(({ path }) => `input \`disks\` names ${path}, which is the image: that is never written; give a copy`),
+    ...target.map(({ path }) => `inputs \`disks\` and \`save-image\` name the same file, ${path}`)
+  ]
 }

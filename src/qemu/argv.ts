@@ -6,6 +6,7 @@ import type { ExtraDisk, PortForward } from '../inputs'
 export const runFiles = {
   disk: 'disk.qcow2',
   deviceTree: 'board.dtb',
+  uefiVariables: 'uefi-vars.fd',
   qmp: 'qmp.sock'
 } as const
 
@@ -22,6 +23,14 @@ export interface Volume {
   readonly file: string
 }
 
+/** UEFI firmware in flash memory. */
+export interface Firmware {
+  /** Its code; absolute, only read. */
+  readonly code: string
+  /** Its variables as they are in a new machine; copied to {@link runFiles.uefiVariables} for each run. */
+  readonly variables: string
+}
+
 /** Everything that QEMU's command line depends on. */
 export interface Machine {
   readonly board: Board
@@ -32,8 +41,9 @@ export interface Machine {
   readonly memoryMiB: number
   readonly cpus: number
   readonly clock: 'host' | 'icount'
-  /** Whether there is a disk to boot from. */
+  /** Whether there is an image: a disk to boot from, and SSH to reach. */
   readonly hasDisk: boolean
+  readonly firmware?: Firmware | undefined
   /** Files, absolute; a kernel unless there is firmware. */
   readonly kernel: string | undefined
   readonly initrd: string | undefined
@@ -64,14 +74,15 @@ export function qemuArguments(machine: Machine): readonly string[] {
     ...(machine.cpu === undefined ? [] : ['-cpu', machine.cpu]),
     ...['-smp', String(machine.cpus), '-m', String(machine.memoryMiB)],
     ...time(machine.clock),
+    ...(machine.firmware === undefined ? [] : flash(machine.firmware)),
     ...(machine.kernel === undefined ? [] : ['-kernel', machine.kernel]),
     ...(machine.initrd === undefined ? [] : ['-initrd', machine.initrd]),
     ...(machine.dtb === undefined ? [] : ['-dtb', machine.dtb]),
     ...(machine.kernel === undefined ? [] : ['-append', machine.kernelArguments.join(' ')]),
-    ...(machine.hasDisk ? disk(board) : []),
+    ...(machine.hasDisk ? disk(machine) : []),
     ...machine.volumes.flatMap(volume => attach(board, volume)),
     ...machine.disks.flatMap((extra, index) => attachExtra(board, extra, index)),
-    ...['-netdev', `user,id=net0,${forwards(machine.forwards)}`],
+    ...['-netdev', ['user', 'id=net0', ...forwards(machine)].join(',')],
     ...(board.network === onBoardNic
       ? ['-net', `nic,model=${onBoardNic},netdev=net0`]
       : ['-device', `${board.network},netdev=net0`]),
@@ -83,6 +94,8 @@ export function qemuArguments(machine: Machine): readonly string[] {
       `chardev:uart${uart}`
     ]),
     ...['-qmp', `unix:${runFiles.qmp},server=on,wait=off`],
+    // A bare kernel may be done before we listen: it waits for us.
+    ...(machine.hasDisk ? [] : ['-S']),
     ...machine.extra
   ]
 }
@@ -103,11 +116,17 @@ function time(clock: Machine['clock']): readonly string[] {
 // The disk lives as long as the run: nothing in it is worth waiting for the host's disk.
 const throwaway = 'cache=unsafe'
 
-function disk(board: Board): readonly string[] {
+function disk({ board, firmware }: Machine): readonly string[] {
   const drive = `format=qcow2,file=${runFiles.disk},${throwaway}`
-  return board.disk === 'sd'
-    ? ['-drive', `if=sd,${drive}`]
-    : ['-drive', `if=none,id=disk,${drive}`, '-device', `${board.storage},drive=disk`]
+  if (board.disk === 'sd') return ['-drive', `if=sd,${drive}`]
+  // Firmware would also try the user's disks, and the network.
+  const order = firmware === undefined ? '' : ',bootindex=0'
+  return ['-drive', `if=none,id=disk,${drive}`, '-device', `${board.storage},drive=disk${order}`]
+}
+
+function flash({ code }: Firmware): readonly string[] {
+  const drives = [`unit=0,file=${value(code)},readonly=on`, `unit=1,file=${runFiles.uefiVariables},${throwaway}`]
+  return drives.flatMap(drive => ['-drive', `if=pflash,format=raw,${drive}`])
 }
 
 function attach(board: Board, { name, file }: Volume): readonly string[] {
@@ -115,14 +134,17 @@ function attach(board: Board, { name, file }: Volume): readonly string[] {
   return ['-drive', drive, '-device', `${board.storage},drive=${name}`]
 }
 
-/** The user's own: its serial number tells it apart in the guest, and what is written to it is kept. */
+/**
+ * The user's own: its serial number tells it apart in the guest, and what is written to it is kept. QEMU's default
+ * cache mode (writeback) passes the guest's flushes on, and QEMU locks the file against another writer.
+ */
 function attachExtra(board: Board, { path, format }: ExtraDisk, index: number): readonly string[] {
   const id = `extra${index}`
   const drive = `if=none,id=${id},format=${format},file=${value(path)}`
   return ['-drive', drive, '-device', `${board.storage},drive=${id},serial=${id}`]
 }
 
-function forwards(ports: readonly PortForward[]): string {
-  const ssh = 'hostfwd=tcp:127.0.0.1:0-:22'
-  return [ssh, ...ports.map(({ protocol, host, guest }) => `hostfwd=${protocol}:127.0.0.1:${host}-:${guest}`)].join(',')
+function forwards({ hasDisk, forwards: ports }: Machine): readonly string[] {
+  const ssh = hasDisk ? ['hostfwd=tcp:127.0.0.1:0-:22'] : []
+  return [...ssh, ...ports.map(({ protocol, host, guest }) => `hostfwd=${protocol}:127.0.0.1:${host}-:${guest}`)]
 }

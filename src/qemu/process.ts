@@ -13,7 +13,7 @@ import { Qmp } from './qmp'
 export interface Qemu {
   readonly process: ProcessIdentity
   readonly qmp: Qmp
-  /** Host port on 127.0.0.1 that leads to the guest's port 22. */
+  /** Host port on 127.0.0.1 that leads to the guest's port 22; 0 for a bare kernel. */
   readonly sshPort: number
   isAlive(): boolean
   /** How it ended, once it has. */
@@ -55,14 +55,18 @@ export async function startQemu(machine: Machine, install: Start, journal: Journ
   })
   child.unref()
   const identity = child.pid === undefined ? undefined : identify(child.pid)
-  if (identity !== undefined) journal.record({ kind: 'process', name: qemuProgram, process: identity })
+  if (identity !== undefined) {
+    const patience = machine.disks.length > 0 ? flushPatience : undefined
+    journal.record({ kind: 'process', name: qemuProgram, process: identity, patience })
+  }
 
   const deadline = Date.now() + startTimeout
   while (!existsSync(join(folder, runFiles.qmp)) && exit === undefined && Date.now() < deadline) await sleep(20)
   if (exit !== undefined || identity === undefined) throw refused(logs, exit ?? 'no process')
   try {
     const qmp = await Qmp.connect(folder, runFiles.qmp)
-    const sshPort = sshPortIn(await qmp.human('info usernet'))
+    const sshPort = machine.hasDisk ? sshPortIn(await qmp.human('info usernet')) : 0
+    if (!machine.hasDisk) await qmp.execute('cont')
     return { process: identity, qmp, sshPort, isAlive: () => exit === undefined && isAlive(identity), exit: ended }
   } catch (error) {
     await sleep(50) // the exit, if that is why, is on its way
@@ -70,7 +74,10 @@ export async function startQemu(machine: Machine, install: Start, journal: Journ
   }
 }
 
-/** Ends QEMU at once; the disk of a run is thrown away, so there is nothing to flush. */
+/**
+ * Ends QEMU at once; the disk of a run is thrown away, so there is nothing to flush.
+ * @param patience ms until it is left to the teardown, which kills it: more where it has the user's disks to write out
+ */
 export async function quitQemu({ qmp, process: identity }: Qemu, patience = 3000): Promise<boolean> {
   await Promise.race([qmp.execute('quit').catch(() => undefined), sleep(1000, undefined, { ref: false })])
   qmp.close()
@@ -84,11 +91,24 @@ export function sshPortIn(usernet: string): number {
   return port
 }
 
+/** How long (ms) QEMU may take to write the user's disks out when it ends. */
+export const flushPatience = 60_000
+
 const refusals: readonly { readonly pattern: RegExp; readonly cause: string; readonly remedy: string }[] = [
   {
     pattern: /Could not set up host forwarding rule '([^']*)'/,
     cause: 'a host port in `ports` is taken by another program, or needs root (below 1024)',
     remedy: 'choose another host port'
+  },
+  {
+    pattern: /Failed to get "\w+" lock/,
+    cause: 'a file in `disks` is in use by another program, maybe another run',
+    remedy: 'wait until it has ended, or give each run a disk of its own'
+  },
+  {
+    pattern: /Image is not in qcow2 format/,
+    cause: 'a file in `disks` is of another format than it is said to be',
+    remedy: 'write `file:raw` or `file:qcow2`'
   },
   {
     pattern: /unsupported machine type/,

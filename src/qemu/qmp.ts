@@ -26,6 +26,7 @@ export class Qmp {
   readonly guestReset = new Promise<void>(resolve => {
     this.tellReset = resolve
   })
+  private shutdown: string | undefined
 
   private constructor(private readonly socket: Socket) {
     const fail = (): void => {
@@ -56,6 +57,14 @@ export class Qmp {
     }
   }
 
+  /**
+   * Why the machine stopped, once it has: `guest-shutdown`, `guest-reset`, `host-signal`, … (RunState's
+   * ShutdownCause in QEMU's QMP reference).
+   */
+  get shutdownReason(): string | undefined {
+    return this.shutdown
+  }
+
   /** Runs a command and returns what it returns. */
   execute(command: string, args: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
     const id = this.next++
@@ -80,7 +89,10 @@ export class Qmp {
   }
 
   private receive(reply: Reply): void {
-    if (reply.event === 'SHUTDOWN' && reply.data?.reason === 'guest-reset') this.tellReset()
+    if (reply.event === 'SHUTDOWN') {
+      this.shutdown = reply.data?.reason ?? 'unknown'
+      if (this.shutdown === 'guest-reset') this.tellReset()
+    }
     const waiting = reply.id === undefined ? undefined : this.waiting.get(reply.id)
     if (waiting === undefined || reply.id === undefined) return
     this.waiting.delete(reply.id)

@@ -6,6 +6,9 @@ import { logFiles } from './argv'
 /** Lines kept per UART: enough to see a boot's end, and to show it. */
 const kept = 400
 
+/** What Linux says last; boards without a power switch stand still then. */
+export const poweredOff = /reboot: (?:Power down|System halted)/
+
 /** Follows what the guest writes to its UARTs, which QEMU appends to files. */
 export class SerialLog {
   private readonly uarts: {
@@ -16,7 +19,12 @@ export class SerialLog {
     readonly lines: string[]
   }[]
 
-  constructor(logs: string, uarts: number) {
+  /** @param onData gets what is new as it is, whichever UART it came from */
+  constructor(
+    logs: string,
+    uarts: number,
+    private readonly onData: (chunk: Buffer) => void = () => undefined
+  ) {
     this.uarts = Array.from({ length: uarts }, (_, uart) => ({
       file: join(logs, logFiles.serial(uart)),
       decoder: new StringDecoder('utf8'),
@@ -38,17 +46,28 @@ export class SerialLog {
 
   /** Reads what is new; returns the new lines, the unfinished last one included (a prompt has no line end). */
   poll(): readonly string[] {
+    return this.read().flatMap(({ finished, unfinished }) => [...finished, unfinished])
+  }
+
+  /** Reads what is new, by UART; one that said nothing is left out. */
+  read(): readonly { readonly finished: readonly string[]; readonly unfinished: string }[] {
     return this.uarts.flatMap(uart => {
       const text = readFrom(uart.file, uart.position)
       if (text.length === 0) return []
+      this.onData(text)
       uart.position += text.length
       const lines = (uart.rest + uart.decoder.write(text)).split(/\r*\n/)
       uart.rest = lines.at(-1) ?? ''
-      const clean = lines.map(line => printable(line))
-      uart.lines.push(...clean.slice(0, -1))
+      const finished = lines.slice(0, -1).map(line => printable(line))
+      uart.lines.push(...finished)
       uart.lines.splice(0, Math.max(0, uart.lines.length - kept))
-      return clean
+      return [{ finished, unfinished: printable(uart.rest) }]
     })
+  }
+
+  /** What each UART has said since its last line end. */
+  get unfinished(): readonly string[] {
+    return this.uarts.map(({ rest }) => printable(rest))
   }
 
   /** The last lines of the busiest UART. */

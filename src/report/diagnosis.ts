@@ -75,6 +75,24 @@ export const symptoms: readonly Symptom[] = [
     remedy: 'look for “sshd” in the serial log'
   },
   {
+    pattern: /Kernel panic - not syncing: Attempted to kill init! exitcode=/,
+    symptom: 'the init of the guest ended, and its kernel panicked',
+    cause: 'a program that is run as init must not end; or it could not do its work',
+    remedy: 'look at the lines before “Kernel panic” in the serial log; to end a run, let init switch the guest off'
+  },
+  {
+    pattern: /BdsDxe: No bootable option|UEFI Interactive Shell|^Shell> /,
+    symptom: 'the UEFI firmware found nothing to start',
+    cause: 'the image has no boot loader for this architecture, or it is damaged',
+    remedy: 'check that the EFI system partition has EFI/BOOT/BOOTAA64.EFI'
+  },
+  {
+    pattern: /^grub(?: rescue)?>/,
+    symptom: 'the boot loader of the guest stopped',
+    cause: 'GRUB does not find its configuration, or its file system',
+    remedy: 'look at the serial log; the image has to be whole, and boot elsewhere'
+  },
+  {
     pattern: /Kernel panic - not syncing: (.*)/,
     symptom: 'the kernel of the guest panicked',
     cause: 'kernel, device tree, initramfs or root file system do not fit together',

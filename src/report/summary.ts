@@ -12,11 +12,12 @@ const verdicts: Readonly<Record<Report['outcome'], string>> = {
 
 /** The run as Markdown: what was emulated, how it ended, where the time went. */
 export function summaryText(
-  { outcome, exitCode, failure, phases }: Report,
+  { outcome, exitCode, verdict, failure, phases }: Report,
   outputs: ReadonlyMap<string, string>
 ): string {
   const facts = [
     ['Outcome', `${verdicts[outcome]} (exit code ${exitCode})`],
+    ['Console', verdict?.split('\n')[0]],
     ['Board', outputs.get('board')],
     ['QEMU', outputs.get('qemu-version')],
     ['Boot to SSH', outputs.has('boot-seconds') ? `${outputs.get('boot-seconds') ?? ''} s` : undefined]

@@ -1,6 +1,7 @@
 import type { Edit } from '../ext4'
 import type { RootFacts } from '../families'
 import type { Release } from '../releases'
+import { masksOnDisk } from '../uefi'
 import type { Part } from './part'
 import { firstBootUnits, needlessUnits } from './units'
 
@@ -29,6 +30,12 @@ export function quietBoot(facts: RootFacts, release: Release, firstBoot: 'skip' 
       ...(skip ? [] : [`First boot: the image's own (${release.title}: ${release.firstBoot})`])
     ]
   }
+}
+
+/** The same on disk, for an image whose own boot loader decides on the kernel's arguments. */
+export function quietFirmwareBoot(facts: RootFacts): Part {
+  const masked = [...Object.keys(firstBootUnits), ...Object.keys(needlessUnits)].filter(unit => facts.units.has(unit))
+  return masked.length === 0 ? {} : { edits: masksOnDisk(masked), notes: [`Masked on disk: ${masked.join(', ')}`] }
 }
 
 /**
