@@ -7,7 +7,9 @@ import {
   chooseUser,
   makeKeys,
   makeOverlay,
+  pinned,
   prepareImage,
+  resolveRelease,
   type PreparedImage,
   type RunKeys,
   type SharedCache
@@ -50,12 +52,15 @@ export interface Pi {
 /** From inputs to a shell in the guest. */
 export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   const { home, journal, log, phases, output } = context
-  await phases.run('plan', 'Plan', async () => {
+  const release = await phases.run('plan', 'Plan', async () => {
     for (const line of describePlan(inputs)) log.info(line)
-    return Promise.resolve()
+    const { image, catalogUrl } = inputs
+    return image.kind === 'catalogue' ? resolveRelease(image, catalogUrl, context) : undefined
   })
+  if (release !== undefined) output('image-release', pinned(release.release))
   await phases.run('tools', 'Tools of the host', async () => {
-    const needed = toolsFor(inputs)
+    const image: Inputs['image'] = release === undefined ? inputs.image : { kind: 'url', url: release.release.url }
+    const needed = toolsFor({ ...inputs, image })
     await ensureTools(needed, log)
     const versions = await Promise.all(needed.filter(hasVersion).map(toolVersion))
     for (const line of versions) log.info(line)
@@ -64,7 +69,8 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   })
   const { image, cached, key } = await phases.run('image', 'Image in place', () => {
     const { image: ref, imageSha256: sha256, provision, user: asked, cache } = inputs
-    return prepareImage({ image: ref, sha256, provision, user: asked, cache }, { home, journal, log }, context.shared)
+    const request = { image: ref, release, sha256, provision, user: asked, cache }
+    return prepareImage(request, { home, journal, log }, context.shared)
   })
   output('cache-hit', cached ? 'prepared' : 'none')
   if (!cached && inputs.cache === 'auto' && context.shared !== undefined) {

@@ -17,6 +17,7 @@ export function summaryText(
 ): string {
   const facts = [
     ['Outcome', `${verdicts[outcome]} (exit code ${exitCode})`],
+    ['Image', outputs.get('image-release')],
     ['Board', outputs.get('board')],
     ['QEMU', outputs.get('qemu-version')],
     ['Boot to SSH', outputs.has('boot-seconds') ? `${outputs.get('boot-seconds') ?? ''} s` : undefined]
