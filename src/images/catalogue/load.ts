@@ -39,7 +39,7 @@ export async function loadCatalogue(
   }
   try {
     const text = await fetchText(url, log)
-    if (text === undefined) throw new NoCatalogue('the server has no such file')
+    if (text === undefined) throw new NoCatalogue('the server has no such file, or does not hand it out')
     const { releases, leftOut } = readCatalogue(text)
     if (releases.length === 0) throw new NoCatalogue('it lists no image for a Pi')
     const others = Object.entries(leftOut).map(([why, count]) => `${count} ${why}`)

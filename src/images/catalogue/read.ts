@@ -72,7 +72,7 @@ function osList(text: string): readonly unknown[] {
     parsed = JSON.parse(text)
   } catch (error) {
     const page = /^\s*<(!doctype|html|\?xml)/i.test(text)
-    throw new NoCatalogue(page ? 'it is a web page' : `it is not JSON (${(error as Error).message})`)
+    throw new NoCatalogue(page ? 'it is a web page' : `it is not JSON (${string((error as Error).message) ?? ''})`)
   }
   const list = fields(parsed)['os_list']
   if (!Array.isArray(list)) throw new NoCatalogue('it has no list `os_list`')
@@ -98,10 +98,11 @@ function* entriesOf(
 function read({ value, devices, lists }: Entry): Release | LeftOut {
   if (typeof value !== 'object' || value === null) return 'malformed'
   const entry = fields(value)
-  const url = string(entry['url'])
-  if (url === undefined) return entry['subitems_url'] === undefined ? 'no image' : 'list elsewhere'
+  const address = string(entry['url'])
+  if (address === undefined) return entry['subitems_url'] === undefined ? 'no image' : 'list elsewhere'
   // Imager's own commands are `internal://…`.
-  if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) return 'no image'
+  if (!/^https?:\/\//i.test(address) || !URL.canParse(address)) return 'no image'
+  const url = new URL(address).href
   if (/eeprom/i.test(url)) return 'no system'
   if (devices.length > 0 && !devices.some(device => /^pi\d/.test(device))) return 'not for a Pi'
   const named = nameOf(url, { devices, lists })
@@ -132,8 +133,11 @@ export function versionTags(version: string | undefined): readonly string[] {
 const fields = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {}
 
-const string = (value: unknown): string | undefined =>
-  typeof value === 'string' && value.trim() !== '' ? value.trim() : undefined
+/** On one line: what is logged must not begin a line, where a runner looks for its commands. */
+function string(value: unknown): string | undefined {
+  const text = typeof value === 'string' ? value.replace(/[\s\p{Cc}]+/gu, ' ').trim() : ''
+  return text === '' ? undefined : text
+}
 
 const strings = (value: unknown): readonly string[] | undefined =>
   Array.isArray(value) ? value.filter(item => typeof item === 'string') : undefined

@@ -199,6 +199,10 @@ describe('what cannot be booted, or not be told, is left out and counted', () =>
     expect(readCatalogue(imagerList(nest, lite)).releases).toHaveLength(1)
   })
 
+  test('what is logged of an entry is on one line: a line of its own could be a command to the runner', () => {
+    expect(only({ ...lite, name: 'Pi\r\n::add-mask::x\u001b[2J' }).title).toBe('Pi ::add-mask::x [2J')
+  })
+
   test('an image that is listed twice is one', () => {
     expect(readCatalogue(imagerList(lite, category('Recommended', [lite]))).releases).toHaveLength(1)
   })
