@@ -49,6 +49,12 @@ test('it is found behind a redirect', async () => {
   expect((await load()).origin).toBe('server')
 })
 
+test('it is fetched again when the connection breaks', async () => {
+  server.serve(path, { body: list('2026-10-06'), truncate: { after: 100, once: true } })
+  expect((await load()).origin).toBe('server')
+  expect(log.of('info')).toContainEqual(expect.stringMatching(/; trying again$/))
+})
+
 test('it is not fetched again for an hour, unless that is asked for', async () => {
   server.serve(path, { body: list('2026-06-18') })
   await load()
@@ -79,6 +85,8 @@ describe('a server that has none', () => {
     ['knows no such file', { status: 404 }, /is not a catalogue of images: the server has no such file/],
     ['shows a login page', { html: true }, /is not a catalogue of images: it is a web page/],
     ['cuts it short', { body: list('2026-10-06').slice(0, 200) }, /is not a catalogue of images: it is not JSON/],
+    ['always breaks off', { body: list('2026-10-06'), truncate: { after: 100 } }, /^the download of \S+ failed: /],
+    ['has an image there', { body: Buffer.alloc(33 * 1024 * 1024) }, /has more than 32 MiB, which no list/],
     ['has an empty one', { body: imagerList() }, /it lists no image for a Pi/]
   ] as const
 
