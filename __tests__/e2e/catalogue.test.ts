@@ -193,7 +193,7 @@ describe('is one clear error', () => {
       'raspios-lite-arm64:trixi',
       /“raspios-lite-arm64:trixi”, but raspios-lite-arm64 has no such tag; valid, the nearest first: trixie, /
     ],
-    ['raspios-lite-arm64:2031-02-05', /has no such tag; valid, the nearest first: 2031-02-03, /],
+    ['raspios-lite-arm64:2031-02-05', /has no such tag; valid, the nearest first: 2031-02-04, 2031-02-03, /],
     [
       'raspios-lit-arm64',
       /“raspios-lit-arm64”, which is neither a file nor the name of an image; valid names, the nearest first: raspios-lite-arm64, /
@@ -259,5 +259,7 @@ test('without the catalogue, the one that was fetched last serves', async () => 
   ])
   const { outputs, log } = await step({ image: 'raspios-lite-arm64', user: 'alice' })
   expect(outputs['image-release']).toBe('raspios-lite-arm64:2031-02-03')
-  expect(log).toMatch(/the server has no such file, or does not hand it out; the catalogue that was fetched 2 days ago is used/)
+  expect(log).toMatch(
+    /the server has no such file, or does not hand it out; the catalogue that was fetched 2 days ago is used/
+  )
 })

@@ -4,8 +4,18 @@ export function nearestFirst(to: string, words: readonly string[]): readonly str
   return ranked.sort((a, b) => a.distance - b.distance).map(({ word }) => word)
 }
 
-/** Letters to put in, take out or change (Levenshtein). */
+const dayLength = 86_400_000
+const isDate = (text: string): boolean => /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(text))
+
+/** Two dates are as far apart as in the calendar, and nearer than anything that is no date. */
 function distance(a: string, b: string): number {
+  if (!isDate(a) || !isDate(b)) return letters(a, b)
+  const days = Math.abs(Date.parse(a) - Date.parse(b)) / dayLength
+  return days / (days + 1)
+}
+
+/** Letters to put in, take out or change (Levenshtein). */
+function letters(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, at) => at)
   for (let i = 0; i < a.length; i++) {
     const next = [i + 1]

@@ -1,9 +1,10 @@
 import { newestFirst, type Dated, type Release } from './release'
 import type { PreparedSummary } from './remembered'
+import { resolve } from './resolve'
 
 /** A release, and what is to be said of it in a list. */
 export interface Listed extends Release {
-  /** `latest` among them, where it is the one. */
+  /** The tags that mean this release under this name, `latest` among them where it is the one. */
   readonly allTags: readonly string[]
   readonly isPrepared: boolean
 }
@@ -18,27 +19,20 @@ export function overview(
   const all = [...catalogue, ...index.filter(({ name, pin }) => !listed.has(`${name}:${pin}`))]
   const byName = new Map<string, Listed[]>()
   for (const release of all.sort(byNameAndAge)) {
-    const others = byName.get(release.name) ?? []
-    // Of each tag, the newest release that has it; `latest` of the catalogue's, if it has the name at all.
-    const tags = release.tags.filter(tag => tag === release.pin || !others.some(other => other.tags.includes(tag)))
-    const isLatest = release === latestOf(release.name, all)
     const { name, pin } = release
-    others.push({
+    const meansThis = (tag: string): boolean => resolve({ name, tag }, catalogue, index) === release
+    const list = byName.get(name) ?? []
+    list.push({
       ...release,
-      allTags: isLatest ? ['latest', ...tags] : tags,
+      allTags: [...new Set(['latest', ...release.tags])].filter(meansThis),
       isPrepared: prepared.some(image => image.release?.name === name && image.release.pin === pin)
     })
-    byName.set(release.name, others)
+    byName.set(name, list)
   }
   return byName
 }
 
 const byNameAndAge = (a: Release, b: Release): number => a.name.localeCompare(b.name) || newestFirst(a, b)
-
-function latestOf(name: string, all: readonly Release[]): Release | undefined {
-  const own = all.filter(release => release.name === name).sort(newestFirst)
-  return own.find(({ from }) => from === 'catalogue') ?? own[0]
-}
 
 /** What there is beyond a release that was prepared. */
 export interface Update {

@@ -34,6 +34,18 @@ describe('the overview', () => {
     ])
   })
 
+  test('does not promise a tag that means a release of another name', () => {
+    const all = overview(
+      [lite('2026-10-06', 'bookworm')],
+      [{ ...lite('2025-05-13'), tags: ['2025-05-13', 'bookworm'], codename: 'bookworm' }],
+      []
+    )
+    expect([...all.values()].flat().map(release => [pinned(release), release.allTags])).toEqual([
+      ['raspios-lite-arm64:2025-05-13', ['latest', '2025-05-13']],
+      ['raspios-oldstable-lite-arm64:2026-10-06', ['latest', '2026-10-06', 'bookworm']]
+    ])
+  })
+
   test('says which are prepared', () => {
     const all = overview(
       [lite('2026-10-06'), lite('2026-06-18')],

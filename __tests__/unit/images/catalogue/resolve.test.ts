@@ -70,6 +70,7 @@ test.each([
   ['ubunto-arm64', 'unknown name; ubuntu-arm64, mini-arm64, raspios-arm64'],
   ['raspios-lite-arm64:bokworm', 'unknown tag; bookworm, latest, trixie'],
   ['raspios-lite-arm64:2026-11-08', 'unknown tag; 2026-11-09, 2026-11-10, 2026-10-06'],
+  ['raspios-lite-arm64:2025-10-05', 'unknown tag; 2025-10-02, 2025-10-01, 2025-11-24'],
   ['ubuntu-arm64:24.10', 'unknown tag; 24.04, 26.04, 24']
 ])('%s is %s', (text, expected) => {
   expect(outcome(text)).toBe(expected)
