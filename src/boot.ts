@@ -4,7 +4,15 @@ import { runFirstBoot } from './first-boot'
 import { Guest, guestDirectory, lostGuest, waitForLogin, writeSshConfig, type GuestSession } from './guest'
 import type { Home } from './host/paths'
 import { ensureTools, hasVersion, toolVersion } from './host/tools'
-import { chooseUser, prepareImage, type PreparedImage, type RunKeys, type SharedCache } from './images'
+import {
+  chooseUser,
+  pinned,
+  prepareImage,
+  resolveRelease,
+  type PreparedImage,
+  type RunKeys,
+  type SharedCache
+} from './images'
 import type { Inputs, OutputName } from './inputs'
 import type { Journal } from './journal'
 import { boardFor, describePlan, knownBoard, toolsFor } from './plan'
@@ -53,14 +61,19 @@ export interface Pi {
 /** From inputs to a shell in the guest. */
 export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   const { home, journal, log, phases, output } = context
-  await phases.run('plan', 'Plan', async () => {
+  const release = await phases.run('plan', 'Plan', async () => {
     for (const line of describePlan(inputs)) log.info(line)
-    return Promise.resolve()
+    const { image, catalogUrl } = inputs
+    return image.kind === 'catalogue' ? resolveRelease(image, catalogUrl, context) : undefined
   })
+  if (release !== undefined) output('image-release', pinned(release.release))
   // Before all else where that is possible: a QEMU that lacks the board makes the rest pointless.
   const expected = knownBoard(inputs)
   const early = expected && (await readyQemu(inputs, expected, context))
-  await readyTools(inputs, context)
+  await readyTools(
+    release === undefined ? inputs : { ...inputs, image: { kind: 'url', url: release.release.url } },
+    context
+  )
   await checkDisks(inputs.disks)
   const {
     image: prepared,
@@ -69,7 +82,7 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   } = await phases.run('image', 'Image in place', () => {
     const { image: ref, imageSha256: sha256, user: asked, provision, cache, firmware, hostname } = inputs
     const wishes = { provision, firmware, hostname, firstBoot: inputs.firstBoot, diskSize: inputs.diskSize }
-    const request = { image: ref, sha256, user: asked, cache, ...wishes }
+    const request = { image: ref, release, sha256, user: asked, cache, ...wishes }
     return prepareImage(request, { home, journal, log }, context.shared)
   })
   output('cache-hit', cached ? 'prepared' : 'none')

@@ -2,7 +2,8 @@
 import { ownStatus } from './execute'
 import { parseFlags } from './commands/arguments'
 import { commandSummaries, helpText, type CommandName } from './commands/help'
-import { boardsCommand, cleanCommand, doctorCommand, imagesCommand, stopCommand } from './commands/host'
+import { boardsCommand, cleanCommand, doctorCommand, stopCommand } from './commands/host'
+import { imagesCommand } from './commands/images'
 import { demoCommand, runCommand, shellCommand } from './commands/run'
 import { homeFolders } from './host/paths'
 import { BadInput, describeFailure } from './report/errors'
@@ -31,7 +32,7 @@ async function command(name: string | undefined, rest: readonly string[]): Promi
     run: () => flagged(runCommand),
     demo: () => flagged(demoCommand),
     shell: () => flagged(shellCommand),
-    images: () => (onlyFlags(), imagesCommand(home, print)),
+    images: () => imagesCommand(rest, { home, print, log: terminalLog() }),
     boards: () => (onlyFlags(), boardsCommand(print)),
     doctor: () => (
       onlyFlags('--install'),

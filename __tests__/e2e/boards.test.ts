@@ -136,7 +136,7 @@ describe('what cannot work is said before anything is fetched or built', () => {
     ['more memory on a Pi', { image: 'mini-armel', board: 'raspi0', memory: '1G' }, /has 512 MiB/],
     ['versatilepb without a kernel', { image: 'mini-armel', board: 'versatilepb' }, /needs `kernel`/]
   ])('%s', async (_, inputs, message) => {
-    const step = job.step(inputs as unknown as Record<string, string>)
+    const step = job.step(inputs)
     const { outputs, log } = await step.main()
     expect(outputs['outcome']).toBe('bad-input')
     expect(log).toMatch(message)

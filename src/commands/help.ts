@@ -4,7 +4,7 @@ export const commandSummaries = {
   run: 'boot a Pi, run a script in it, tear it down; exit with the script’s status',
   shell: 'boot a Pi and open a shell in it; torn down on exit',
   demo: 'boot the built-in image on a raspi3b and show what it is',
-  images: 'list the images known by name, and what is prepared already',
+  images: 'list the images known by name, and what is prepared; --check tells which newer releases exist',
   boards: 'list the boards',
   doctor: 'check what this host has and lacks; --install adds what is missing',
   stop: 'switch off Pis that were left up by --keep-running',
@@ -12,6 +12,14 @@ export const commandSummaries = {
 } as const
 
 export type CommandName = keyof typeof commandSummaries
+
+const ownFlags: Readonly<Partial<Record<CommandName, string>>> = {
+  shell: ' [flags]',
+  demo: ' [flags]',
+  images: ' [--json] [--check] [--catalog-url URL]',
+  doctor: ' [--install]',
+  clean: ' [--cache]'
+}
 
 /** The text of `pi-qemu --help`. */
 export function helpText(): string {
@@ -21,12 +29,9 @@ export function helpText(): string {
     '',
     'usage: pi-qemu run [flags] -- COMMAND [ARGUMENT ...]',
     "       pi-qemu run [flags] --run 'SCRIPT'",
-    ...Object.keys(commandSummaries)
+    ...(Object.keys(commandSummaries) as CommandName[])
       .filter(name => name !== 'run')
-      .map(
-        name =>
-          `       pi-qemu ${name}${name === 'shell' || name === 'demo' ? ' [flags]' : name === 'clean' ? ' [--cache]' : name === 'doctor' ? ' [--install]' : ''}`
-      ),
+      .map(name => `       pi-qemu ${name}${ownFlags[name] ?? ''}`),
     '',
     'commands:',
     ...Object.entries(commandSummaries).map(([name, summary]) => `  ${wide(name, 8)} ${summary}`),

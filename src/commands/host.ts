@@ -1,11 +1,9 @@
 import { existsSync } from 'node:fs'
-import { readdir, readFile, rm, stat, statfs } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir, rm, statfs } from 'node:fs/promises'
 import { boards } from '../boards'
 import { findTool, tryTool } from '../host/exec'
 import type { Home } from '../host/paths'
 import { ensureTools, isRoot, missingTools, packagesFor, tools, toolVersion, type ToolName } from '../host/tools'
-import { builtInImages } from '../inputs'
 import { isInUse, readJournal, recordedRuns, undo } from '../journal'
 import { cachedPrivateVersion, hasPrivateQemu, machinesIn } from '../qemu'
 import { mib, type Log } from '../report/log'
@@ -16,21 +14,6 @@ type Print = (line: string) => void
 export function boardsCommand(print: Print): number {
   for (const { name, title, architectures, sinceQemu } of Object.values(boards)) {
     print(`${name.padEnd(11)} ${title}; ${Object.keys(architectures).join(', ')}; QEMU ${sinceQemu.join('.')} or newer`)
-  }
-  return 0
-}
-
-/** `pi-qemu images` */
-export async function imagesCommand(home: Home, print: Print): Promise<number> {
-  for (const name of builtInImages) print(`${name.padEnd(21)} built here from Debian packages, in seconds`)
-  const folders = existsSync(home.images) ? await readdir(home.images) : []
-  print(folders.length === 0 ? 'nothing is prepared yet' : `prepared, in ${home.images}:`)
-  for (const folder of folders) {
-    const meta = await readFile(join(home.images, folder, 'meta.json'), 'utf8').catch(() => undefined)
-    if (meta === undefined) continue
-    const { title, architecture } = JSON.parse(meta) as { title: string; architecture: string }
-    const { blocks } = await stat(join(home.images, folder, 'disk.img'))
-    print(`  ${folder}  ${title}, ${architecture}, ${mib(blocks * 512)} on disk`)
   }
   return 0
 }

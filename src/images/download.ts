@@ -12,6 +12,9 @@ const maxBreaks = 5
 /** Further attempts at a request that met a passing trouble. */
 const maxRetries = 3
 
+/** Bytes; the official catalogue has less than half a MiB. What is larger is not read into memory. */
+const maxTextSize = 32 * 1_048_576
+
 export interface Download {
   /** Bytes of the whole file, if the server says. */
   readonly size: number | undefined
@@ -49,15 +52,43 @@ export async function openDownload(url: string, log: Log): Promise<Download> {
   }
 }
 
-/** The text of a small file, or undefined if the server has no such file. */
+/**
+ * The text of a small file, or undefined if the server has no such file.
+ * @throws HostFailure if that cannot be told, or the file is not small
+ */
 export async function fetchText(url: string, log: Log): Promise<string | undefined> {
-  const message = await answered(url, {}, log)
+  for (let attempt = 1; ; attempt++) {
+    const message = await answered(url, {}, log)
+    const status = message.statusCode ?? 0
+    try {
+      const text = await textOf(message, url)
+      // A file that cannot be had just now is not a file that is not there: what it says would go unheard.
+      if (status >= 500 || status === 429) throw unreachable(url, new Error(`the server answered ${status}`))
+      return status === 200 ? text : undefined
+    } catch (error) {
+      if (error instanceof HostFailure) throw error
+      if (attempt > maxRetries) throw unreachable(url, error)
+      log.info(`${url}: ${messageOf(error)}; trying again`)
+      await sleep(500 * attempt)
+    }
+  }
+}
+
+async function textOf(message: IncomingMessage, url: string): Promise<string> {
   const chunks: Buffer[] = []
-  for await (const chunk of message as AsyncIterable<Buffer>) chunks.push(chunk)
-  const status = message.statusCode ?? 0
-  // A file that cannot be had just now is not a file that is not there: what it says would go unheard.
-  if (status >= 500 || status === 429) throw unreachable(url, new Error(`the server answered ${status}`))
-  return status === 200 ? Buffer.concat(chunks).toString() : undefined
+  let length = 0
+  for await (const chunk of message as AsyncIterable<Buffer>) {
+    length += chunk.length
+    if (length > maxTextSize) {
+      message.destroy()
+      throw new HostFailure({
+        symptom: `${url} has more than ${maxTextSize / 1_048_576} MiB, which no list and no checksum has`,
+        remedy: 'check the address; an image is given as `image`'
+      })
+    }
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
 }
 
 async function* resume(

@@ -7,3 +7,17 @@ export { fetchPackages } from './packages'
 export { answersWizard, ownChanges, privateCopy } from './private-copy'
 export { wizardUnit } from './provision'
 export { readBootText } from './boot-text'
+export {
+  ageText,
+  knownReleases,
+  listPrepared,
+  loadCatalogue,
+  overview,
+  pinned,
+  resolveRelease,
+  updates,
+  type Listed,
+  type LoadedCatalogue,
+  type PreparedSummary,
+  type Update
+} from './catalogue'

@@ -8,6 +8,7 @@ import type { Journal } from '../journal'
 import { BadInput } from '../report/errors'
 import { mib, type Log } from '../report/log'
 import { takeBootFiles, type BootFiles } from './boot-files'
+import { releaseSource, rememberRelease, type PreparedSummary, type Release, type ResolvedRelease } from './catalogue'
 import { Ext4 } from './ext4'
 import { readRootFacts, type RootFacts } from './families'
 import { growDisk } from './grow'
@@ -42,10 +43,14 @@ export interface PreparedImage extends Pick<RootFacts, 'family' | 'title' | 'arc
   }[]
   /** Guest paths that exist only because of us. */
   readonly created: readonly string[]
+  /** The release of the catalogue that it was made from, if it was one. */
+  readonly release?: PreparedSummary['release']
 }
 
 export interface PrepareRequest {
   readonly image: ImageRef
+  /** What the name of the image stands for, if it is one of the catalogue. */
+  readonly release?: ResolvedRelease | undefined
   readonly sha256: string | undefined
   readonly provision: 'auto' | 'none'
   readonly cache: 'auto' | 'off' | 'read-only'
@@ -106,11 +111,13 @@ export async function prepareImage(request: PrepareRequest, place: Place, shared
     if (image === undefined && (await shared?.restore(known, build, place)) === true) image = await adopt(build, folder)
     if (image !== undefined) {
       source.close?.()
+      if (request.release !== undefined) await note(request.release, source.sha256, home)
       log.info(`Already prepared: ${image.title}, ${image.architecture}, ${mib(image.diskSize)}`)
       return { image, cached: true, key: known }
     }
   }
   const sha256 = await source.unpackTo(join(build, 'disk.img'), build)
+  if (request.release !== undefined) await note(request.release, sha256, home)
   await make(build, request, log)
   // Without a cache it lives and goes with the run.
   const image = request.cache === 'off' ? await load(build) : await adopt(build, join(home.images, key(sha256)))
@@ -118,15 +125,22 @@ export async function prepareImage(request: PrepareRequest, place: Place, shared
   return { image, cached: false, key: key(sha256) }
 }
 
-async function openSource({ image, sha256 }: PrepareRequest, home: Home, log: Log): Promise<Source> {
+/** From now on this release needs neither a catalogue nor a published checksum. */
+async function note({ release, catalogUrl }: ResolvedRelease, sha256: string, home: Home): Promise<void> {
+  await rememberRelease(home, catalogUrl, { release, sha256 })
+}
+
+async function openSource({ image, sha256, release }: PrepareRequest, home: Home, log: Log): Promise<Source> {
   switch (image.kind) {
     case 'file':
       return fileSource(image.path, sha256, home, log)
     case 'url':
       return urlSource(image.url, sha256, home, log)
+    case 'catalogue':
+      if (release === undefined) throw new Error(`${image.name}:${image.tag} was not looked up`)
+      return releaseSource(release, home, log)
     case 'none':
     case 'debian':
-    case 'catalogue':
       throw new Error(`no source yet for ${image.kind}`)
     case 'mini': {
       const identity = createHash('sha256').update(`${image.name} ${miniVersion}`).digest('hex')
@@ -172,10 +186,15 @@ async function make(build: string, request: PrepareRequest, log: Log): Promise<v
     bootMount: facts.bootMount ?? releaseOf(facts).bootMount,
     userconf: releaseOf(facts).userconf,
     diskSize: (await stat(disk)).size,
-    kernelArguments: plan.kernelArguments
+    kernelArguments: plan.kernelArguments,
+    ...(request.release !== undefined && { release: inShort(request.release.release) })
   }
   await writeFile(join(build, 'meta.json'), JSON.stringify(meta, undefined, 1))
 }
+
+const inShort = ({ name, pin, date, version, codename }: Release): PreparedImage['release'] => ({
+  ...{ name, pin, date, version, codename }
+})
 
 /**
  * The guest user: the one asked for, else `pi`, else `root`.

@@ -8,7 +8,8 @@ import { tool } from '../host/exec'
 import type { Home } from '../host/paths'
 import { HostFailure } from '../report/errors'
 import { byteProgress, mib, type Log } from '../report/log'
-import { fetchText, openDownload } from './download'
+import { fetchText, openDownload, type Download } from './download'
+import { requireSpace } from './space'
 import { checkSum, detectFormat, diskFull, headBytes, notAnImage, unpack } from './unpack'
 
 /** An image file somewhere: what can be known of it before it is read, and how to read it. */
@@ -36,7 +37,10 @@ export async function fileSource(path: string, expected: string | undefined, hom
     async unpackTo(target, scratch) {
       const progress = byteProgress(log, `Unpacking ${basename(path)}`, Number(size))
       const chunks = counted(createReadStream(real, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>, progress)
-      const sha256 = await unpackAny({ chunks, name: path, expected, target, scratch, qcow2: real })
+      const sha256 = await unpackAny({
+        ...{ chunks, name: path, size: Number(size), expected, target, scratch },
+        qcow2: real
+      })
       progress.end()
       await remember(home, identity, sha256)
       return sha256
@@ -53,8 +57,10 @@ export async function urlSource(url: string, expected: string | undefined, home:
     log.info(
       `SHA-256 ${published} (${expected === undefined ? `from ${basename(new URL(url).pathname)}.sha256` : 'as given'})`
     )
+  const fetch = (target: string, scratch: string, opened?: Download): Promise<string> =>
+    download({ url, opened, expected: published, target, scratch, log })
   if (published !== undefined)
-    return { name: url, sha256: published, unpackTo: (target, scratch) => fetchTo(target, scratch) }
+    return { name: url, sha256: published, unpackTo: (target, scratch) => fetch(target, scratch) }
 
   const opened = await openDownload(url, log)
   const identity = opened.version === undefined ? undefined : `url ${url} ${opened.version} ${opened.size ?? ''}`
@@ -64,35 +70,43 @@ export async function urlSource(url: string, expected: string | undefined, home:
     sha256: known,
     close: opened.close,
     async unpackTo(target, scratch) {
-      const sha256 = await fetchTo(target, scratch, opened)
+      const sha256 = await fetch(target, scratch, opened)
       if (identity !== undefined) await remember(home, identity, sha256)
       return sha256
     }
   }
-
-  async function fetchTo(
-    target: string,
-    scratch: string,
-    download?: Awaited<ReturnType<typeof openDownload>>
-  ): Promise<string> {
-    const { size, chunks } = download ?? (await openDownload(url, log))
-    log.info(`Downloading ${url}${size === undefined ? '' : ` (${mib(size)})`}`)
-    const progress = byteProgress(log, 'Downloading', size)
-    const sha256 = await unpackAny({
-      chunks: counted(chunks, progress),
-      name: url,
-      expected: published,
-      target,
-      scratch,
-      qcow2: undefined
-    })
-    progress.end()
-    return sha256
-  }
 }
 
-/** The checksum in `<url>.sha256`, in the form of sha256sum. */
-async function publishedSum(url: string, log: Log): Promise<string | undefined> {
+interface DownloadRequest {
+  readonly url: string
+  /** The connection, if there is one already. */
+  readonly opened?: Download | undefined
+  /** SHA-256 that the file must have. */
+  readonly expected: string | undefined
+  readonly target: string
+  readonly scratch: string
+  readonly log: Log
+}
+
+/** Downloads an image and writes the disk in it to `target`; returns the SHA-256 of the file as it came. */
+export async function download(request: DownloadRequest): Promise<string> {
+  const { url, expected, target, scratch, log } = request
+  const { size, chunks } = request.opened ?? (await openDownload(url, log))
+  log.info(`Downloading ${url}${size === undefined ? '' : ` (${mib(size)})`}`)
+  const progress = byteProgress(log, 'Downloading', size)
+  const sha256 = await unpackAny({
+    ...{ chunks: counted(chunks, progress), name: url, size, expected, target, scratch },
+    qcow2: undefined
+  })
+  progress.end()
+  return sha256
+}
+
+/**
+ * The checksum in `<url>.sha256`, in the form of sha256sum; undefined if the server has no such file.
+ * @throws HostFailure if that cannot be told
+ */
+export async function publishedSum(url: string, log: Log): Promise<string | undefined> {
   const address = new URL(url)
   address.pathname += '.sha256'
   const text = await fetchText(address.href, log)
@@ -102,6 +116,8 @@ async function publishedSum(url: string, log: Log): Promise<string | undefined> 
 interface AnyRequest {
   readonly chunks: AsyncIterable<Buffer>
   readonly name: string
+  /** Bytes of the file, if they are known. */
+  readonly size: number | undefined
   readonly expected: string | undefined
   readonly target: string
   readonly scratch: string
@@ -109,10 +125,12 @@ interface AnyRequest {
   readonly qcow2: string | undefined
 }
 
-async function unpackAny({ chunks, name, expected, target, scratch, qcow2 }: AnyRequest): Promise<string> {
+async function unpackAny({ chunks, name, size, expected, target, scratch, qcow2 }: AnyRequest): Promise<string> {
   const { head, all } = await peek(chunks, headBytes)
   const format = detectFormat(head)
   if (format === undefined) throw notAnImage(name, head)
+  // Unpacked, it takes at least as much; of a raw one, what is zeros takes nothing.
+  if (size !== undefined && format !== 'raw') await requireSpace(scratch, size, name)
   if (format !== 'qcow2') return (await unpack({ chunks: all, format, target, name, expected })).sha256
 
   const hash = createHash('sha256')

@@ -18,6 +18,7 @@ export function summaryText(
   const facts = [
     ['Outcome', `${verdicts[outcome]} (exit code ${exitCode})`],
     ['Console', verdict?.split('\n')[0]],
+    ['Image', outputs.get('image-release')],
     ['Board', outputs.get('board')],
     ['QEMU', outputs.get('qemu-version')],
     ['Boot to SSH', outputs.has('boot-seconds') ? `${outputs.get('boot-seconds') ?? ''} s` : undefined]

@@ -57,7 +57,10 @@ const common = (bootMount: string): Style['files'] => ({
   '/usr/lib/userconf-pi/userconf-service': [userconfService(bootMount), 0o755],
   '/lib/systemd/system/userconfig.service': [userconfigUnit, 0o644],
   '/etc/hostname': ['raspberrypi\n', 0o644],
-  '/etc/hosts': ['127.0.0.1\tlocalhost\n::1\t\tlocalhost ip6-localhost ip6-loopback\n\n127.0.1.1\t\traspberrypi\n', 0o644]
+  '/etc/hosts': [
+    '127.0.0.1\tlocalhost\n::1\t\tlocalhost ip6-localhost ip6-loopback\n\n127.0.1.1\t\traspberrypi\n',
+    0o644
+  ]
 })
 
 const on = (...units: readonly string[]): Style['enabled'] => units.map(unit => ['multi-user.target', unit] as const)
@@ -125,10 +128,7 @@ export const styles = {
           'ssh_deletekeys: false\nssh_genkeytypes: []\n',
         0o644
       ],
-      '/etc/systemd/system/cloud-init-local.service.d/boot.conf': [
-        '[Unit]\nRequiresMountsFor=/boot/firmware\n',
-        0o644
-      ],
+      '/etc/systemd/system/cloud-init-local.service.d/boot.conf': ['[Unit]\nRequiresMountsFor=/boot/firmware\n', 0o644],
       '/usr/lib/netplan/00-network-manager-all.yaml': ['network:\n  version: 2\n  renderer: NetworkManager\n', 0o600]
     },
     enabled: [

@@ -2,10 +2,9 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { boards } from '../../../src/boards'
-import { boardsCommand, cleanCommand, imagesCommand, stopCommand } from '../../../src/commands/host'
+import { boardsCommand, cleanCommand, stopCommand } from '../../../src/commands/host'
 import { homeFolders, type Home } from '../../../src/host/paths'
 import { identify } from '../../../src/host/processes'
-import { builtInImages } from '../../../src/inputs'
 import { Journal } from '../../../src/journal'
 import { RecordedLog } from '../recorded-log'
 import { scratchFolder } from '../scratch'
@@ -41,30 +40,6 @@ test('boards: a line for each, with what it runs and what it needs', async () =>
   expect(lines.slice(0, -1).map(line => line.split(' ')[0])).toEqual(Object.keys(boards))
   expect(lines[0]).toMatch(/^raspi3b +Raspberry Pi 3 Model B .*; arm64, armhf; QEMU \d+\.\d+ or newer$/)
   expect(lines.at(-1)).toBe('status 0')
-})
-
-describe('images', () => {
-  test('names the built-in ones when nothing is prepared', async () => {
-    expect(await printed(print => imagesCommand(home, print))).toEqual([
-      ...builtInImages.map(name => `${name.padEnd(21)} built here from Debian packages, in seconds`),
-      'nothing is prepared yet',
-      'status 0'
-    ])
-  })
-
-  test('lists what is prepared, with the room it takes, and leaves out what is not whole', async () => {
-    const folder = join(home.images, '0123456789abcdef')
-    mkdirSync(folder, { recursive: true })
-    mkdirSync(join(home.images, 'half'))
-    writeFileSync(join(folder, 'disk.img'), Buffer.alloc(2 * 1024 * 1024, 1))
-    writeFileSync(join(folder, 'meta.json'), JSON.stringify({ title: 'Debian 12', architecture: 'arm64' }))
-    const lines = await printed(print => imagesCommand(home, print))
-    expect(lines.slice(builtInImages.length)).toEqual([
-      `prepared, in ${home.images}:`,
-      expect.stringMatching(/^ {2}0123456789abcdef {2}Debian 12, arm64, 2\.0 MiB on disk$/),
-      'status 0'
-    ])
-  })
 })
 
 describe('clean', () => {
