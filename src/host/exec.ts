@@ -96,6 +96,11 @@ const symptoms: readonly { readonly pattern: RegExp; readonly cause: string; rea
     remedy: 'free some space, or point PI_QEMU_HOME at a larger disk'
   },
   {
+    pattern: /NO_PUBKEY/,
+    cause: "the host's keys for checking Debian's packages are older than the release",
+    remedy: 'install a newer debian-archive-keyring'
+  },
+  {
     pattern: /permission denied/i,
     cause: 'a file or folder is not accessible to this user',
     remedy: 'check the owner and mode of the path named above'

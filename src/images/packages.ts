@@ -1,6 +1,8 @@
 import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { tryTool, toolFailure } from '../host/exec'
 import { isRoot } from '../host/tools'
+import { messageOf } from '../report/errors'
 
 export interface PackagesRequest {
   /** Debian's name: arm64, armhf, armel, amd64. */
@@ -12,15 +14,36 @@ export interface PackagesRequest {
   readonly into: string
 }
 
-const attempts = 3
+/** Signed with keys that hosts of 2021 have (Debian 11, Ubuntu 22.04), and with the keys of the next release in it. */
+const olderSuite = 'bullseye'
 
 /**
  * Downloads a closure of Debian packages, signature-checked by apt, and unpacks it into a folder. Nothing of it is
- * run, so the architecture does not matter.
+ * run, so the architecture does not matter. A host whose keys are too old for the release gets newer ones, for this
+ * alone, out of a package that it can check.
  */
-export async function fetchPackages({ architecture, suite, packages, into }: PackagesRequest): Promise<void> {
+export async function fetchPackages(request: PackagesRequest): Promise<void> {
+  const keys = `${request.into}.keys`
+  try {
+    await fetchWith(request)
+  } catch (error) {
+    if (!/NO_PUBKEY/.test(messageOf(error))) throw error
+    await fetchWith({ ...request, suite: olderSuite, packages: ['debian-archive-keyring'], into: keys }).catch(() => {
+      throw error
+    })
+    await fetchWith(request, join(keys, 'usr/share/keyrings/debian-archive-keyring.gpg'))
+  } finally {
+    await rm(keys, { recursive: true, force: true })
+  }
+}
+
+const attempts = 3
+
+async function fetchWith({ architecture, suite, packages, into }: PackagesRequest, keyring?: string): Promise<void> {
   const args = [
-    ...['--variant=extract', '--quiet', `--architectures=${architecture}`, `--include=${packages.join(',')}`],
+    // What apt says is for the error, if there is one.
+    ...['--variant=extract', '--verbose', `--architectures=${architecture}`, `--include=${packages.join(',')}`],
+    ...(keyring === undefined ? [] : [`--keyring=${keyring}`]),
     // Without root, everything has to work as this user: chrootless asks for no namespaces and no mounts.
     `--mode=${isRoot() ? 'root' : 'chrootless'}`,
     ...['--aptopt=Acquire::Retries "3"', '--aptopt=APT::Install-Recommends "false"'],

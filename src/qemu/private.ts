@@ -57,12 +57,9 @@ export function privateInstall(folder: string, loader: string): Start & Pick<Qem
     program: join(lib, loader),
     // The host's ld.so.cache would bring in the host's libraries.
     arguments: [
-      '--inhibit-cache',
-      '--library-path',
-      lib,
-      join(folder, 'bin', qemuProgram),
-      '-L',
-      join(folder, 'share')
+      ...['--inhibit-cache', '--library-path', lib, join(folder, 'bin', qemuProgram), '-L', join(folder, 'share')],
+      // Otherwise ps and top show the loader's name.
+      ...['-name', `process=${qemuProgram}`]
     ],
     // Otherwise it tries the folder of the host's modules, which are another version's.
     env: { QEMU_MODULE_DIR: join(lib, 'qemu') }
