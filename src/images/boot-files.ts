@@ -34,7 +34,8 @@ export async function takeBootFiles(image: string, offset: number, into: string)
     .split('\n')
     .map(line => line.trim().replace(/^::\//, ''))
     .filter(name => wanted.test(name))
-  if (!names.some(name => name.startsWith('kernel'))) {
+  const own = names.some(name => name.startsWith('kernel')) ? [] : await namedFiles(volume, env)
+  if (!names.some(name => name.startsWith('kernel')) && own.length === 0) {
     throw new HostFailure({
       symptom: 'the boot partition has no kernel (kernel*.img)',
       cause: 'it is not an image for a Raspberry Pi, or its kernel is elsewhere',
@@ -43,16 +44,54 @@ export async function takeBootFiles(image: string, offset: number, into: string)
   }
   await mkdir(into, { recursive: true })
   await tool('mcopy', ['-n', '-i', volume, ...names.map(name => `::${name}`), into], { env })
+  for (const { from, as } of own) await tool('mcopy', ['-n', '-i', volume, `::${from}`, join(into, as)], { env })
   const hasOverlays = (await tryTool('mdir', ['-b', '-i', volume, '::/overlays'], { env })).code === 0
   if (hasOverlays) await tool('mcopy', ['-n', '-s', '-i', volume, '::overlays', into], { env })
   const overlays = hasOverlays ? (await readdir(join(into, 'overlays'))).flatMap(overlayName) : []
   const kernelReleases: Record<string, string> = {}
-  for (const name of names.filter(entry => entry.startsWith('kernel'))) {
+  for (const name of [...names, ...own.map(({ as }) => as)].filter(entry => entry.startsWith('kernel'))) {
     await gunzip(join(into, name))
     const release = await kernelRelease(join(into, name))
     if (release !== undefined) kernelReleases[name] = release
   }
   return { names: (await readdir(into)).filter(name => name !== 'overlays'), overlays, kernelReleases }
+}
+
+interface NamedFile {
+  readonly from: string
+  /** What the boards' tables call it. */
+  readonly as: string
+}
+
+/** Kernel and initramfs where config.txt names them, as on Ubuntu (`vmlinuz`, `initrd.img`); those that exist. */
+async function namedFiles(volume: string, env: Readonly<Record<string, string>>): Promise<readonly NamedFile[]> {
+  const { code, stdout } = await tryTool('mtype', ['-i', volume, '::config.txt'], { env })
+  const found: NamedFile[] = []
+  for (const file of code === 0 ? filesInConfig(stdout) : [])
+    if ((await tryTool('mdir', ['-b', '-i', volume, `::${file.from}`], { env })).code === 0) found.push(file)
+  return found.some(({ as }) => as.startsWith('kernel')) ? found : []
+}
+
+/**
+ * What a config.txt names as kernel and initramfs for all boards or without a filter: the firmware's `kernel=`,
+ * `initramfs FILE ADDRESS`, `os_prefix=` and `arm_64bit=`.
+ */
+export function filesInConfig(config: string): readonly NamedFile[] {
+  let counts = true
+  const settings: Record<string, string> = {}
+  for (const line of config.split('\n').map(text => text.trim())) {
+    const filter = /^\[(.*)\]$/.exec(line)?.[1]
+    if (filter !== undefined) counts = filter === 'all'
+    const [, name, value] =
+      /^(kernel|os_prefix|arm_64bit)=(\S+)$/.exec(line) ?? /^(initramfs)[ =](\S+)/.exec(line) ?? []
+    if (counts && name !== undefined && value !== undefined) settings[name] = value
+  }
+  const { kernel, initramfs, os_prefix: prefix = '', arm_64bit: wide = '1' } = settings
+  const number = wide === '0' ? '7' : '8'
+  return [
+    ...(kernel === undefined ? [] : [{ from: `${prefix}${kernel}`, as: `kernel${number}.img` }]),
+    ...(initramfs === undefined ? [] : [{ from: `${prefix}${initramfs}`, as: `initramfs${number}` }])
+  ]
 }
 
 const overlayName = (file: string): readonly string[] => (file.endsWith('.dtbo') ? [file.slice(0, -5)] : [])

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { takeBootFiles } from '../../../src/images/boot-files'
+import { filesInConfig, takeBootFiles } from '../../../src/images/boot-files'
 import { describeFailure } from '../../../src/report/errors'
 import { scratchFolder } from '../scratch'
 
@@ -69,4 +69,49 @@ test('what is no FAT is said to be none', async () => {
   expect(await taken.then(String, describeFailure)).toMatch(
     /^the FAT boot partition cannot be read: [\s\S]+\nCause: it is damaged, or not FAT$/
   )
+})
+
+describe('a kernel of another name', () => {
+  const ubuntu = [
+    ...['[all]', 'kernel=vmlinuz', 'cmdline=cmdline.txt', 'initramfs initrd.img followkernel', ''],
+    ...['[pi4]', 'kernel=other', '[all]', 'arm_64bit=1', '[cm4]', 'dtoverlay=dwc2', '']
+  ].join('\n')
+
+  test('is taken where config.txt names it, under the name that boards know', async () => {
+    const into = join(scratch.fresh(), 'boot')
+    const files = { vmlinuz: gzipSync(kernel), 'initrd.img': 'cpio', 'config.txt': ubuntu, 'cmdline.txt': 'x\n' }
+    const { names, kernelReleases } = await takeBootFiles(bootVolume(files), MiB, into)
+    expect([...names].sort()).toEqual(['cmdline.txt', 'config.txt', 'initramfs8', 'kernel8.img'])
+    expect(readFileSync(join(into, 'kernel8.img'))).toEqual(kernel)
+    expect(kernelReleases).toEqual({ 'kernel8.img': '6.6.31+rpt-rpi-v8' })
+  })
+
+  test('does not count if it is not there', async () => {
+    const taken = takeBootFiles(
+      bootVolume({ 'config.txt': ubuntu, 'initrd.img': 'x' }),
+      MiB,
+      join(scratch.fresh(), 'b')
+    )
+    await expect(taken).rejects.toThrow('the boot partition has no kernel')
+  })
+
+  test('does not come before kernel*.img', async () => {
+    const files = { 'kernel8.img': kernel, vmlinuz: 'x', 'config.txt': ubuntu }
+    const { names } = await takeBootFiles(bootVolume(files), MiB, join(scratch.fresh(), 'boot'))
+    expect([...names].sort()).toEqual(['config.txt', 'kernel8.img'])
+  })
+
+  test.each([
+    ['', []],
+    ['kernel=a\n', [{ from: 'a', as: 'kernel8.img' }]],
+    [
+      'arm_64bit=0\nkernel=a\ninitramfs b 0x00f00000\n',
+      ['a', 'b'].map((from, at) => ({ from, as: at ? 'initramfs7' : 'kernel7.img' }))
+    ],
+    ['os_prefix=current/\nkernel=vmlinuz\n', [{ from: 'current/vmlinuz', as: 'kernel8.img' }]],
+    ['[pi3]\nkernel=a\n[all]\n# kernel=b\n', []],
+    ['[pi3]\nkernel=a\n[all]\nkernel=c', [{ from: 'c', as: 'kernel8.img' }]]
+  ])('%j names %j', (config, files) => {
+    expect(filesInConfig(config)).toEqual(files)
+  })
 })
