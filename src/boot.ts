@@ -1,7 +1,7 @@
 import { copyFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Guest, guestDirectory, lostGuest, waitForLogin, writeSshConfig, type Login } from './guest'
-import { checkDisks } from './disks'
+import { checkDisks, excludedPatterns } from './disks'
 import type { Home } from './host/paths'
 import { ensureTools, hasVersion, toolVersion } from './host/tools'
 import {
@@ -188,7 +188,7 @@ async function makeDisks(inputs: Inputs, image: PreparedImage, user: string, { j
   const sent = shared
     ? await makeVolume({
         workspace: inputs.sync === 'out' ? undefined : inputs.workspace,
-        excluded: excluding(inputs.syncExclude),
+        excluded: excluding(excludedPatterns(inputs)),
         owner: { uid, gid },
         file: join(folder, workspaceFile),
         runFolder: folder
