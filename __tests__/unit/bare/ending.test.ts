@@ -52,7 +52,7 @@ test('a panic and the end of QEMU are failed boots', () => {
   })
   const died = failure(() => resultOf({ kind: 'died', exit: 'signal SIGSEGV' }, at))
   expect(died).toBeInstanceOf(BootFailure)
-  expect(died).toMatchObject({ message: expect.stringMatching(/^QEMU ended after 2.0 s \(signal SIGSEGV\)/) })
+  expect(died).toMatchObject({ message: expect.stringMatching(/^QEMU ended after 2.0 s \(signal SIGSEGV\)/) as string })
 })
 
 test.each([
@@ -64,6 +64,10 @@ test.each([
   )
   expect(late).toBeInstanceOf(TimeLimit)
   expect(late).toMatchObject({
-    details: { symptom: expect.stringMatching(symptom), cause: expect.stringMatching(cause), log: at.log }
+    details: {
+      symptom: expect.stringMatching(symptom) as string,
+      cause: expect.stringMatching(cause) as string,
+      log: at.log
+    }
   })
 })
