@@ -1,7 +1,8 @@
 import { constants } from 'node:fs'
 import { access, open } from 'node:fs/promises'
+import { relative } from 'node:path'
 import { tryTool } from './host/exec'
-import type { ExtraDisk } from './inputs'
+import type { ExtraDisk, Inputs } from './inputs'
 import { BadInput } from './report/errors'
 
 /** The first bytes of a qcow2 file (QEMU, docs/interop/qcow2.txt). */
@@ -45,4 +46,18 @@ async function firstBytes(path: string, count: number): Promise<string> {
   } finally {
     await file.close()
   }
+}
+
+/** Patterns of what stays on the host: a disk that lies in the workspace is in the guest already. */
+export function excludedPatterns({
+  syncExclude,
+  disks,
+  workspace
+}: Pick<Inputs, 'syncExclude' | 'disks' | 'workspace'>): readonly string[] {
+  const inside = disks
+    .map(({ path }) => relative(workspace, path))
+    .filter(path => !path.startsWith('../'))
+    // As in .gitignore: a backslash takes the next letter as it is.
+    .map(path => `/${path.replace(/[\\*?[\]!# ]/g, '\\$&')}`)
+  return [...syncExclude, ...inside]
 }

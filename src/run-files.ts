@@ -1,6 +1,7 @@
 import { copyFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Board } from './boards'
+import { excludedPatterns } from './disks'
 import type { Login } from './guest'
 import { ensureTools } from './host/tools'
 import {
@@ -105,7 +106,7 @@ async function makeWorkspace(
   const volume = join(folder, workspaceFile)
   const sent = await makeVolume({
     workspace: inputs.sync === 'out' ? undefined : inputs.workspace,
-    excluded: excluding(inputs.syncExclude),
+    excluded: excluding(excludedPatterns(inputs)),
     owner: { uid, gid },
     file: volume,
     runFolder: folder

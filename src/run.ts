@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { runBare } from './bare'
 import { bootPi, leave, type Context, type Pi } from './boot'
+import { excludedPatterns } from './disks'
 import { lostGuest, watchGuest } from './guest'
 import { saveDisk } from './images'
 import type { Inputs } from './inputs'
@@ -88,7 +89,7 @@ async function workspaceOut(inputs: Inputs, { guest, workspace }: Pi, { journal,
     from,
     workspace: inputs.workspace,
     sent: workspace.sent,
-    excluded: excluding(inputs.syncExclude),
+    excluded: excluding(excludedPatterns(inputs)),
     folderModes,
     log
   })

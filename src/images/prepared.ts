@@ -163,7 +163,9 @@ async function make(build: string, request: PrepareRequest, log: Log): Promise<v
   if (request.diskSize !== undefined) await growDisk(disk, request.diskSize, build, log)
   const layout = await inspectDisk(disk)
   const bootFiles =
-    request.firmware === undefined ? await takeBootFiles(disk, layout.boot.offset, join(build, 'boot')) : noBootFiles
+    request.firmware === undefined
+      ? await takeBootFiles(disk, layout.boot.offset, join(build, 'boot'))
+      : await noBootFiles(join(build, 'boot'))
   const root = new Ext4(disk, layout.root.offset)
   const facts = await readRootFacts(root)
   log.info(`${facts.title}, ${facts.architecture}, ${mib((await stat(disk)).size)}`)

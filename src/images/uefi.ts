@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises'
 import type { Architecture } from '../boards'
 import { tryTool } from '../host/exec'
 import type { ToolName } from '../host/tools'
@@ -40,8 +41,11 @@ export function uefiFor(architecture: Architecture): UefiRow {
   ])
 }
 
-/** Nothing is taken from the image: its own boot loader finds its own kernel. */
-export const noBootFiles: BootFiles = { names: [], overlays: [], kernelReleases: {} }
+/** Nothing is taken from the image: its own boot loader finds its own kernel. The folder is part of a prepared image. */
+export async function noBootFiles(into: string): Promise<BootFiles> {
+  await mkdir(into, { recursive: true })
+  return { names: [], overlays: [], kernelReleases: {} }
+}
 
 /**
  * Makes sure that a UEFI machine that knows nothing of the disk would start it.
