@@ -28,18 +28,7 @@ const genericKernel = {
 }
 
 describe('the programs that a run needs', () => {
-  const always = [
-    'qemu-system-aarch64',
-    'qemu-img',
-    'qemu-io',
-    'sfdisk',
-    'mcopy',
-    'mke2fs',
-    'debugfs',
-    'e2fsck',
-    'ssh-keygen',
-    'fdtput'
-  ]
+  const always = ['qemu-img', 'qemu-io', 'sfdisk', 'mcopy', 'mke2fs', 'debugfs', 'e2fsck', 'ssh-keygen', 'fdtput']
   const file = (path: string): ImageRef => ({ kind: 'file', path })
   const url = (address: string): ImageRef => ({ kind: 'url', url: address })
 

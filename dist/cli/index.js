@@ -58643,6 +58643,11 @@ const symptoms = [
         remedy: 'free some space, or point PI_QEMU_HOME at a larger disk'
     },
     {
+        pattern: /NO_PUBKEY/,
+        cause: "the host's keys for checking Debian's packages are older than the release",
+        remedy: 'install a newer debian-archive-keyring'
+    },
+    {
         pattern: /permission denied/i,
         cause: 'a file or folder is not accessible to this user',
         remedy: 'check the owner and mode of the path named above'
@@ -59262,6 +59267,12 @@ function conflicts(inputs, env) {
     const sizable = Object.values(boards).flatMap(row => (row.sizable ? [`\`board: ${row.name}\``] : []));
     const only = (input, has) => `input \`${input}\` does not go with board \`${board.name}\`, which has ${has}; valid with ${sizable.join(', ')} only`;
     const bare = image.kind === 'none';
+    const meaningless = Object.entries({
+        shell: inputs.shell,
+        user: inputs.user,
+        'working-directory': inputs.workingDirectory,
+        'disk-size': inputs.diskSize
+    }).flatMap(([input, given]) => (given === undefined ? [] : [input]));
     const rows = [
         [
             architecture !== undefined && variant === undefined,
@@ -59275,8 +59286,16 @@ function conflicts(inputs, env) {
             `input \`firmware\` does not go with board \`${board.name}\`, whose boot firmware QEMU does not emulate; valid with \`board: virt\` only`
         ],
         [
+            inputs.firmware !== undefined && inputs.firstBoot === 'run',
+            'inputs `firmware` and `first-boot: run` do not go together: it is for the cmdline.txt of Raspberry Pi images'
+        ],
+        [
             inputs.firmware !== undefined && inputs.kernel !== undefined,
             'inputs `firmware` and `kernel` do not go together: with UEFI the image starts its own kernel'
+        ],
+        [
+            inputs.firmware !== undefined && (inputs.append !== undefined || inputs.initrd !== undefined),
+            `inputs \`firmware\` and \`${inputs.append === undefined ? 'initrd' : 'append'}\` do not go together: with UEFI the image's boot loader has its own`
         ],
         [
             inputs.dtb !== undefined && !board.needsDeviceTree,
@@ -59292,6 +59311,11 @@ function conflicts(inputs, env) {
             bare && (inputs.run !== undefined || inputs.keepRunning || saveImage !== undefined),
             'inputs `run`, `keep-running` and `save-image` need an image; with `image: none` the result is the serial output (see `expect`)'
         ],
+        [
+            bare && meaningless.length > 0,
+            `${meaningless.map(input => `\`${input}\``).join(', ')}: for a script or an image, and with \`image: none\` there is neither`
+        ],
+        ...diskFaults(inputs).map(fault => [true, fault]),
         [!bare && inputs.expect !== undefined, 'input `expect` goes with `image: none` only; a script has its exit status'],
         [
             board.kernelFromUser && inputs.kernel === undefined,
@@ -59338,6 +59362,18 @@ function conflicts(inputs, env) {
         ]
     ];
     return rows.filter(([wrong]) => wrong).map(([, fault]) => fault);
+}
+/** A disk is the guest's alone, and never the image, which is not written. */
+function diskFaults({ disks, image, saveImage }) {
+    const paths = disks.map(({ path }) => (0,external_node_fs_namespaceObject.realpathSync)(path));
+    const twice = disks.filter((_, at) => paths.indexOf(paths[at] ?? '') < at);
+    const own = image.kind === 'file' ? disks.filter(({ path }) => isSameFile(image.path, path)) : [];
+    const target = saveImage === undefined ? [] : disks.filter(({ path }) => isSameFile(path, saveImage.path));
+    return [
+        ...twice.map(({ path }) => `input \`disks\` names ${path} twice`),
+        ...own.map(({ path }) => `input \`disks\` names ${path}, which is the image: that is never written; give a copy`),
+        ...target.map(({ path }) => `inputs \`disks\` and \`save-image\` name the same file, ${path}`)
+    ];
 }
 
 ;// CONCATENATED MODULE: ./src/inputs/definitions.ts
@@ -61497,7 +61533,7 @@ async function undo(folder, log, { keepLogs = false } = {}) {
     for (const entry of [...entries].reverse()) {
         switch (entry.kind) {
             case 'process':
-                await attempt(`${entry.name} (pid ${entry.process.pid})`, async () => (await end([entry.process])).length === 0);
+                await attempt(`${entry.name} (pid ${entry.process.pid})`, async () => (await end([entry.process], entry.patience)).length === 0);
                 break;
             case 'processes':
                 await attempt('a package installation', async () => (await waitForEnd(marked(installMarker, (0,external_node_path_namespaceObject.basename)(folder)), installPatience)).length === 0);
@@ -61589,6 +61625,62 @@ class Phases {
 }
 const round = (seconds) => Math.round(seconds * 1000) / 1000;
 
+;// CONCATENATED MODULE: ./src/disks.ts
+
+
+
+
+
+/** The first bytes of a qcow2 file (QEMU, docs/interop/qcow2.txt). */
+const qcow2Magic = 'QFI\xfb';
+/**
+ * Looks at the user's disks before QEMU does: that they are what they are said to be, may be written, are not in use, and
+ * that the files they rest on are there.
+ * @throws BadInput with every fault
+ */
+async function checkDisks(disks) {
+    const faults = (await Promise.all(disks.map(faultOf))).filter(fault => fault !== undefined);
+    if (faults.length > 0)
+        throw new BadInput(faults.map(fault => `input \`disks\` names ${fault}`));
+}
+async function faultOf({ path, format }) {
+    const writable = await (0,promises_namespaceObject.access)(path, external_node_fs_namespaceObject.constants.R_OK | external_node_fs_namespaceObject.constants.W_OK).then(() => true, () => false);
+    if (!writable)
+        return `${path}, which this user may not read and write`;
+    const isQcow2 = (await firstBytes(path, 4)) === qcow2Magic;
+    if (isQcow2 !== (format === 'qcow2')) {
+        return isQcow2
+            ? `${path} as raw, but it is a qcow2 file; write \`${path}:qcow2\``
+            : `${path} as qcow2, but it is not a qcow2 file; write \`${path}:raw\``;
+    }
+    // It opens what the disk rests on (backing files, a data file) as well, and asks for the lock QEMU will take.
+    const { code, stderr } = await tryTool('qemu-img', ['info', '-f', format, '--backing-chain', path]);
+    if (code === 0)
+        return undefined;
+    return /Failed to get .* lock/.test(stderr)
+        ? `${path}, which is in use by another program, maybe another run`
+        : `${path}, which cannot be opened: ${stderr.trim().replace(/^qemu-img: /, '')}`;
+}
+async function firstBytes(path, count) {
+    const file = await (0,promises_namespaceObject.open)(path, 'r');
+    try {
+        const { buffer, bytesRead } = await file.read(Buffer.alloc(count), 0, count, 0);
+        return buffer.toString('latin1', 0, bytesRead);
+    }
+    finally {
+        await file.close();
+    }
+}
+/** Patterns of what stays on the host: a disk that lies in the workspace is in the guest already. */
+function excludedPatterns({ syncExclude, disks, workspace }) {
+    const inside = disks
+        .map(({ path }) => (0,external_node_path_namespaceObject.relative)(workspace, path))
+        .filter(path => !path.startsWith('../'))
+        // As in .gitignore: a backslash takes the next letter as it is.
+        .map(path => `/${path.replace(/[\\*?[\]!# ]/g, '\\$&')}`);
+    return [...syncExclude, ...inside];
+}
+
 ;// CONCATENATED MODULE: ./src/report/diagnosis.ts
 /** Most telling first: one trouble often leads to a message of the next row. */
 const diagnosis_symptoms = [
@@ -61654,16 +61746,34 @@ const diagnosis_symptoms = [
         remedy: 'look for “sshd” in the serial log'
     },
     {
+        pattern: /Internal error: |Unable to handle kernel (?:NULL pointer|paging request)/,
+        symptom: 'the kernel of the guest crashed',
+        cause: 'a driver met hardware that QEMU does not emulate, or a bug of the kernel',
+        remedy: 'try another `dtb`, `kernel` or board'
+    },
+    {
+        pattern: /Kernel panic - not syncing: Attempted to kill init! exitcode=/,
+        symptom: 'the init of the guest ended, and its kernel panicked',
+        cause: 'a program that is run as init must not end; or it could not do its work',
+        remedy: 'look at the lines before “Kernel panic” in the serial log; to end a run, let init switch the guest off'
+    },
+    {
+        pattern: /BdsDxe: No bootable option|UEFI Interactive Shell|^Shell> /,
+        symptom: 'the UEFI firmware found nothing to start',
+        cause: 'the image has no boot loader for this architecture, or it is damaged',
+        remedy: 'check that the EFI system partition has EFI/BOOT/BOOTAA64.EFI'
+    },
+    {
+        pattern: /^grub(?: rescue)?>/,
+        symptom: 'the boot loader of the guest stopped',
+        cause: 'GRUB does not find its configuration, or its file system',
+        remedy: 'look at the serial log; the image has to be whole, and boot elsewhere'
+    },
+    {
         pattern: /Kernel panic - not syncing: (.*)/,
         symptom: 'the kernel of the guest panicked',
         cause: 'kernel, device tree, initramfs or root file system do not fit together',
         remedy: 'look at the lines before “Kernel panic” in the serial log'
-    },
-    {
-        pattern: /Internal error: Oops|Unable to handle kernel (?:NULL pointer|paging request)/,
-        symptom: 'the kernel of the guest crashed',
-        cause: 'a driver met hardware that QEMU does not emulate, or a bug of the kernel',
-        remedy: 'try another `dtb`, `kernel` or board'
     }
 ];
 /**
@@ -61834,6 +61944,9 @@ const loginTimeout = 120_000;
 const refusalPatience = 90_000;
 /** Lines of console shown with a failure. */
 const shownLines = 60;
+/** The guest rebooted before it let us in. */
+class Rebooted extends Error {
+}
 /**
  * Waits until the guest lets us in over SSH, and fails as soon as it is known that it never will.
  * @throws BootFailure with the cause the console shows; TimeLimit after `timeout`
@@ -61841,11 +61954,16 @@ const shownLines = 60;
 async function waitForLogin(boot) {
     const stop = new AbortController();
     try {
-        return await Promise.race([knocking(boot, stop.signal), watching(boot, stop.signal)]);
+        const waiting = [knocking(boot, stop.signal), watching(boot, stop.signal)];
+        const rebooting = boot.reboot?.then(() => {
+            throw new Rebooted();
+        });
+        return await Promise.race(rebooting === undefined ? waiting : [rebooting, ...waiting]);
     }
     catch (error) {
         boot.serial.poll();
-        showConsole(boot);
+        if (!(error instanceof Rebooted))
+            showConsole(boot);
         throw error;
     }
     finally {
@@ -62076,6 +62194,18 @@ function thawText(path) {
 function guestDirectory(directory, { workspace, home }) {
     return directory === undefined ? workspace : external_node_path_namespaceObject.posix.resolve(workspace ?? home, directory);
 }
+/**
+ * Writes everything out and makes all file systems read-only at once, whatever is open on them (sysrq's emergency
+ * remount): so they are clean when QEMU ends. A kernel without sysrq has at least written everything.
+ */
+function settleText() {
+    return `sync
+{ echo u > /proc/sysrq-trigger; } 2>/dev/null || exit 0
+tries=0
+while grep -q '^/dev/[^ ]* [^ ]* [^ ]* rw[, ]' /proc/mounts && [ $tries -lt 50 ]; do tries=$((tries + 1)); sleep 0.2; done
+exit 0
+`;
+}
 
 ;// CONCATENATED MODULE: ./src/guest/guest.ts
 
@@ -62083,6 +62213,8 @@ function guestDirectory(directory, { workspace, home }) {
 
 /** How long (ms) a script may take to end after it was told to. */
 const stopPatience = 15_000;
+/** How long (ms) the guest may take to write its disks out. */
+const settlePatience = 120_000;
 /** A Pi we are logged in to: what a run does in it. */
 class Guest {
     session;
@@ -62151,6 +62283,11 @@ class Guest {
             await this.asRoot(thawText(path)).catch(() => undefined);
         }
     }
+    /** Brings all disks into the state of an orderly end; whether the guest got that far. */
+    async settleDisks() {
+        const settling = this.asRoot(settleText()).then(({ code }) => code === 0, () => false);
+        return Promise.race([settling, (0,external_node_timers_promises_namespaceObject.setTimeout)(settlePatience, false, { ref: false })]);
+    }
     /** Starts an orderly power-off; the connection may break before the answer. */
     async powerOff() {
         await Promise.race([this.asRoot('sync; poweroff').catch(() => undefined), (0,external_node_timers_promises_namespaceObject.setTimeout)(3000, undefined, { ref: false })]);
@@ -62192,164 +62329,6 @@ async function writeSshConfig(folder, { port, user, hostKey }, keyFile) {
 
 
 
-
-;// CONCATENATED MODULE: ./src/host/tools.ts
-
-
-
-
-
-
-
-/** Every program we start, and where it comes from. */
-const tools = {
-    'qemu-system-aarch64': { package: 'qemu-system-arm', version: ['--version'] },
-    'qemu-img': { package: 'qemu-utils', version: ['--version'] },
-    'qemu-io': { package: 'qemu-utils' },
-    sfdisk: { package: 'fdisk', version: ['--version'] },
-    mcopy: { package: 'mtools', version: ['--version'] },
-    'mkfs.vfat': { package: 'dosfstools' },
-    mke2fs: { package: 'e2fsprogs' },
-    e2fsck: { package: 'e2fsprogs' },
-    debugfs: { package: 'e2fsprogs', version: ['-V'] },
-    xz: { package: 'xz-utils', version: ['--version'] },
-    zstd: { package: 'zstd', version: ['--version'] },
-    gzip: { package: 'gzip' },
-    bsdtar: { package: 'libarchive-tools' },
-    cpio: { package: 'cpio' },
-    depmod: { package: 'kmod' },
-    fdtput: { package: 'device-tree-compiler' },
-    ssh: { package: 'openssh-client', version: ['-V'] },
-    'ssh-keygen': { package: 'openssh-client' },
-    // Ubuntu's mmdebstrap can check Debian's signatures only with Debian's keys.
-    mmdebstrap: {
-        package: 'mmdebstrap',
-        version: ['--version'],
-        files: ['/usr/share/keyrings/debian-archive-keyring.gpg']
-    }
-};
-/** Packages that come along with a tool's own. */
-const companions = { mmdebstrap: ['debian-archive-keyring'] };
-/** Whether we run as root, and so need no sudo. */
-function isRoot() {
-    return process.getuid?.() === 0;
-}
-/** Tools of the list that this host lacks. */
-async function missingTools(names) {
-    const missing = [];
-    for (const name of names) {
-        const row = tools[name];
-        const complete = await Promise.all((row.files ?? []).map(file => tools_exists(file, external_node_fs_namespaceObject.constants.R_OK)));
-        if ((await findTool(name)) === undefined || complete.includes(false))
-            missing.push(name);
-    }
-    return missing;
-}
-/** Whether a tool tells its version. */
-function hasVersion(name) {
-    return 'version' in tools[name];
-}
-/** First line of a tool's own version message. */
-async function toolVersion(name) {
-    const row = tools[name];
-    if (row.version === undefined)
-        return 'present';
-    const { stdout, stderr } = await tryTool(name, row.version);
-    return ((stdout + stderr)
-        .split('\n')
-        .find(line => /\d/.test(line))
-        ?.trim() ?? 'present');
-}
-/**
- * Makes sure that the tools are there; installs packages with apt if, and only if, something is missing.
- * @throws HostFailure if that cannot be done
- */
-async function ensureTools(names, log) {
-    addSbinToPath();
-    const missing = await missingTools(names);
-    if (missing.length > 0)
-        await install(packagesFor(missing), log);
-    const left = await missingTools(missing);
-    if (left.length > 0) {
-        throw new HostFailure({
-            symptom: `still missing after installation: ${left.join(', ')}`,
-            remedy: `install ${packagesFor(left).join(' ')} by hand`
-        });
-    }
-}
-/** apt packages that bring the tools. */
-function packagesFor(names) {
-    return [...new Set(names.flatMap(name => [tools[name].package, ...(companions[name] ?? [])]))].sort();
-}
-async function install(packages, log) {
-    if ((await findTool('apt-get')) === undefined) {
-        throw new HostFailure({
-            symptom: `this host lacks ${packages.join(', ')}, and has no apt-get to install them`,
-            remedy: "install them (by Debian's names) with the host's own package manager"
-        });
-    }
-    const sudo = isRoot() ? [] : ['sudo', '-n'];
-    if (sudo.length > 0 && (await tryTool('sudo', ['-n', 'true']).catch(() => ({ code: 1 }))).code !== 0) {
-        throw new HostFailure({
-            symptom: `this host lacks ${packages.join(', ')}, and sudo is not allowed without a password`,
-            remedy: `run: sudo apt-get install --no-install-recommends ${packages.join(' ')}`
-        });
-    }
-    log.info(`Installing ${packages.join(', ')}`);
-    const apt = ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=3'];
-    const add = [...apt, 'install', '--no-install-recommends', ...packages];
-    // The lists may be absent or stale, so an update follows the first failure.
-    for (let attempt = 1;; attempt++) {
-        const { code, stdout, stderr } = await asInstaller(sudo, add);
-        if (code === 0)
-            return;
-        if (attempt === 3)
-            throw toolFailure('apt-get', add.slice(1), code, stderr + stdout);
-        log.info(attempt === 1 ? 'Updating the package lists' : 'Trying again');
-        await asInstaller(sudo, [...apt, 'update']);
-        if (attempt > 1)
-            await (0,external_node_timers_promises_namespaceObject.setTimeout)(5000);
-    }
-}
-/**
- * The version that apt would install of a package; undefined without apt, or if it knows none. Lists that are absent,
- * as on a bare machine, are fetched where that is allowed.
- */
-async function aptCandidate(name, log) {
-    if ((await findTool('apt-cache')) === undefined || (await findTool('apt-get')) === undefined)
-        return undefined;
-    const ask = async () => /^ +Candidate: (\d\S*)$/m.exec((await tryTool('apt-cache', ['policy', name])).stdout)?.[1];
-    const known = await ask();
-    if (known !== undefined)
-        return known;
-    const sudo = isRoot() ? [] : ['sudo', '-n'];
-    if (sudo.length > 0 && (await tryTool('sudo', ['-n', 'true']).catch(() => ({ code: 1 }))).code !== 0)
-        return undefined;
-    log.info('Updating the package lists');
-    await asInstaller(sudo, ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', 'update']);
-    return ask();
-}
-/** The marker of this run is replaced: see {@link installMarker}. sudo would drop what is set in front of it. */
-async function asInstaller(sudo, command) {
-    const marker = `${installMarker}=${process.env[runMarker] ?? ''}`;
-    const [program = '', ...args] = [
-        ...sudo,
-        'env',
-        '-u',
-        runMarker,
-        marker,
-        'DEBIAN_FRONTEND=noninteractive',
-        ...command
-    ];
-    return tryTool(program, args, { input: '' });
-}
-function addSbinToPath() {
-    const folders = (process.env['PATH'] ?? '').split(external_node_path_namespaceObject.delimiter);
-    process.env['PATH'] = [...folders, ...['/usr/sbin', '/sbin'].filter(folder => !folders.includes(folder))].join(external_node_path_namespaceObject.delimiter);
-}
-async function tools_exists(path, mode) {
-    return (0,promises_namespaceObject.access)(path, mode).then(() => true, () => false);
-}
 
 ;// CONCATENATED MODULE: ./src/report/log.ts
 
@@ -62667,7 +62646,8 @@ async function takeBootFiles(image, offset, into) {
         .split('\n')
         .map(line => line.trim().replace(/^::\//, ''))
         .filter(name => wanted.test(name));
-    if (!names.some(name => name.startsWith('kernel'))) {
+    const own = names.some(name => name.startsWith('kernel')) ? [] : await namedFiles(volume, env);
+    if (!names.some(name => name.startsWith('kernel')) && own.length === 0) {
         throw new HostFailure({
             symptom: 'the boot partition has no kernel (kernel*.img)',
             cause: 'it is not an image for a Raspberry Pi, or its kernel is elsewhere',
@@ -62676,18 +62656,51 @@ async function takeBootFiles(image, offset, into) {
     }
     await (0,promises_namespaceObject.mkdir)(into, { recursive: true });
     await tool('mcopy', ['-n', '-i', volume, ...names.map(name => `::${name}`), into], { env });
+    for (const { from, as } of own)
+        await tool('mcopy', ['-n', '-i', volume, `::${from}`, (0,external_node_path_namespaceObject.join)(into, as)], { env });
     const hasOverlays = (await tryTool('mdir', ['-b', '-i', volume, '::/overlays'], { env })).code === 0;
     if (hasOverlays)
         await tool('mcopy', ['-n', '-s', '-i', volume, '::overlays', into], { env });
     const overlays = hasOverlays ? (await (0,promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(into, 'overlays'))).flatMap(overlayName) : [];
     const kernelReleases = {};
-    for (const name of names.filter(entry => entry.startsWith('kernel'))) {
+    for (const name of [...names, ...own.map(({ as }) => as)].filter(entry => entry.startsWith('kernel'))) {
         await gunzip((0,external_node_path_namespaceObject.join)(into, name));
         const release = await kernelRelease((0,external_node_path_namespaceObject.join)(into, name));
         if (release !== undefined)
             kernelReleases[name] = release;
     }
     return { names: (await (0,promises_namespaceObject.readdir)(into)).filter(name => name !== 'overlays'), overlays, kernelReleases };
+}
+/** Kernel and initramfs where config.txt names them, as on Ubuntu (`vmlinuz`, `initrd.img`); those that exist. */
+async function namedFiles(volume, env) {
+    const { code, stdout } = await tryTool('mtype', ['-i', volume, '::config.txt'], { env });
+    const found = [];
+    for (const file of code === 0 ? filesInConfig(stdout) : [])
+        if ((await tryTool('mdir', ['-b', '-i', volume, `::${file.from}`], { env })).code === 0)
+            found.push(file);
+    return found.some(({ as }) => as.startsWith('kernel')) ? found : [];
+}
+/**
+ * What a config.txt names as kernel and initramfs for all boards or without a filter: the firmware's `kernel=`,
+ * `initramfs FILE ADDRESS`, `os_prefix=` and `arm_64bit=`.
+ */
+function filesInConfig(config) {
+    let counts = true;
+    const settings = {};
+    for (const line of config.split('\n').map(text => text.trim())) {
+        const filter = /^\[(.*)\]$/.exec(line)?.[1];
+        if (filter !== undefined)
+            counts = filter === 'all';
+        const [, name, value] = /^(kernel|os_prefix|arm_64bit)=(\S+)$/.exec(line) ?? /^(initramfs)[ =](\S+)/.exec(line) ?? [];
+        if (counts && name !== undefined && value !== undefined)
+            settings[name] = value;
+    }
+    const { kernel, initramfs, os_prefix: prefix = '', arm_64bit: wide = '1' } = settings;
+    const number = wide === '0' ? '7' : '8';
+    return [
+        ...(kernel === undefined ? [] : [{ from: `${prefix}${kernel}`, as: `kernel${number}.img` }]),
+        ...(initramfs === undefined ? [] : [{ from: `${prefix}${initramfs}`, as: `initramfs${number}` }])
+    ];
 }
 const overlayName = (file) => (file.endsWith('.dtbo') ? [file.slice(0, -5)] : []);
 async function gunzip(file) {
@@ -62718,6 +62731,1144 @@ async function kernelRelease(file) {
             .subarray(at + 14, at + 100)
             .toString('latin1')
             .split(' ')[0];
+}
+
+;// CONCATENATED MODULE: ./src/images/catalogue/names.ts
+/**
+ * The name that users give an image, made from its address alone, so that it stays the same whatever else is published.
+ * Undefined if it is for no Arm architecture that we know of.
+ */
+function nameOf(url, hints) {
+    const path = decode(new URL(url).pathname);
+    return raspios(path) ?? ubuntu(path) ?? other(path, hints);
+}
+/**
+ * Raspberry Pi's own: `raspios_oldstable_lite_arm64/images/raspios_oldstable_lite_arm64-<directory's date>/
+ * <file's date>-raspios-<codename>-arm64-lite.img.xz`. The channel is the name.
+ */
+function raspios(path) {
+    const [, channel, word, directory, file, codename] = /\/(raspios(?:_[a-z]+)*_(arm64|armhf))\/images\/\1-(\d{4}-\d\d-\d\d)\/(\d{4}-\d\d-\d\d)-raspios-([a-z]+)-/.exec(path) ?? [];
+    if (channel === undefined || directory === undefined || file === undefined)
+        return undefined;
+    return {
+        name: channel.replaceAll('_', '-'),
+        architecture: word,
+        codename,
+        version: undefined,
+        dates: [file, directory]
+    };
+}
+/** `ubuntu-24.04.3-preinstalled-server-arm64+raspi.img.xz` and `ubuntu-core-24-arm64+raspi.img.xz`; the server is just `ubuntu`. */
+function ubuntu(path) {
+    const [, core, version, flavour, word] = /\/ubuntu-(core-)?(\d+(?:\.\d+)*)(?:-preinstalled-([a-z]+))?-(arm64|armhf)\+raspi\./.exec(path) ?? [];
+    if (version === undefined || (core === undefined) === (flavour === undefined))
+        return undefined;
+    const kind = core === undefined ? (flavour === 'server' ? undefined : flavour) : 'core';
+    const codename = /\/releases\/([a-z]+)\//.exec(path)?.[1];
+    return {
+        name: ['ubuntu', kind, word].filter(part => part !== undefined).join('-'),
+        architecture: word,
+        codename,
+        version,
+        dates: []
+    };
+}
+/** Words for an architecture. Some say more than our three do, and stay in the name. */
+const architectureWords = {
+    arm64: { architecture: 'arm64' },
+    aarch64: { architecture: 'arm64' },
+    armv8: { architecture: 'arm64' },
+    '64bit': { architecture: 'arm64' },
+    armhf: { architecture: 'armhf' },
+    arm: { architecture: 'armhf' },
+    '32bit': { architecture: 'armhf' },
+    armv6: { architecture: 'armhf', telling: true },
+    armv6l: { architecture: 'armhf', telling: true },
+    armv7: { architecture: 'armhf', telling: true },
+    armv7l: { architecture: 'armhf', telling: true },
+    armel: { architecture: 'armel' }
+};
+/** Releases of Debian and Ubuntu that images are named after. */
+const codenames = /^(buster|bullseye|bookworm|trixie|forky|focal|jammy|noble|plucky|questing|resolute)$/;
+/** Say nothing that tells one image from another. */
+const noise = /^(image|img|latest|releases?|preinstalled)$/;
+/** Numbers of versions, builds and dates. */
+const number = /^(v?\d.*|r\d{3,}|(?=.*\d)[0-9a-f]{7,})$/;
+/** Any other image: the words of the file's name without numbers, and its architecture. */
+function other(path, { devices, lists }) {
+    const file = path.slice(path.lastIndexOf('/') + 1).toLowerCase();
+    const stem = file.replace(/(\.(img|raw|sdcard|zip|xz|gz|zst|zstd|bz2|qcow2))+$/, '');
+    // A dot parts words unless it stands in a number.
+    const parts = stem.split(/[^a-z0-9.]+|\.(?!\d)|(?<!\d)\./).filter(part => part !== '');
+    const words = [];
+    const versions = [];
+    let architecture;
+    let codename;
+    for (const part of parts) {
+        const known = Object.hasOwn(architectureWords, part) ? architectureWords[part] : undefined;
+        const [, word = part, glued] = /^([a-z]{2,})(\d+(?:\.\d+)+)$/.exec(part) ?? [];
+        if (known !== undefined) {
+            architecture ??= known.architecture;
+            if (known.telling)
+                words.push(part);
+        }
+        else if (codenames.test(part))
+            codename ??= part;
+        else if (number.test(part)) {
+            const [, version, stage] = /^v?(\d+(?:\.\d+)+)$|^v?\d[\d.]*(alpha|beta|dev|pre|rc)\d*$/.exec(part) ?? [];
+            if (version !== undefined)
+                versions.push(version);
+            // What is not finished is not the next release of what is.
+            if (stage !== undefined)
+                words.push(stage);
+        }
+        else if (!noise.test(part)) {
+            words.push(word);
+            if (glued !== undefined)
+                versions.push(glued);
+        }
+    }
+    architecture ??= architectureOfDevices(devices);
+    const vendor = /[a-z0-9]+/.exec((lists.at(-1) ?? '').toLowerCase())?.[0];
+    if (vendor !== undefined && !words.join('').includes(vendor))
+        words.unshift(vendor);
+    if (architecture === undefined || words.length === 0)
+        return undefined;
+    const name = [...new Set(words), architecture].join('-');
+    return {
+        // Names start with a letter, and these are built here.
+        name: /^(\d|(mini|debian)-\w+$)/.test(name) ? `os-${name}` : name,
+        architecture,
+        codename,
+        version: versions[0],
+        dates: /\d{4}-\d\d-\d\d/.exec(stem)?.slice(0) ?? []
+    };
+}
+/** What starts on a 32-bit machine, too, is a 32-bit system. */
+function architectureOfDevices(devices) {
+    if (devices.some(device => device.endsWith('-32bit')))
+        return 'armhf';
+    return devices.some(device => device.endsWith('-64bit')) ? 'arm64' : undefined;
+}
+function decode(path) {
+    try {
+        return decodeURIComponent(path);
+    }
+    catch {
+        return path;
+    }
+}
+
+;// CONCATENATED MODULE: ./src/images/catalogue/known.ts
+
+const known_all = (codename) => ['', '_lite', '_full'].flatMap(kind => ['arm64', 'armhf'].map(word => `raspios${codename === 'stable' ? '' : '_oldstable'}${kind}_${word}`));
+/**
+ * Releases of Raspberry Pi OS that are known to be in the archive, for when the catalogue cannot be reached, and for
+ * dates that it does not list any more. There are no checksums here: they come from the `.sha256` beside each file. The
+ * archive has more than these.
+ */
+const trains = [
+    { date: '2026-10-06', codename: 'trixie', channels: ['raspios_lite_arm64'] },
+    { date: '2026-10-06', codename: 'bookworm', channels: ['raspios_oldstable_lite_arm64'] },
+    { date: '2026-09-15', codename: 'trixie', channels: ['raspios_arm64', 'raspios_lite_arm64', 'raspios_lite_armhf'] },
+    { date: '2026-09-15', codename: 'bookworm', channels: ['raspios_oldstable_lite_arm64'] },
+    { date: '2026-06-18', directory: '2026-06-19', codename: 'trixie', channels: known_all('stable') },
+    { date: '2026-06-18', directory: '2026-06-19', codename: 'bookworm', channels: known_all('oldstable') },
+    { date: '2026-04-21', codename: 'trixie', channels: ['raspios_lite_arm64', 'raspios_lite_armhf'] },
+    { date: '2026-04-13', directory: '2026-04-14', codename: 'bookworm', channels: ['raspios_oldstable_lite_arm64'] },
+    {
+        date: '2025-12-04',
+        codename: 'trixie',
+        channels: ['raspios_full_arm64', 'raspios_lite_arm64', 'raspios_lite_armhf']
+    },
+    { date: '2025-11-24', codename: 'bookworm', channels: ['raspios_oldstable_lite_arm64'] },
+    {
+        date: '2025-10-01',
+        directory: '2025-10-02',
+        codename: 'trixie',
+        channels: ['raspios_full_arm64', 'raspios_lite_arm64']
+    },
+    { date: '2025-10-01', directory: '2025-10-02', codename: 'bookworm', channels: ['raspios_oldstable_lite_arm64'] },
+    {
+        date: '2025-05-13',
+        codename: 'bookworm',
+        channels: ['raspios_full_arm64', 'raspios_lite_arm64', 'raspios_lite_armhf']
+    },
+    {
+        date: '2025-05-06',
+        directory: '2025-05-07',
+        codename: 'bullseye',
+        channels: ['raspios_oldstable_arm64', 'raspios_oldstable_lite_arm64', 'raspios_oldstable_lite_armhf']
+    },
+    { date: '2024-11-19', codename: 'bookworm', channels: ['raspios_lite_arm64'] },
+    { date: '2024-10-22', directory: '2024-10-28', codename: 'bullseye', channels: ['raspios_oldstable_lite_arm64'] },
+    { date: '2024-07-04', codename: 'bookworm', channels: ['raspios_lite_arm64'] },
+    {
+        date: '2024-07-04',
+        codename: 'bullseye',
+        channels: ['raspios_oldstable_lite_arm64', 'raspios_oldstable_lite_armhf']
+    },
+    { date: '2024-03-15', codename: 'bookworm', channels: ['raspios_lite_arm64', 'raspios_lite_armhf'] },
+    { date: '2024-03-12', codename: 'bullseye', channels: ['raspios_oldstable_lite_arm64'] },
+    { date: '2023-12-11', codename: 'bookworm', channels: ['raspios_lite_arm64'] },
+    { date: '2023-12-05', directory: '2023-12-06', codename: 'bookworm', channels: ['raspios_lite_arm64'] },
+    { date: '2023-12-05', directory: '2023-12-06', codename: 'bullseye', channels: ['raspios_oldstable_lite_arm64'] },
+    { date: '2023-10-10', codename: 'bookworm', channels: ['raspios_lite_arm64'] },
+    { date: '2023-05-03', codename: 'bullseye', channels: ['raspios_lite_arm64'] },
+    { date: '2023-02-21', directory: '2023-02-22', codename: 'bullseye', channels: ['raspios_lite_arm64'] }
+];
+/** Sizes in bytes, where they are known: of the file, and of the disk in it. */
+const sizes = {
+    'raspios-lite-arm64:2026-10-06': [550_466_056, 3_078_619_136]
+};
+/** Address of a file in Raspberry Pi's archive. */
+function archived(channel, { date, directory = date, codename }) {
+    const [, kind = '', architecture = ''] = /^raspios(?:_oldstable)?(_lite|_full)?_(arm64|armhf)$/.exec(channel) ?? [];
+    const file = `${date}-raspios-${codename}-${architecture}${kind.replace('_', '-')}.img.xz`;
+    return `https://downloads.raspberrypi.com/${channel}/images/${channel}-${directory}/${file}`;
+}
+/** The committed index of last-known releases. */
+const knownReleases = trains.flatMap(train => train.channels.map((channel) => {
+    const url = archived(channel, train);
+    const { date, codename } = train;
+    const { name = '', architecture = 'arm64', dates = [] } = nameOf(url, { devices: [], lists: [] }) ?? {};
+    const [downloadSize, diskSize] = sizes[`${name}:${date}`] ?? [];
+    return {
+        ...{ name, architecture, date, codename, url, downloadSize, diskSize },
+        ...{ pin: date, version: undefined, sha256: undefined, diskSha256: undefined, from: 'index' },
+        tags: [...new Set([date, codename, ...dates])],
+        title: `Raspberry Pi OS (${codename}, ${date})`
+    };
+}));
+
+;// CONCATENATED MODULE: ./src/images/download.ts
+
+
+
+/** Silence on the line for longer than this (ms) counts as a broken connection. */
+const stallTimeout = 30_000;
+/** Breaks in a row without a byte in between before we give up. */
+const maxBreaks = 5;
+/** Further attempts at a request that met a passing trouble. */
+const maxRetries = 3;
+/** Bytes; the official catalogue has less than half a MiB. What is larger is not read into memory. */
+const maxTextSize = 32 * 1_048_576;
+const versionOf = ({ headers }) => headers.etag ?? headers['last-modified'];
+const client = () => new lib_HttpClient('pi-qemu-action', undefined, { socketTimeout: stallTimeout, allowRedirects: false });
+/** Opens a URL for reading. Proxies are taken from the environment, as everywhere in the toolkit. */
+async function openDownload(url, log) {
+    const response = await request(url, 0, undefined, log);
+    const size = Number(response.headers['content-length'] ?? Number.NaN);
+    const version = versionOf(response);
+    return {
+        size: Number.isFinite(size) ? size : undefined,
+        version,
+        close: response.close,
+        chunks: resume(url, response, Number.isFinite(size) ? size : undefined, version, log)
+    };
+}
+/**
+ * The text of a small file, or undefined if the server has no such file.
+ * @throws HostFailure if that cannot be told, or the file is not small
+ */
+async function fetchText(url, log) {
+    for (let attempt = 1;; attempt++) {
+        const message = await answered(url, {}, log);
+        const status = message.statusCode ?? 0;
+        try {
+            const text = await textOf(message, url);
+            // A file that cannot be had just now is not a file that is not there: what it says would go unheard.
+            if (status >= 500 || status === 429)
+                throw unreachable(url, new Error(`the server answered ${status}`));
+            return status === 200 ? text : undefined;
+        }
+        catch (error) {
+            if (error instanceof HostFailure)
+                throw error;
+            if (attempt > maxRetries)
+                throw unreachable(url, error);
+            log.info(`${url}: ${messageOf(error)}; trying again`);
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(500 * attempt);
+        }
+    }
+}
+async function textOf(message, url) {
+    const chunks = [];
+    let length = 0;
+    for await (const chunk of message) {
+        length += chunk.length;
+        if (length > maxTextSize) {
+            message.destroy();
+            throw new HostFailure({
+                symptom: `${url} has more than ${maxTextSize / 1_048_576} MiB, which no list and no checksum has`,
+                remedy: 'check the address; an image is given as `image`'
+            });
+        }
+        chunks.push(chunk);
+    }
+    return Buffer.concat(chunks).toString();
+}
+async function* resume(url, first, size, version, log) {
+    let response = first;
+    let done = 0;
+    let breaks = 0;
+    for (;;) {
+        let reason = 'the connection ended early';
+        try {
+            for await (const chunk of response.chunks) {
+                done += chunk.length;
+                breaks = 0;
+                yield chunk;
+            }
+            // Without a length, a clean end is the only sign; what is missing shows in the checksum or the archive.
+            if (size === undefined ? response.complete() : done >= size)
+                return;
+        }
+        catch (error) {
+            reason = messageOf(error);
+        }
+        if (++breaks > maxBreaks) {
+            throw new HostFailure({
+                symptom: `the download of ${url} broke ${maxBreaks} times at byte ${done}${size === undefined ? '' : ` of ${size}`} (${reason})`,
+                cause: 'the file on the server is cut short, or the network is unstable',
+                remedy: 'try again, or download the image yourself and give the file as `image`'
+            });
+        }
+        log.info(`Connection lost at byte ${done} (${reason}); resuming`);
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(250 * 2 ** (breaks - 1));
+        response = await request(url, done, version, log);
+    }
+}
+/** A response that starts at byte `from` of the same file. */
+async function request(url, from, version, log) {
+    const range = from === 0 ? {} : { range: `bytes=${from}-`, ...(version !== undefined && { 'if-range': version }) };
+    const message = await answered(url, range, log);
+    const status = message.statusCode ?? 0;
+    // A server may not know If-Range; the rest of another file would come as if nothing had been.
+    const sameFile = version === undefined || versionOf(message) === undefined || versionOf(message) === version;
+    if (status === (from === 0 ? 200 : 206) && sameFile)
+        return received(message, 0);
+    // It cannot resume: read from the start and drop what we have.
+    if (from > 0 && status === 200 && sameFile)
+        return received(message, from);
+    // Nothing is left to send: of a file without a stated length, that is how its end shows.
+    if (from > 0 && status === 416)
+        return received(message, Infinity);
+    message.destroy();
+    if (!sameFile)
+        throw new HostFailure({ symptom: `${url} changed on the server while it was downloaded`, remedy: 'run again' });
+    throw new HostFailure({
+        symptom: `the download of ${url} failed: the server answered ${status}`,
+        cause: status === 404
+            ? 'there is no such file'
+            : status >= 500
+                ? 'the server has a problem'
+                : 'the server refuses the request',
+        remedy: 'check the URL in input `image` (in a browser, too)'
+    });
+}
+/** The server's answer, whatever it is; passing troubles (no connection, 5xx, too many requests) are tried again. */
+async function answered(url, headers, log) {
+    for (let attempt = 1;; attempt++) {
+        let trouble;
+        try {
+            const message = await get(url, headers);
+            const status = message.statusCode ?? 0;
+            if ((status < 500 && ![408, 429].includes(status)) || attempt > maxRetries)
+                return message;
+            message.resume();
+            trouble = `the server answered ${status}`;
+        }
+        catch (error) {
+            if (attempt > maxRetries)
+                throw unreachable(url, error);
+            trouble = messageOf(error);
+        }
+        log.info(`${url}: ${trouble}; trying again`);
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(500 * attempt);
+    }
+}
+/** A GET that follows redirects, relative ones too. */
+async function get(url, headers) {
+    let address = url;
+    for (let hops = 0; hops < 10; hops++) {
+        const { message } = await client().get(address, { 'accept-encoding': 'identity', ...headers });
+        const { location } = message.headers;
+        if (location === undefined || ![301, 302, 303, 307, 308].includes(message.statusCode ?? 0))
+            return message;
+        message.resume();
+        const next = new URL(location, address);
+        if (next.protocol !== 'https:' && new URL(address).protocol === 'https:')
+            throw new Error(`the server redirects to an unprotected address, ${next.href}`);
+        address = next.href;
+    }
+    throw new Error('the server redirects in a circle');
+}
+function received(message, from) {
+    return {
+        headers: message.headers,
+        chunks: from === 0 ? message : skip(message, from),
+        complete: () => message.complete,
+        close: () => {
+            message.destroy();
+        }
+    };
+}
+async function* skip(chunks, count) {
+    let left = count;
+    for await (const chunk of chunks) {
+        if (chunk.length > left)
+            yield chunk.subarray(left);
+        left = Math.max(0, left - chunk.length);
+    }
+}
+function unreachable(url, error) {
+    return new HostFailure({
+        symptom: `the download of ${url} failed: ${messageOf(error)}`,
+        cause: 'the host cannot be reached from here (name, network, proxy or firewall)',
+        remedy: 'check the URL in input `image`; behind a proxy set HTTPS_PROXY'
+    }, { cause: error });
+}
+
+;// CONCATENATED MODULE: ./src/images/catalogue/read.ts
+
+/** The text is no catalogue at all. */
+class NoCatalogue extends Error {
+}
+/** Deeper lists than this are a mistake, or malice. */
+const maxDepth = 16;
+/**
+ * Reads a list of images in the form of Raspberry Pi's imager (`doc/json-schema/os-list-schema.json` in
+ * raspberrypi/rpi-imager). Fields that are not known are passed over; an entry that lacks what we need is left out and
+ * counted; a list at another address is not followed.
+ * @throws NoCatalogue if it is not JSON, or has no `os_list`
+ */
+function readCatalogue(text) {
+    const list = osList(text);
+    const leftOut = {};
+    const releases = [];
+    const taken = new Map();
+    for (const entry of entriesOf(list)) {
+        const release = read(entry);
+        if (typeof release === 'string') {
+            leftOut[release] = (leftOut[release] ?? 0) + 1;
+            continue;
+        }
+        // Imager shows some images in several places.
+        if (releases.some(other => other.url === release.url))
+            continue;
+        const pin = release.tags.find(tag => !taken.has(`${release.name}:${tag}`));
+        if (pin === undefined) {
+            leftOut['no tag of its own'] = (leftOut['no tag of its own'] ?? 0) + 1;
+            continue;
+        }
+        taken.set(`${release.name}:${pin}`, release.url);
+        releases.push({ ...release, pin, tags: [pin, ...release.tags.filter(tag => tag !== pin)] });
+    }
+    return { releases, leftOut };
+}
+function osList(text) {
+    let parsed;
+    try {
+        parsed = JSON.parse(text);
+    }
+    catch (error) {
+        const page = /^\s*<(!doctype|html|\?xml)/i.test(text);
+        throw new NoCatalogue(page ? 'it is a web page' : `it is not JSON (${string(error.message) ?? ''})`);
+    }
+    const list = fields(parsed)['os_list'];
+    if (!Array.isArray(list))
+        throw new NoCatalogue('it has no list `os_list`');
+    return list;
+}
+/** The leaves of the tree of lists, in the order in which they are listed. */
+function* entriesOf(list, devices = [], lists = []) {
+    if (lists.length > maxDepth)
+        return;
+    for (const value of list) {
+        const { subitems, name, devices: own } = fields(value);
+        const these = strings(own) ?? devices;
+        if (!Array.isArray(subitems))
+            yield { value, devices: these, lists };
+        else
+            yield* entriesOf(subitems, these, [...lists, string(name) ?? '']);
+    }
+}
+/** A release whose tags may mean others as well, or why there is none. */
+function read({ value, devices, lists }) {
+    if (typeof value !== 'object' || value === null)
+        return 'malformed';
+    const entry = fields(value);
+    const address = string(entry['url']);
+    if (address === undefined)
+        return entry['subitems_url'] === undefined ? 'no image' : 'list elsewhere';
+    // Imager's own commands are `internal://…`.
+    if (!/^https?:\/\//i.test(address) || !URL.canParse(address))
+        return 'no image';
+    const url = new URL(address).href;
+    if (/eeprom/i.test(url))
+        return 'no system';
+    if (devices.length > 0 && !devices.some(device => /^pi\d/.test(device)))
+        return 'not for a Pi';
+    const named = nameOf(url, { devices, lists });
+    if (named === undefined)
+        return 'unknown architecture';
+    const { name, architecture, codename, version, dates } = named;
+    const date = dateOf(entry['release_date']) ?? dates[0];
+    const tags = [date, ...versionTags(version), codename, ...dates].filter(tag => tag !== undefined);
+    return {
+        ...{ name, architecture, codename, version, date, url },
+        pin: '',
+        // Without a date, a version or a codename there is nothing to tell it from the next one.
+        tags: tags.length === 0 ? ['latest'] : [...new Set(tags)],
+        title: string(entry['name']) ?? name,
+        sha256: sum(entry['image_download_sha256']),
+        diskSha256: sum(entry['extract_sha256']),
+        downloadSize: bytes(entry['image_download_size']),
+        diskSize: bytes(entry['extract_size']),
+        from: 'catalogue'
+    };
+}
+/** `24.04.3` is also `24.04` and `24`. */
+function versionTags(version) {
+    const parts = version?.split('.') ?? [];
+    return parts.map((_, dropped) => parts.slice(0, parts.length - dropped).join('.'));
+}
+const fields = (value) => typeof value === 'object' && value !== null ? value : {};
+/** On one line: what is logged must not begin a line, where a runner looks for its commands. */
+function string(value) {
+    const text = typeof value === 'string' ? value.replace(/[\s\p{Cc}]+/gu, ' ').trim() : '';
+    return text === '' ? undefined : text;
+}
+const strings = (value) => Array.isArray(value) ? value.filter(item => typeof item === 'string') : undefined;
+/** Some lists give numbers as text. */
+function bytes(value) {
+    const count = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
+    return typeof count === 'number' && Number.isSafeInteger(count) && count > 0 ? count : undefined;
+}
+const sum = (value) => /^[0-9a-f]{64}$/.exec((string(value) ?? '').toLowerCase())?.[0];
+const dateOf = (value) => /^\d{4}-\d\d-\d\d/.exec(string(value) ?? '')?.[0];
+
+;// CONCATENATED MODULE: ./src/images/catalogue/load.ts
+
+
+
+
+
+
+/** A catalogue that was fetched less than this long (ms) ago is not fetched again. */
+const lifetime = 3_600_000;
+/**
+ * The catalogue at a URL: from the cache while that is fresh, else from the server, else from the cache however old.
+ * @param maxAge of a cached one that is taken without asking the server, in ms
+ */
+async function loadCatalogue(url, home, log, maxAge = lifetime) {
+    const file = (0,external_node_path_namespaceObject.join)(home.sources, `catalogue-${(0,external_node_crypto_.createHash)('sha256').update(url).digest('hex').slice(0, 16)}.json`);
+    const cached = await readCached(file);
+    if (cached !== undefined && cached.age >= 0 && cached.age < maxAge) {
+        log.info(`Catalogue: ${url}, fetched ${ageText(cached.age)}`);
+        return { ...cached, origin: 'cache', problem: undefined };
+    }
+    try {
+        const text = await fetchText(url, log);
+        if (text === undefined)
+            throw new NoCatalogue('the server has no such file, or does not hand it out');
+        const { releases, leftOut } = readCatalogue(text);
+        if (releases.length === 0)
+            throw new NoCatalogue('it lists no image for a Pi');
+        const others = Object.entries(leftOut).map(([why, count]) => `${count} ${why}`);
+        log.info(`Catalogue: ${url}, ${releases.length} images`);
+        if (others.length > 0)
+            log.debug(`Left out of it: ${others.join(', ')}`);
+        await keep(file, text);
+        return { releases, origin: 'server', age: 0, problem: undefined };
+    }
+    catch (error) {
+        if (!(error instanceof NoCatalogue || error instanceof HostFailure))
+            throw error;
+        const problem = error instanceof NoCatalogue ? `${url} is not a catalogue of images: ${error.message}` : messageOf(error);
+        if (cached === undefined)
+            return { releases: [], origin: 'none', age: undefined, problem };
+        log.warn(`${problem}; the catalogue that was fetched ${ageText(cached.age)} is used`);
+        return { ...cached, origin: 'cache', problem };
+    }
+}
+async function readCached(file) {
+    try {
+        const { releases } = readCatalogue(await (0,promises_namespaceObject.readFile)(file, 'utf8'));
+        return { releases, age: Date.now() - (await (0,promises_namespaceObject.stat)(file)).mtimeMs };
+    }
+    catch {
+        return undefined;
+    }
+}
+/** A cache that cannot be written costs time, not the run. */
+async function keep(file, text) {
+    const unfinished = `${file}.${(0,external_node_crypto_.randomBytes)(4).toString('hex')}`;
+    try {
+        await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(file, '..'), { recursive: true });
+        await (0,promises_namespaceObject.writeFile)(unfinished, text);
+        await (0,promises_namespaceObject.rename)(unfinished, file);
+    }
+    catch {
+        await (0,promises_namespaceObject.rm)(unfinished, { force: true });
+    }
+}
+/** How long ago, for readers. */
+function ageText(age) {
+    const minutes = Math.round(age / 60_000);
+    if (minutes < 1)
+        return 'just now';
+    if (minutes < 120)
+        return `${minutes} min ago`;
+    return minutes < 2880 ? `${Math.round(minutes / 60)} h ago` : `${Math.round(minutes / 1440)} days ago`;
+}
+
+;// CONCATENATED MODULE: ./src/images/catalogue/release.ts
+/** The name that gives this release again, whatever comes after it: `raspios-lite-arm64:2026-10-06`. */
+function pinned({ name, pin }) {
+    return `${name}:${pin}`;
+}
+/** Orders by version where both have one, else by date; the newest first. */
+function newestFirst(a, b) {
+    const byVersion = a.version === undefined || b.version === undefined ? 0 : b.version.localeCompare(a.version, 'en', { numeric: true });
+    return byVersion || (b.date ?? '').localeCompare(a.date ?? '');
+}
+
+;// CONCATENATED MODULE: ./src/images/catalogue/remembered.ts
+
+
+
+
+/** Another catalogue may mean another file by the same name. */
+const memo = (home, catalogUrl, pin) => (0,external_node_path_namespaceObject.join)(home.sources, `release-${(0,external_node_crypto_.createHash)('sha256').update(`${catalogUrl} ${pin}`).digest('hex').slice(0, 32)}.json`);
+/** What is remembered under a name with the tag that means one release only. */
+async function recallRelease(home, catalogUrl, pin) {
+    try {
+        const found = JSON.parse(await (0,promises_namespaceObject.readFile)(memo(home, catalogUrl, pin), 'utf8'));
+        const { release, sha256 } = found;
+        const whole = release !== undefined && pinned(release) === pin && /^[0-9a-f]{64}$/.test(sha256 ?? '');
+        return whole && sha256 !== undefined ? { release, sha256 } : undefined;
+    }
+    catch {
+        return undefined;
+    }
+}
+/** To be called once the file was found to have that checksum. */
+async function rememberRelease(home, catalogUrl, remembered) {
+    // A codename alone means another release tomorrow.
+    const { release } = remembered;
+    if (release.pin !== release.date && release.pin !== release.version)
+        return;
+    await (0,promises_namespaceObject.mkdir)(home.sources, { recursive: true });
+    await (0,promises_namespaceObject.writeFile)(memo(home, catalogUrl, pinned(release)), JSON.stringify(remembered));
+}
+/** What is prepared on this host; folders that are not whole are left out. */
+async function listPrepared(home) {
+    const found = [];
+    for (const key of (await (0,promises_namespaceObject.readdir)(home.images).catch(() => [])).sort()) {
+        try {
+            const folder = (0,external_node_path_namespaceObject.join)(home.images, key);
+            const meta = JSON.parse(await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, 'meta.json'), 'utf8'));
+            const { title, architecture, release } = meta;
+            // st_blocks counts 512 bytes, whatever the file system's own blocks are (stat(2)).
+            const bytes = (await (0,promises_namespaceObject.stat)((0,external_node_path_namespaceObject.join)(folder, 'disk.img'))).blocks * 512;
+            found.push({ key, title, architecture, release, bytes });
+        }
+        catch {
+            continue;
+        }
+    }
+    return found;
+}
+/** One sentence on which releases can be booted without a network. */
+async function preparedNote(home) {
+    const prepared = await listPrepared(home);
+    const names = [...new Set(prepared.flatMap(({ release }) => (release === undefined ? [] : [pinned(release)])))];
+    const others = prepared.length - prepared.filter(({ release }) => release !== undefined).length;
+    if (prepared.length === 0)
+        return 'no image is prepared here yet';
+    const unnamed = others === 0 ? [] : [`${others} image(s) from files, URLs or packages`];
+    return `prepared here: ${[...names, ...unnamed].join(', ')}`;
+}
+
+;// CONCATENATED MODULE: ./src/images/catalogue/nearest.ts
+/** The words, those that are most like `to` first. Equally near ones keep their order. */
+function nearestFirst(to, words) {
+    const ranked = words.map(word => ({ word, distance: distance(to, word) }));
+    return ranked.sort((a, b) => a.distance - b.distance).map(({ word }) => word);
+}
+const dayLength = 86_400_000;
+const isDate = (text) => /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(text));
+/** Two dates are as far apart as in the calendar, and nearer than anything that is no date. */
+function distance(a, b) {
+    if (!isDate(a) || !isDate(b))
+        return letters(a, b);
+    const days = Math.abs(Date.parse(a) - Date.parse(b)) / dayLength;
+    return days / (days + 1);
+}
+/** Letters to put in, take out or change (Levenshtein). */
+function letters(a, b) {
+    let row = Array.from({ length: b.length + 1 }, (_, at) => at);
+    for (let i = 0; i < a.length; i++) {
+        const next = [i + 1];
+        for (let j = 0; j < b.length; j++) {
+            const [change = 0, remove = 0, insert = 0] = [row[j], row[j + 1], next[j]];
+            next.push(Math.min(change + (a[i] === b[j] ? 0 : 1), remove + 1, insert + 1));
+        }
+        row = next;
+    }
+    return row[b.length] ?? 0;
+}
+
+;// CONCATENATED MODULE: ./src/images/catalogue/resolve.ts
+
+
+/**
+ * The release that a name and a tag stand for. The catalogue comes first; the index has the releases that a catalogue
+ * does not list any more.
+ */
+function resolve(asked, catalogue, index, builtIn = []) {
+    const found = find(asked, catalogue) ?? find(asked, index);
+    if (found !== undefined)
+        return found;
+    const all = [...catalogue, ...index];
+    const related = withOldstable(asked.name, all);
+    if (related.length === 0) {
+        const names = new Set([...all.map(({ name }) => name), ...builtIn]);
+        return { kind: 'unknown name', valid: nearestFirst(asked.name, [...names]) };
+    }
+    const tags = new Set(['latest', ...[...related].sort(newestFirst).flatMap(release => release.tags)]);
+    return { kind: 'unknown tag', valid: nearestFirst(asked.tag, [...tags]) };
+}
+function find({ name, tag }, releases) {
+    if (tag === 'latest')
+        return [...named(name, releases)].sort(newestFirst)[0];
+    const matches = withOldstable(name, releases).filter(({ tags }) => tags.includes(tag));
+    // A folder's date may be the date of another release.
+    return matches.find(({ pin }) => pin === tag) ?? matches.sort(newestFirst)[0];
+}
+/** `ubuntu` is the server. */
+const named = (name, releases) => {
+    const own = name.replace(/^ubuntu-server-/, 'ubuntu-');
+    return releases.filter(release => release.name === own);
+};
+/**
+ * Releases of a name, and after them those that Raspberry Pi has moved to the channel of its previous release: people
+ * say `raspios-lite-arm64:bookworm` whatever the current one is.
+ */
+function withOldstable(name, releases) {
+    const old = name.replace(/^raspios-(?!oldstable-)/, 'raspios-oldstable-');
+    return [...named(name, releases), ...(old === name ? [] : named(old, releases))];
+}
+
+;// CONCATENATED MODULE: ./src/images/catalogue/overview.ts
+
+
+/** All releases by name, the newest first; the catalogue's rather than the index's where both have it. */
+function overview(catalogue, index, prepared) {
+    const listed = new Set(catalogue.map(({ name, pin }) => `${name}:${pin}`));
+    const all = [...catalogue, ...index.filter(({ name, pin }) => !listed.has(`${name}:${pin}`))];
+    const byName = new Map();
+    for (const release of all.sort(byNameAndAge)) {
+        const { name, pin } = release;
+        const meansThis = (tag) => resolve({ name, tag }, catalogue, index) === release;
+        const list = byName.get(name) ?? [];
+        list.push({
+            ...release,
+            allTags: [...new Set(['latest', ...release.tags])].filter(meansThis),
+            isPrepared: prepared.some(image => image.release?.name === name && image.release.pin === pin)
+        });
+        byName.set(name, list);
+    }
+    return byName;
+}
+const byNameAndAge = (a, b) => a.name.localeCompare(b.name) || newestFirst(a, b);
+/** For every name and codename that is prepared: which newer releases exist than the newest one prepared. */
+function updates(prepared, releases) {
+    const newest = new Map();
+    for (const { release } of prepared) {
+        if (release === undefined)
+            continue;
+        const series = `${release.name} ${release.codename ?? ''}`;
+        const other = newest.get(series);
+        if (other === undefined || isNewer(release, other))
+            newest.set(series, release);
+    }
+    return [...newest.values()].map(have => {
+        const newer = releases.filter(({ name }) => name === have.name).filter(release => isNewer(release, have));
+        const sorted = [...newer].sort(newestFirst);
+        const choice = [sorted.find(({ codename }) => codename === have.codename), sorted[0]];
+        return {
+            name: have.name,
+            prepared: have.pin,
+            newer: [...new Set(choice)].filter(release => release !== undefined)
+        };
+    });
+}
+const isNewer = (a, b) => newestFirst(a, b) < 0;
+
+;// CONCATENATED MODULE: external "node:stream/promises"
+const external_node_stream_promises_namespaceObject = require("node:stream/promises");
+// EXTERNAL MODULE: external "node:stream"
+var external_node_stream_ = __nccwpck_require__(7075);
+;// CONCATENATED MODULE: ./src/images/space.ts
+
+
+
+/**
+ * Ends a run that the disk has no room for, before anything is downloaded.
+ * @param folder on the file system that is to hold it
+ * @param bytes that are known to be needed
+ * @throws HostFailure if fewer are free
+ */
+async function requireSpace(folder, bytes, what) {
+    const { bavail, bsize } = await (0,promises_namespaceObject.statfs)(folder);
+    const free = bavail * bsize;
+    if (bytes <= free)
+        return;
+    throw new HostFailure({
+        symptom: `the disk is too small for ${what}, which takes up to ${mib(bytes)}: ${mib(free)} are free for ${folder}`,
+        cause: 'an image is downloaded and unpacked before it is booted',
+        remedy: 'free some space, point PI_QEMU_HOME at a larger disk, or take a smaller image (a “lite” one)'
+    });
+}
+
+;// CONCATENATED MODULE: ./src/images/source.ts
+
+
+
+
+
+
+
+
+
+
+
+
+/** An image file on this host. */
+async function fileSource(path, expected, home, log) {
+    const real = await (0,promises_namespaceObject.realpath)(path);
+    const { size, mtimeNs, ino } = await (0,promises_namespaceObject.stat)(real, { bigint: true });
+    const identity = `file ${real} ${size} ${mtimeNs} ${ino}`;
+    const known = await recall(home, identity);
+    if (known !== undefined && expected !== undefined)
+        checkSum(path, expected, known);
+    return {
+        name: path,
+        sha256: known,
+        async unpackTo(target, scratch) {
+            const progress = byteProgress(log, `Unpacking ${(0,external_node_path_namespaceObject.basename)(path)}`, Number(size));
+            const chunks = counted((0,external_node_fs_namespaceObject.createReadStream)(real, { highWaterMark: 1 << 20 }), progress);
+            const sha256 = await unpackAny({
+                ...{ chunks, name: path, size: Number(size), expected, target, scratch },
+                qcow2: real
+            });
+            progress.end();
+            await remember(home, identity, sha256);
+            return sha256;
+        }
+    };
+}
+/** An image on a web server. Verified against `expected`, else against `<url>.sha256` if the server has it. */
+async function urlSource(url, expected, home, log) {
+    const published = expected ?? (await publishedSum(url, log));
+    if (published === undefined)
+        log.warn(`${url} is not verified: no image-sha256 was given, and the server has no .sha256 file beside it`);
+    else
+        log.info(`SHA-256 ${published} (${expected === undefined ? `from ${(0,external_node_path_namespaceObject.basename)(new URL(url).pathname)}.sha256` : 'as given'})`);
+    const fetch = (target, scratch, opened) => download({ url, opened, expected: published, target, scratch, log });
+    if (published !== undefined)
+        return { name: url, sha256: published, unpackTo: (target, scratch) => fetch(target, scratch) };
+    const opened = await openDownload(url, log);
+    const identity = opened.version === undefined ? undefined : `url ${url} ${opened.version} ${opened.size ?? ''}`;
+    const known = identity === undefined ? undefined : await recall(home, identity);
+    return {
+        name: url,
+        sha256: known,
+        close: opened.close,
+        async unpackTo(target, scratch) {
+            const sha256 = await fetch(target, scratch, opened);
+            if (identity !== undefined)
+                await remember(home, identity, sha256);
+            return sha256;
+        }
+    };
+}
+/** Downloads an image and writes the disk in it to `target`; returns the SHA-256 of the file as it came. */
+async function download(request) {
+    const { url, expected, target, scratch, log } = request;
+    const { size, chunks } = request.opened ?? (await openDownload(url, log));
+    log.info(`Downloading ${url}${size === undefined ? '' : ` (${mib(size)})`}`);
+    const progress = byteProgress(log, 'Downloading', size);
+    const sha256 = await unpackAny({
+        ...{ chunks: counted(chunks, progress), name: url, size, expected, target, scratch },
+        qcow2: undefined
+    });
+    progress.end();
+    return sha256;
+}
+/**
+ * The checksum in `<url>.sha256`, in the form of sha256sum; undefined if the server has no such file.
+ * @throws HostFailure if that cannot be told
+ */
+async function publishedSum(url, log) {
+    const address = new URL(url);
+    address.pathname += '.sha256';
+    const text = await fetchText(address.href, log);
+    return /^([0-9a-f]{64})\b/im.exec(text ?? '')?.[1]?.toLowerCase();
+}
+async function unpackAny({ chunks, name, size, expected, target, scratch, qcow2 }) {
+    const { head, all } = await peek(chunks, headBytes);
+    const format = detectFormat(head);
+    if (format === undefined)
+        throw notAnImage(name, head);
+    // Unpacked, it takes at least as much; of a raw one, what is zeros takes nothing.
+    if (size !== undefined && format !== 'raw')
+        await requireSpace(scratch, size, name);
+    if (format !== 'qcow2')
+        return (await unpack({ chunks: all, format, target, name, expected })).sha256;
+    const hash = (0,external_node_crypto_.createHash)('sha256');
+    const local = qcow2 ?? (0,external_node_path_namespaceObject.join)(scratch, 'download.qcow2');
+    const hashed = tee(all, hash);
+    try {
+        if (qcow2 === undefined)
+            await (0,external_node_stream_promises_namespaceObject.pipeline)(hashed, (0,external_node_fs_namespaceObject.createWriteStream)(local));
+        else
+            await (0,external_node_stream_promises_namespaceObject.pipeline)(hashed, new external_node_stream_.Writable({
+                write: (_chunk, _encoding, next) => {
+                    next();
+                }
+            }));
+    }
+    catch (error) {
+        throw diskFull(error) ?? error;
+    }
+    const sha256 = hash.digest('hex');
+    if (expected !== undefined)
+        checkSum(name, expected, sha256);
+    const info = JSON.parse(await tool('qemu-img', ['info', '--output=json', '-f', 'qcow2', local]));
+    // An image from elsewhere could name any file of this host here.
+    const outside = info['backing-filename'] ?? info['format-specific']?.data?.['data-file'];
+    if (outside !== undefined) {
+        throw new HostFailure({
+            symptom: `${name} is only half of an image: the rest is in ${outside}`,
+            remedy: `make it whole with: qemu-img convert -O qcow2 ${(0,external_node_path_namespaceObject.basename)(name)} whole.qcow2`
+        });
+    }
+    await tool('qemu-img', ['convert', '-f', 'qcow2', '-O', 'raw', '-S', '4k', local, target]);
+    return sha256;
+}
+/** The first bytes of a stream, and the whole of it. */
+async function peek(chunks, bytes) {
+    const iterator = chunks[Symbol.asyncIterator]();
+    const first = [];
+    for (let length = 0; length < bytes;) {
+        const next = await iterator.next();
+        if (next.done === true)
+            break;
+        first.push(next.value);
+        length += next.value.length;
+    }
+    async function* all() {
+        yield* first;
+        yield* { [Symbol.asyncIterator]: () => iterator };
+    }
+    return { head: Buffer.concat(first), all: all() };
+}
+async function* counted(chunks, progress) {
+    for await (const chunk of chunks) {
+        progress.add(chunk.length);
+        yield chunk;
+    }
+}
+async function* tee(chunks, hash) {
+    for await (const chunk of chunks) {
+        hash.update(chunk);
+        yield chunk;
+    }
+}
+const source_memo = (home, identity) => (0,external_node_path_namespaceObject.join)(home.sources, (0,external_node_crypto_.createHash)('sha256').update(identity).digest('hex'));
+async function recall(home, identity) {
+    const text = await (0,promises_namespaceObject.readFile)(source_memo(home, identity), 'utf8').catch(() => '');
+    return /^[0-9a-f]{64}$/.exec(text)?.[0];
+}
+async function remember(home, identity, sha256) {
+    await (0,promises_namespaceObject.mkdir)(home.sources, { recursive: true });
+    await (0,promises_namespaceObject.writeFile)(source_memo(home, identity), sha256);
+}
+
+;// CONCATENATED MODULE: ./src/images/catalogue/source.ts
+
+
+
+
+
+
+
+
+
+
+/**
+ * The image file of a release. What vouches for it is, in this order: the checksum it had when it was used before, if
+ * the user asked for this very release; the catalogue's; the `.sha256` beside it; the catalogue's checksum of the
+ * unpacked disk. Without any of them it is refused.
+ */
+async function releaseSource(resolved, home, log) {
+    const { release } = resolved;
+    const name = pinned(release);
+    const known = await checksum(resolved, home, log);
+    if (known === undefined && release.diskSha256 === undefined)
+        throw unverifiable(release);
+    // Without a checksum of the file, what was made of it can be found again only by what it was then.
+    const before = known === undefined ? (await recallRelease(home, resolved.catalogUrl, name))?.sha256 : undefined;
+    return {
+        name,
+        sha256: known?.sha256 ?? before,
+        async unpackTo(target, scratch) {
+            const { diskSize, downloadSize, url } = release;
+            const needed = (diskSize ?? 0) + (downloadSize ?? 0);
+            await requireSpace(scratch, needed, name);
+            if (known?.from === 'catalogue')
+                await compareSums(release, known.sha256, log);
+            const opened = await openDownload(url, log).catch(async (error) => {
+                throw await outOfReach(resolved, error, home);
+            });
+            const sha256 = await download({ url, opened, expected: known?.sha256, target, scratch, log });
+            if (known === undefined && release.diskSha256 !== undefined) {
+                checkSum(`the disk in ${url}`, release.diskSha256, await fileSum(target));
+                log.info(`SHA-256 of the unpacked disk: ${release.diskSha256} (from the catalogue)`);
+            }
+            return sha256;
+        }
+    };
+}
+async function checksum(resolved, home, log) {
+    const { release, catalogUrl, sha256 } = resolved;
+    if (sha256 !== undefined)
+        return { sha256, from: 'remembered' };
+    if (release.sha256 !== undefined) {
+        log.info(`SHA-256 ${release.sha256} (from the catalogue)`);
+        return { sha256: release.sha256, from: 'catalogue' };
+    }
+    let published;
+    try {
+        published = await publishedSum(release.url, log);
+    }
+    catch (error) {
+        if (!(error instanceof HostFailure))
+            throw error;
+        const before = await recallRelease(home, catalogUrl, pinned(release));
+        if (before === undefined)
+            throw await outOfReach(resolved, error, home);
+        log.info(`SHA-256 ${before.sha256} (as when it was used here before; ${error.message})`);
+        return { sha256: before.sha256, from: 'remembered' };
+    }
+    if (published === undefined)
+        return undefined;
+    log.info(`SHA-256 ${published} (from ${release.url}.sha256)`);
+    return { sha256: published, from: 'published' };
+}
+/** @throws HostFailure if the publisher of the image and the catalogue do not agree */
+async function compareSums({ url, name, pin }, listed, log) {
+    let published;
+    try {
+        published = await publishedSum(url, log);
+    }
+    catch (error) {
+        if (!(error instanceof HostFailure))
+            throw error;
+        log.info(`The catalogue's checksum could not be compared with ${url}.sha256: ${error.message}`);
+    }
+    if (published === undefined || published === listed)
+        return;
+    throw new HostFailure({
+        symptom: `there are two checksums for ${name}:${pin}: SHA-256 ${listed} in the catalogue, ${published} in ${url}.sha256`,
+        cause: 'the image was replaced and only one of them followed, or somebody has tampered with one of them',
+        remedy: 'take another release; or find out which is right, and give the URL as `image` with `image-sha256`'
+    });
+}
+function unverifiable({ name, pin, url }) {
+    return new HostFailure({
+        symptom: `${name}:${pin} is not downloaded, because it could not be verified: neither the catalogue nor ${url}.sha256 has a checksum for it`,
+        cause: 'the publisher gives none, or has removed the image',
+        remedy: 'take another release; or give the URL as `image`, with the checksum as `image-sha256`'
+    });
+}
+/** The same failure, with what can be done without a network. */
+async function outOfReach({ release, problem }, error, home) {
+    if (!(error instanceof HostFailure))
+        return error;
+    return new HostFailure({
+        symptom: `${pinned(release)} is not prepared here and cannot be fetched: ${error.message}`,
+        cause: problem === undefined ? error.details.cause : `no network: the catalogue is out of reach, too (${problem})`,
+        remedy: `check the network (behind a proxy set HTTPS_PROXY), or use what is there: ${await preparedNote(home)}`
+    }, { cause: error });
+}
+async function fileSum(path) {
+    const hash = (0,external_node_crypto_.createHash)('sha256');
+    await (0,external_node_stream_promises_namespaceObject.pipeline)((0,external_node_fs_namespaceObject.createReadStream)(path, { highWaterMark: 1 << 20 }), hash);
+    return hash.digest('hex');
+}
+
+;// CONCATENATED MODULE: ./src/images/catalogue/index.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Looks a name up. A release that was used here before and is asked for by its date needs no catalogue.
+ * @throws BadInput if there is no such name or tag
+ * @throws HostFailure if that cannot be told, because the catalogue is out of reach
+ */
+async function resolveRelease(asked, catalogUrl, { home, log }) {
+    const text = `${asked.name}:${asked.tag}`;
+    const known = await recallRelease(home, catalogUrl, text);
+    if (known !== undefined) {
+        log.info(`${text} was used here before: ${known.release.url}, SHA-256 ${known.sha256}`);
+        return { ...known, catalogUrl, problem: undefined };
+    }
+    const catalogue = await loadCatalogue(catalogUrl, home, log);
+    const { problem } = catalogue;
+    if (catalogue.origin === 'none')
+        log.warn(`${problem ?? ''}; names are looked up in the built-in index of last-known releases, which may be old`);
+    const found = resolve(asked, catalogue.releases, knownReleases, builtInImages);
+    if ('kind' in found)
+        throw await notFound(asked, found, catalogue, home);
+    const about = [found.title, found.from === 'index' ? 'from the built-in index' : undefined];
+    const size = found.downloadSize === undefined ? undefined : `${mib(found.downloadSize)} to download`;
+    log.info(`${text} is ${pinned(found)} (${[...about, size].filter(part => part !== undefined).join(', ')})`);
+    return { release: found, catalogUrl, sha256: undefined, problem: catalogue.origin === 'none' ? problem : undefined };
+}
+/** So many valid names are in a message; there may be hundreds. */
+const shownNames = 12;
+async function notFound({ name, tag }, unknown, from, home) {
+    const shown = unknown.valid.slice(0, shownNames);
+    const more = unknown.valid.length - shown.length;
+    const valid = `${shown.join(', ')}${more > 0 ? ` and ${more} more (see \`pi-qemu images\`)` : ''}`;
+    const fault = unknown.kind === 'unknown name'
+        ? `input \`image\` is “${name}”, which is neither a file nor the name of an image; valid names, the nearest first: ${valid}`
+        : `input \`image\` is “${name}:${tag}”, but ${name} has no such tag; valid, the nearest first: ${valid}`;
+    if (from.origin === 'none') {
+        return new HostFailure({
+            symptom: `${name}:${tag} is not in the built-in index of releases, and the catalogue cannot be read: ${from.problem ?? ''}`,
+            cause: `this host is offline, or the name is wrong; the index has: ${valid}`,
+            remedy: `check the network and \`catalog-url\`; without a network, use what is there: ${await preparedNote(home)}`
+        });
+    }
+    const old = from.problem === undefined || from.age === undefined ? '' : ` (by the catalogue fetched ${ageText(from.age)})`;
+    return new BadInput([fault + old]);
 }
 
 ;// CONCATENATED MODULE: ./src/images/ext4.ts
@@ -62763,6 +63914,24 @@ class Ext4 {
         const { stderr } = await this.ask(`stat ${quote(path)}`);
         return !/File not found/.test(stderr);
     }
+    /** Whether a path is a folder (links are followed once). */
+    async isFolder(path) {
+        return (await this.kind((await this.linkTarget(path)) ?? path)) === 'directory';
+    }
+    /** The same path without symbolic links in its folders, which debugfs does not follow when it writes. */
+    async withoutLinks(path, depth = 0) {
+        // The kernel gives up at 40 links, too.
+        if (depth > 40)
+            throw new HostFailure({ symptom: `${path} leads through too many symbolic links` });
+        let real = '';
+        const names = path.split('/').filter(name => name !== '');
+        for (const [index, name] of names.entries()) {
+            const target = index === names.length - 1 ? undefined : await this.linkTarget(`${real}/${name}`);
+            real = target === undefined ? `${real}/${name}` : await this.withoutLinks(`${target}/.`, depth + 1);
+            real = real.replace(/\/\.$/, '');
+        }
+        return real;
+    }
     /** Names in a folder, without `.` and `..`; empty if there is no such folder. */
     async list(path) {
         const { stdout } = await this.ask(`ls -p ${quote(path)}`);
@@ -62802,8 +63971,13 @@ class Ext4 {
                     const source = (0,external_node_path_namespaceObject.join)(scratch, String(index));
                     await (0,promises_namespaceObject.writeFile)(source, edit.content);
                     commands.push(`rm ${path}`, `write ${quote(source)} ${path}`, ...attributes(path, 0o100000 | edit.mode));
+                    if (edit.gid !== undefined)
+                        commands.push(`sif ${path} gid ${edit.gid}`);
                     break;
                 }
+                case 'copy':
+                    commands.push(`rm ${path}`, `write ${quote(edit.from)} ${path}`, ...attributes(path, 0o100000 | edit.mode));
+                    break;
                 case 'symlink':
                     commands.push(`rm ${path}`, `symlink ${path} ${quote(edit.target)}`);
                     break;
@@ -62900,6 +64074,17 @@ function quote(path) {
 }
 
 ;// CONCATENATED MODULE: ./src/images/families.ts
+/** Small files that provisioning has to know in full, to change a line of them. */
+const readFiles = [
+    '/etc/fstab',
+    '/etc/hostname',
+    '/etc/hosts',
+    '/etc/ld.so.preload',
+    '/etc/passwd',
+    '/etc/shadow'
+];
+/** Units that start a graphical session. */
+const displayManagers = ['lightdm.service', 'gdm.service', 'gdm3.service', 'sddm.service'];
 /** Paths whose presence decides something. */
 const probedPaths = [
     '/etc/rpi-issue',
@@ -62912,6 +64097,8 @@ const probedPaths = [
     '/etc/NetworkManager/system-connections',
     '/etc/dhcpcd.conf',
     '/etc/network/interfaces',
+    '/etc/cloud/cloud.cfg.d',
+    '/etc/netplan',
     '/lib/ld-linux-aarch64.so.1',
     '/lib/ld-linux-armhf.so.3',
     '/lib/ld-linux.so.3'
@@ -62926,14 +64113,34 @@ async function readRootFacts(root) {
     const units = new Set();
     for (const folder of ['/lib/systemd/system', '/etc/systemd/system']) {
         for (const unit of await root.list(folder))
-            units.add(unit);
+            if (!/\.(wants|requires|d)$/.test(unit))
+                units.add(unit);
+    }
+    // systemd makes a unit of each old-style script that has none.
+    for (const script of await root.list('/etc/init.d'))
+        units.add(`${script}.service`);
+    const enabled = new Set();
+    for (const target of ['multi-user', 'graphical', 'network-online', 'sysinit', 'cloud-init']) {
+        for (const unit of await root.list(`/etc/systemd/system/${target}.target.wants`))
+            enabled.add(unit);
+    }
+    const texts = {};
+    for (const path of readFiles) {
+        const text = await root.readText(path);
+        if (text !== undefined)
+            texts[path] = text;
     }
     const sshConfig = await root.readText('/etc/ssh/sshd_config');
     return {
         family: familyOf(osRelease, paths),
         title: field(osRelease, 'PRETTY_NAME') ?? 'unknown system',
         architecture: families_architectureOf(paths),
-        users: parseUsers((await root.readText('/etc/passwd')) ?? ''),
+        users: parseUsers(texts['/etc/passwd'] ?? ''),
+        codename: field(osRelease, 'VERSION_CODENAME'),
+        variant: displayManagers.some(unit => units.has(unit)) ? 'desktop' : 'lite',
+        enabled,
+        bootMount: bootMountIn(texts['/etc/fstab'] ?? ''),
+        texts,
         units,
         paths,
         sshDropIns: /^\s*Include\s+\/etc\/ssh\/sshd_config\.d\//im.test(sshConfig ?? ''),
@@ -62962,12 +64169,183 @@ function families_architectureOf(paths) {
 function field(osRelease, name) {
     return new RegExp(`^${name}=(["']?)(.*)\\1$`, 'm').exec(osRelease)?.[2];
 }
+/** Where fstab mounts the boot partition. */
+function bootMountIn(fstab) {
+    return fstab
+        .split('\n')
+        .filter(line => !line.trimStart().startsWith('#'))
+        .map(line => line.trim().split(/\s+/))
+        .find(([, mount = '', type]) => type === 'vfat' && mount.startsWith('/boot'))?.[1];
+}
 function parseUsers(passwd) {
     const rows = passwd
         .split('\n')
         .map(line => line.split(':'))
         .filter(([name, , uid]) => name !== undefined && name !== '' && uid !== undefined);
     return Object.fromEntries(rows.map(([name = '', , uid, gid, , home = '/']) => [name, { uid: Number(uid), gid: Number(gid), home }]));
+}
+
+;// CONCATENATED MODULE: ./src/images/partitions.ts
+
+
+
+/** FAT16 and FAT32 in an MBR; EFI system and "basic data" in a GPT. */
+const fatTypes = /^(4|6|b|c|e|ef|C12A7328-F81F-11D2-BA4B-00A0C93EC93B|EBD0A0A2-B9E5-4433-87C0-68B6B72699C7)$/i;
+/** A /boot of its own ("XBOOTLDR", Discoverable Partitions Specification), ext4 in Ubuntu's cloud images. */
+const bootTypes = /^BC13C2FF-59E6-4262-A352-B275FD6F7172$/i;
+/** ext4's magic number 0xEF53 lies at byte 56 of the superblock, which starts at byte 1024. */
+const ext4Magic = { offset: 1080, value: 0xef53 };
+/** The partitions of what `sfdisk --json` printed, MBR or GPT. */
+function parsePartitions(json) {
+    const { partitiontable: table } = JSON.parse(json);
+    const sector = table.sectorsize ?? 512;
+    // sfdisk names a partition after its disk: disk.img2, or disk7p2 where the name ends in a digit.
+    const numberOf = (node) => Number(/\d+$/.exec(node)?.[0]);
+    return (table.partitions ?? []).map(({ node, start, size, type, uuid }) => ({
+        number: numberOf(node),
+        offset: start * sector,
+        size: size * sector,
+        type,
+        // An MBR has one signature; the kernel adds the partition's number to it.
+        partuuid: (uuid ?? `${table.id.replace(/^0x/, '').padStart(8, '0')}-${numberOf(node).toString(16).padStart(2, '0')}`).toLowerCase()
+    }));
+}
+/** Bytes of a disk that partitions and table take, by what `sfdisk --json` printed. */
+function usedSize(json) {
+    const { partitiontable: table } = JSON.parse(json);
+    // A GPT has a backup of 33 sectors behind what partitions may use.
+    const backup = table.lastlba === undefined ? 0 : (table.lastlba + 34) * (table.sectorsize ?? 512);
+    return Math.max(backup, ...parsePartitions(json).map(({ offset, size }) => offset + size));
+}
+/**
+ * Finds the boot (FAT) and root (ext4) partitions of a raw disk image.
+ * @throws HostFailure that says what is missing
+ */
+async function inspectDisk(image) {
+    const partitions = parsePartitions(await tool('sfdisk', ['--json', image]).catch((error) => {
+        throw new HostFailure({
+            symptom: 'the image has no partition table that can be read',
+            cause: 'it is damaged, or holds a bare file system'
+        }, { cause: error });
+    }));
+    const found = partitions.map(({ number, type }) => `${number} (type ${type})`).join(', ') || 'none';
+    const boot = partitions.find(({ type }) => fatTypes.test(type));
+    if (boot === undefined) {
+        throw new HostFailure({
+            symptom: `the image has no FAT boot partition (partitions: ${found})`,
+            cause: 'it is an image neither for a Raspberry Pi nor for UEFI'
+        });
+    }
+    for (const partition of partitions) {
+        if (partition === boot || bootTypes.test(partition.type))
+            continue;
+        if ((await readUInt16(image, partition.offset + ext4Magic.offset)) === ext4Magic.value)
+            return { boot, root: partition };
+    }
+    throw new HostFailure({
+        symptom: `the image has no ext4 root partition (partitions: ${found})`,
+        cause: 'its root file system is of another kind (btrfs, f2fs, squashfs, …), encrypted or damaged'
+    });
+}
+async function readUInt16(path, position) {
+    const file = await (0,promises_namespaceObject.open)(path, 'r');
+    try {
+        return (await file.read(Buffer.alloc(2), 0, 2, position)).buffer.readUInt16LE(0);
+    }
+    finally {
+        await file.close();
+    }
+}
+
+;// CONCATENATED MODULE: ./src/images/grow.ts
+
+
+
+
+
+
+const MiB = 1024 * 1024;
+/**
+ * Grows a raw disk image to `size` bytes: the disk, its root partition (MBR or GPT) and the ext4 in it. resize2fs
+ * knows only file systems that start at the first byte of a file, so the root partition is taken out, grown, and put
+ * into a new disk; holes stay holes on the way.
+ * @throws BadInput if the image is larger than that; HostFailure if the root partition is not the last one
+ */
+async function growDisk(disk, size, workDir, log) {
+    const before = (await (0,promises_namespaceObject.stat)(disk)).size;
+    if (size < before)
+        throw new BadInput([tooSmall(size, before)]);
+    if (size === before)
+        return;
+    const { root } = await inspectDisk(disk);
+    const behind = parsePartitions(await tool('sfdisk', ['--json', disk])).filter(({ offset }) => offset > root.offset);
+    if (behind.length > 0) {
+        throw new HostFailure({
+            symptom: `the root partition (${root.number}) cannot grow: partition ${behind.map(({ number }) => number).join(', ')} lies behind it`,
+            remedy: 'leave out `disk-size`, or use an image whose root partition is the last one'
+        });
+    }
+    const table = await tool('sfdisk', ['--dump', disk]);
+    const [grown, rootFile] = [(0,external_node_path_namespaceObject.join)(workDir, 'grown.img'), (0,external_node_path_namespaceObject.join)(workDir, 'root.img')];
+    try {
+        await copyRange(disk, root.offset, root.size, rootFile, 0, root.size);
+        // The new disk's table first: how much a GPT leaves free behind its last partition is sfdisk's to know.
+        await copyRange(disk, 0, root.offset, grown, 0, size);
+        await tool('sfdisk', ['--quiet', '--no-reread', '--no-tell-kernel', grown], {
+            input: largerTable(table, root.number)
+        });
+        const room = await partition(grown, root.number);
+        await (0,promises_namespaceObject.truncate)(rootFile, room.size);
+        const check = ['-f', '-p', rootFile];
+        const { code, stdout, stderr } = await tryTool('e2fsck', check);
+        if (code > 1)
+            throw toolFailure('e2fsck', check, code, stdout + stderr);
+        await tool('resize2fs', [rootFile]);
+        await copyRange(rootFile, 0, room.size, grown, room.offset, size);
+        await (0,promises_namespaceObject.rename)(grown, disk);
+        log.info(`Disk: ${mib(size)} instead of ${mib(before)}, root file system ${mib(room.size)}`);
+    }
+    finally {
+        await (0,promises_namespaceObject.rm)(rootFile, { force: true });
+        await (0,promises_namespaceObject.rm)(grown, { force: true });
+    }
+}
+function tooSmall(size, minimum) {
+    return `input \`disk-size\` is ${mib(size)}, but the image has ${mib(minimum)} already; valid: ${Math.ceil(minimum / MiB)}M or more`;
+}
+async function partition(disk, number) {
+    const found = parsePartitions(await tool('sfdisk', ['--json', disk])).find(row => row.number === number);
+    if (found === undefined)
+        throw new HostFailure({ symptom: `the grown disk has lost its partition ${number}` });
+    return found;
+}
+/**
+ * The table that `sfdisk --dump` printed, for a larger disk: without the end of the smaller one, and with a partition
+ * that takes what room there is. All IDs stay.
+ */
+function largerTable(dump, number) {
+    const isOwn = (line) => {
+        const node = line.split(' : start=')[0] ?? '';
+        return node !== line && Number(/\d+$/.exec(node)?.[0]) === number;
+    };
+    return dump
+        .split('\n')
+        .filter(line => !line.startsWith('last-lba:'))
+        .map(line => (isOwn(line) ? line.replace(/( : start=\s*\d+, )size=\s*\d+, /, '$1') : line))
+        .join('\n');
+}
+/** Copies bytes between raw files without writing holes. `to` is made with `total` bytes if it is not there. */
+async function copyRange(from, at, length, to, target, total) {
+    const size = await (0,promises_namespaceObject.stat)(to).then(found => found.size, () => undefined);
+    if (size === undefined) {
+        await (0,promises_namespaceObject.writeFile)(to, '');
+        await (0,promises_namespaceObject.truncate)(to, total);
+    }
+    const range = (file, offset) => `driver=raw,offset=${offset},size=${length},file.driver=file,file.filename=${file.replaceAll(',', ',,')}`;
+    await tool('qemu-img', [
+        ...['convert', '-n', '--target-is-zero', '-S', '4k'],
+        ...['--image-opts', range(from, at), '--target-image-opts', range(to, target)]
+    ]);
 }
 
 ;// CONCATENATED MODULE: ./src/images/keys.ts
@@ -62989,10 +64367,14 @@ const slotLengths = {
     /** OpenSSH's private key file, as `ssh-keygen -N ''` writes it with this comment. */
     'host-key': 399,
     /** Dropbear's key file: the type and the 64 key bytes, each with a 4-byte length. */
-    'dropbear-host-key': 4 + 'ssh-ed25519'.length + 4 + 64
+    'dropbear-host-key': 4 + 'ssh-ed25519'.length + 4 + 64,
+    /** SHA-512 crypt, see crypt(5): `$6$`, a salt of 16 letters, `$`, 86 letters. */
+    password: 3 + 16 + 1 + 86,
+    /** sshd's line that goes with it. */
+    'password-login': 'PasswordAuthentication yes\n'.length
 };
-/** Makes the key pairs of one run in its folder. */
-async function makeKeys(folder) {
+/** Makes the key pairs of one run in its folder, and the hash of its password. */
+async function makeKeys(folder, password) {
     const [clientKeyFile, hostKeyFile] = [(0,external_node_path_namespaceObject.join)(folder, 'ssh-key'), (0,external_node_path_namespaceObject.join)(folder, 'host-key')];
     for (const file of [clientKeyFile, hostKeyFile])
         await tool('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', file]);
@@ -63000,20 +64382,33 @@ async function makeKeys(folder) {
     const slots = {
         'authorized-keys': Buffer.from(clientPublic ?? ''),
         'host-key': Buffer.from(hostKey ?? ''),
-        'dropbear-host-key': dropbearKey(hostKey ?? '')
+        'dropbear-host-key': dropbearKey(hostKey ?? ''),
+        ...(password !== undefined && {
+            password: Buffer.from(await hashPassword(password)),
+            'password-login': Buffer.from('PasswordAuthentication yes\n')
+        })
     };
-    for (const [name, length] of Object.entries(slotLengths)) {
-        const made = slots[name].length;
-        if (made !== length)
-            throw new HostFailure({ symptom: `ssh-keygen wrote a key of ${made} bytes for ${name}, expected ${length}` });
+    for (const [name, { length }] of Object.entries(slots)) {
+        const expected = slotLengths[name];
+        if (length !== expected)
+            throw new HostFailure({ symptom: `the tools made ${length} bytes for ${name}, expected ${expected}` });
     }
     const parsed = lib.utils.parseKey(hostKey ?? '');
     if (parsed instanceof Error)
         throw new HostFailure({ symptom: `ssh-keygen wrote a key that cannot be read: ${parsed.message}` });
     return { clientKeyFile, clientKey: clientKey ?? '', hostPublicKey: parsed.getPublicSSH(), slots };
 }
-/** Text that holds a slot's place in the prepared image: comment lines to sshd, no key to anybody. */
+/** The hash that goes into /etc/shadow. The password is passed on standard input: arguments are for all to see. */
+async function hashPassword(password) {
+    return (await tool('openssl', ['passwd', '-6', '-stdin'], { input: `${password}\n` })).trim();
+}
+/**
+ * Text that holds a slot's place in the prepared image: comment lines to sshd, no key to anybody, a hash that no
+ * password has.
+ */
 function placeholder(content) {
+    if (content === 'password')
+        return '*'.repeat(slotLengths.password);
     return `${'#'.repeat(slotLengths[content] - 1)}\n`;
 }
 function dropbearKey(openssh) {
@@ -63035,11 +64430,14 @@ async function eraseSlots(image, slots, keys) {
     const file = await (0,promises_namespaceObject.open)(image, 'r+');
     try {
         for (const { content, runs } of slots) {
+            const secret = keys[content];
+            // The hash of a password is part of a file that stays: it becomes no hash, and not zeros.
+            const instead = content === 'password' ? Buffer.from(placeholder(content)) : Buffer.alloc(slotLengths[content]);
             let done = 0;
-            for (const { offset, length } of runs) {
+            for (const { offset, length } of secret === undefined ? [] : runs) {
                 const { buffer } = await file.read(Buffer.alloc(length), 0, length, offset);
-                if (buffer.equals(keys[content].subarray(done, done + length)))
-                    await file.write(Buffer.alloc(length), 0, length, offset);
+                if (secret?.subarray(done, done + length).equals(buffer) === true)
+                    await file.write(instead, done, length, offset);
                 done += length;
             }
         }
@@ -63083,18 +64481,213 @@ const debianPorts = {
     }
 };
 
+;// CONCATENATED MODULE: ./src/host/tools.ts
+
+
+
+
+
+
+
+/** Every program we start, and where it comes from. */
+const tools = {
+    'qemu-system-aarch64': { package: 'qemu-system-arm', version: ['--version'] },
+    'qemu-img': { package: 'qemu-utils', version: ['--version'] },
+    'qemu-io': { package: 'qemu-utils' },
+    sfdisk: { package: 'fdisk', version: ['--version'] },
+    mcopy: { package: 'mtools', version: ['--version'] },
+    'mkfs.vfat': { package: 'dosfstools' },
+    mke2fs: { package: 'e2fsprogs' },
+    e2fsck: { package: 'e2fsprogs' },
+    resize2fs: { package: 'e2fsprogs' },
+    debugfs: { package: 'e2fsprogs', version: ['-V'] },
+    xz: { package: 'xz-utils', version: ['--version'] },
+    zstd: { package: 'zstd', version: ['--version'] },
+    gzip: { package: 'gzip' },
+    bsdtar: { package: 'libarchive-tools' },
+    cpio: { package: 'cpio' },
+    depmod: { package: 'kmod' },
+    fdtput: { package: 'device-tree-compiler' },
+    ssh: { package: 'openssh-client', version: ['-V'] },
+    'ssh-keygen': { package: 'openssh-client' },
+    openssl: { package: 'openssl', version: ['version'] },
+    'uefi-arm64': {
+        package: 'qemu-efi-aarch64',
+        program: false,
+        files: ['/usr/share/AAVMF/AAVMF_CODE.fd', '/usr/share/AAVMF/AAVMF_VARS.fd']
+    },
+    'uefi-armhf': {
+        package: 'qemu-efi-arm',
+        program: false,
+        files: ['/usr/share/AAVMF/AAVMF32_CODE.fd', '/usr/share/AAVMF/AAVMF32_VARS.fd']
+    },
+    // Ubuntu's mmdebstrap can check Debian's signatures only with Debian's keys.
+    mmdebstrap: {
+        package: 'mmdebstrap',
+        version: ['--version'],
+        files: ['/usr/share/keyrings/debian-archive-keyring.gpg']
+    }
+};
+/** Packages that come along with a tool's own. */
+const companions = { mmdebstrap: ['debian-archive-keyring'] };
+/** Whether we run as root, and so need no sudo. */
+function isRoot() {
+    return process.getuid?.() === 0;
+}
+/** Tools of the list that this host lacks. */
+async function missingTools(names) {
+    const missing = [];
+    for (const name of names) {
+        const row = tools[name];
+        const complete = await Promise.all((row.files ?? []).map(file => tools_exists(file, external_node_fs_namespaceObject.constants.R_OK)));
+        const found = row.program === false || (await findTool(name)) !== undefined;
+        if (!found || complete.includes(false))
+            missing.push(name);
+    }
+    return missing;
+}
+/** Whether a tool tells its version. */
+function hasVersion(name) {
+    return 'version' in tools[name];
+}
+/** First line of a tool's own version message. */
+async function toolVersion(name) {
+    const row = tools[name];
+    if (row.version === undefined)
+        return 'present';
+    const { stdout, stderr } = await tryTool(name, row.version);
+    return ((stdout + stderr)
+        .split('\n')
+        .find(line => /\d/.test(line))
+        ?.trim() ?? 'present');
+}
+/**
+ * Makes sure that the tools are there; installs packages with apt if, and only if, something is missing.
+ * @throws HostFailure if that cannot be done
+ */
+async function ensureTools(names, log) {
+    addSbinToPath();
+    const missing = await missingTools(names);
+    if (missing.length > 0)
+        await install(packagesFor(missing), log);
+    const left = await missingTools(missing);
+    if (left.length > 0) {
+        throw new HostFailure({
+            symptom: `still missing after installation: ${left.join(', ')}`,
+            remedy: `install ${packagesFor(left).join(' ')} by hand`
+        });
+    }
+}
+/** apt packages that bring the tools. */
+function packagesFor(names) {
+    return [...new Set(names.flatMap(name => [tools[name].package, ...(companions[name] ?? [])]))].sort();
+}
+async function install(packages, log) {
+    if ((await findTool('apt-get')) === undefined) {
+        throw new HostFailure({
+            symptom: `this host lacks ${packages.join(', ')}, and has no apt-get to install them`,
+            remedy: "install them (by Debian's names) with the host's own package manager"
+        });
+    }
+    const sudo = isRoot() ? [] : ['sudo', '-n'];
+    if (sudo.length > 0 && (await tryTool('sudo', ['-n', 'true']).catch(() => ({ code: 1 }))).code !== 0) {
+        throw new HostFailure({
+            symptom: `this host lacks ${packages.join(', ')}, and sudo is not allowed without a password`,
+            remedy: `run: sudo apt-get install --no-install-recommends ${packages.join(' ')}`
+        });
+    }
+    log.info(`Installing ${packages.join(', ')}`);
+    const apt = ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=3'];
+    const add = [...apt, 'install', '--no-install-recommends', ...packages];
+    // The lists may be absent or stale, so an update follows the first failure.
+    for (let attempt = 1;; attempt++) {
+        const { code, stdout, stderr } = await asInstaller(sudo, add);
+        if (code === 0)
+            return;
+        if (attempt === 3)
+            throw toolFailure('apt-get', add.slice(1), code, stderr + stdout);
+        log.info(attempt === 1 ? 'Updating the package lists' : 'Trying again');
+        await asInstaller(sudo, [...apt, 'update']);
+        if (attempt > 1)
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(5000);
+    }
+}
+/**
+ * The version that apt would install of a package; undefined without apt, or if it knows none. Lists that are absent,
+ * as on a bare machine, are fetched where that is allowed.
+ */
+async function aptCandidate(name, log) {
+    if ((await findTool('apt-cache')) === undefined || (await findTool('apt-get')) === undefined)
+        return undefined;
+    const ask = async () => /^ +Candidate: (\d\S*)$/m.exec((await tryTool('apt-cache', ['policy', name])).stdout)?.[1];
+    const known = await ask();
+    if (known !== undefined)
+        return known;
+    const sudo = isRoot() ? [] : ['sudo', '-n'];
+    if (sudo.length > 0 && (await tryTool('sudo', ['-n', 'true']).catch(() => ({ code: 1 }))).code !== 0)
+        return undefined;
+    log.info('Updating the package lists');
+    await asInstaller(sudo, ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', 'update']);
+    return ask();
+}
+/** The marker of this run is replaced: see {@link installMarker}. sudo would drop what is set in front of it. */
+async function asInstaller(sudo, command) {
+    const marker = `${installMarker}=${process.env[runMarker] ?? ''}`;
+    const [program = '', ...args] = [
+        ...sudo,
+        'env',
+        '-u',
+        runMarker,
+        marker,
+        'DEBIAN_FRONTEND=noninteractive',
+        ...command
+    ];
+    return tryTool(program, args, { input: '' });
+}
+function addSbinToPath() {
+    const folders = (process.env['PATH'] ?? '').split(external_node_path_namespaceObject.delimiter);
+    process.env['PATH'] = [...folders, ...['/usr/sbin', '/sbin'].filter(folder => !folders.includes(folder))].join(external_node_path_namespaceObject.delimiter);
+}
+async function tools_exists(path, mode) {
+    return (0,promises_namespaceObject.access)(path, mode).then(() => true, () => false);
+}
+
 ;// CONCATENATED MODULE: ./src/images/packages.ts
 
 
 
-const attempts = 3;
+
+
+/** Signed with keys that hosts of 2021 have (Debian 11, Ubuntu 22.04), and with the keys of the next release in it. */
+const olderSuite = 'bullseye';
 /**
  * Downloads a closure of Debian packages, signature-checked by apt, and unpacks it into a folder. Nothing of it is
- * run, so the architecture does not matter.
+ * run, so the architecture does not matter. A host whose keys are too old for the release gets newer ones, for this
+ * alone, out of a package that it can check.
  */
-async function fetchPackages({ architecture, suite, packages, into }) {
+async function fetchPackages(request) {
+    const keys = `${request.into}.keys`;
+    try {
+        await fetchWith(request);
+    }
+    catch (error) {
+        if (!/NO_PUBKEY/.test(messageOf(error)))
+            throw error;
+        await fetchWith({ ...request, suite: olderSuite, packages: ['debian-archive-keyring'], into: keys }).catch(() => {
+            throw error;
+        });
+        await fetchWith(request, (0,external_node_path_namespaceObject.join)(keys, 'usr/share/keyrings/debian-archive-keyring.gpg'));
+    }
+    finally {
+        await (0,promises_namespaceObject.rm)(keys, { recursive: true, force: true });
+    }
+}
+const attempts = 3;
+async function fetchWith({ architecture, suite, packages, into }, keyring) {
     const args = [
-        ...['--variant=extract', '--quiet', `--architectures=${architecture}`, `--include=${packages.join(',')}`],
+        // What apt says is for the error, if there is one.
+        ...['--variant=extract', '--verbose', `--architectures=${architecture}`, `--include=${packages.join(',')}`],
+        ...(keyring === undefined ? [] : [`--keyring=${keyring}`]),
         // Without root, everything has to work as this user: chrootless asks for no namespaces and no mounts.
         `--mode=${isRoot() ? 'root' : 'chrootless'}`,
         ...['--aptopt=Acquire::Retries "3"', '--aptopt=APT::Install-Recommends "false"'],
@@ -63122,14 +64715,13 @@ const mainSuiteAlone = `--setup-hook=sed -i '/-security\\|-updates/d' "$1"/etc/a
 
 
 
-const MiB = 1024 * 1024;
+const assemble_MiB = 1024 * 1024;
 /**
- * Writes a disk shaped like a Raspberry Pi's SD card: MBR, FAT32 boot partition at 4 MiB, ext4 root behind it.
+ * Writes a disk shaped like a Raspberry Pi's SD card: MBR, FAT32 boot partition, ext4 root behind it.
  * Needs no root, no mount and no loop device.
  */
 async function assembleImage(request) {
-    const { out, workDir, bootMiB, rootMiB } = request;
-    const bootStart = 4;
+    const { out, workDir, bootStartMiB: bootStart = 4, bootMiB, rootMiB } = request;
     const rootStart = bootStart + bootMiB;
     await (0,promises_namespaceObject.rm)(out, { force: true });
     await tool('truncate', ['-s', `${rootStart + rootMiB}M`, out]);
@@ -63149,13 +64741,13 @@ async function assembleImage(request) {
     await (0,promises_namespaceObject.rm)(fat);
     await makeExt4({
         file: out,
-        offset: rootStart * MiB,
-        size: rootMiB * MiB,
+        offset: rootStart * assemble_MiB,
+        size: rootMiB * assemble_MiB,
         from: request.rootDir,
         label: 'rootfs',
         ...(request.ownedByRoot === true && { owner: { uid: 0, gid: 0 } })
     });
-    await (0,promises_namespaceObject.truncate)(out, (rootStart + rootMiB) * MiB);
+    await (0,promises_namespaceObject.truncate)(out, (rootStart + rootMiB) * assemble_MiB);
 }
 
 ;// CONCATENATED MODULE: ./src/images/mini/scripts.ts
@@ -63544,72 +65136,73 @@ const busyboxApplets = [
         .map(name => `sbin/${name}`)
 ];
 
-;// CONCATENATED MODULE: ./src/images/partitions.ts
+;// CONCATENATED MODULE: ./src/images/uefi.ts
 
 
 
-/** FAT16 and FAT32 in an MBR; EFI system and "basic data" in a GPT. */
-const fatTypes = /^(4|6|b|c|e|ef|C12A7328-F81F-11D2-BA4B-00A0C93EC93B|EBD0A0A2-B9E5-4433-87C0-68B6B72699C7)$/i;
-/** ext4's magic number 0xEF53 lies at byte 56 of the superblock, which starts at byte 1024. */
-const ext4Magic = { offset: 1080, value: 0xef53 };
-/** The partitions of what `sfdisk --json` printed, MBR or GPT. */
-function parsePartitions(json) {
-    const { partitiontable: table } = JSON.parse(json);
-    const sector = table.sectorsize ?? 512;
-    // sfdisk names a partition after its disk: disk.img2, or disk7p2 where the name ends in a digit.
-    const numberOf = (node) => Number(/\d+$/.exec(node)?.[0]);
-    return (table.partitions ?? []).map(({ node, start, size, type, uuid }) => ({
-        number: numberOf(node),
-        offset: start * sector,
-        size: size * sector,
-        type,
-        // An MBR has one signature; the kernel adds the partition's number to it.
-        partuuid: (uuid ?? `${table.id.replace(/^0x/, '').padStart(8, '0')}-${numberOf(node).toString(16).padStart(2, '0')}`).toLowerCase()
-    }));
+/** UEFI firmware (edk2, which Debian and Ubuntu package as AAVMF) by architecture. Pairs fill a flash of 64 MiB each. */
+const uefiRows = {
+    arm64: {
+        tool: 'uefi-arm64',
+        loader: 'BOOTAA64.EFI',
+        code: '/usr/share/AAVMF/AAVMF_CODE.fd',
+        variables: '/usr/share/AAVMF/AAVMF_VARS.fd'
+    },
+    armhf: {
+        tool: 'uefi-armhf',
+        loader: 'BOOTARM.EFI',
+        code: '/usr/share/AAVMF/AAVMF32_CODE.fd',
+        variables: '/usr/share/AAVMF/AAVMF32_VARS.fd'
+    }
+};
+/**
+ * Firmware for systems of an architecture.
+ * @throws BadInput if there is none
+ */
+function uefiFor(architecture) {
+    const row = uefiRows[architecture];
+    if (row !== undefined)
+        return row;
+    throw new BadInput([
+        `input \`firmware\` is “uefi”, which there is for ${Object.keys(uefiRows).join(' and ')} only; the image is ${architecture}`
+    ]);
+}
+/** Nothing is taken from the image: its own boot loader finds its own kernel. The folder is part of a prepared image. */
+async function noBootFiles(into) {
+    await (0,promises_namespaceObject.mkdir)(into, { recursive: true });
+    return { names: [], overlays: [], kernelReleases: {} };
 }
 /**
- * Finds the boot (FAT) and root (ext4) partitions of a raw disk image.
- * @throws HostFailure that says what is missing
+ * Makes sure that a UEFI machine that knows nothing of the disk would start it.
+ * @param offset byte where the EFI system partition begins
+ * @throws HostFailure if it would not
  */
-async function inspectDisk(image) {
-    const partitions = parsePartitions(await tool('sfdisk', ['--json', image]).catch((error) => {
-        throw new HostFailure({
-            symptom: 'the image has no partition table that can be read',
-            cause: 'it is damaged, or holds a bare file system'
-        }, { cause: error });
-    }));
-    const found = partitions.map(({ number, type }) => `${number} (type ${type})`).join(', ') || 'none';
-    const boot = partitions.find(({ type }) => fatTypes.test(type));
-    if (boot === undefined) {
-        throw new HostFailure({
-            symptom: `the image has no FAT boot partition (partitions: ${found})`,
-            cause: 'it is not an image for a Raspberry Pi'
-        });
-    }
-    for (const partition of partitions) {
-        if (partition !== boot && (await readUInt16(image, partition.offset + ext4Magic.offset)) === ext4Magic.value)
-            return { boot, root: partition };
-    }
+async function checkBootLoader(image, offset, architecture) {
+    const { loader } = uefiFor(architecture);
+    const place = `EFI/BOOT/${loader}`;
+    const args = ['-b', '-i', `${image}@@${offset}`, `::/${place}`];
+    if ((await tryTool('mdir', args, { env: { MTOOLS_SKIP_CHECK: '1' } })).code === 0)
+        return;
     throw new HostFailure({
-        symptom: `the image has no ext4 root partition (partitions: ${found})`,
-        cause: 'its root file system is of another kind (btrfs, f2fs, squashfs, …), encrypted or damaged'
+        symptom: `the image's FAT partition has no ${place}`,
+        cause: 'it is no image for UEFI, or its boot loader is only where the firmware of one machine was told to look',
+        remedy: "leave `firmware` out for a Raspberry Pi's image; else install the boot loader with `grub-install --removable`"
     });
 }
-async function readUInt16(path, position) {
-    const file = await (0,promises_namespaceObject.open)(path, 'r');
-    try {
-        return (await file.read(Buffer.alloc(2), 0, 2, position)).buffer.readUInt16LE(0);
-    }
-    finally {
-        await file.close();
-    }
+/**
+ * Where units are masked that a kernel argument cannot mask: this folder comes first in systemd's search path
+ * (systemd.unit(5)), so that nothing the image has in /etc/systemd/system is replaced.
+ */
+const maskFolder = '/etc/systemd/system.control';
+/** The changes on disk that mask units. */
+function masksOnDisk(units) {
+    return [
+        { kind: 'folder', path: maskFolder, mode: 0o755 },
+        ...units.map(unit => ({ kind: 'symlink', path: `${maskFolder}/${unit}`, target: '/dev/null' }))
+    ];
 }
 
-;// CONCATENATED MODULE: ./src/images/provision.ts
-
-
-/** Raise when what provisioning does changes: images prepared before are then not used again. */
-const provisionVersion = 1;
+;// CONCATENATED MODULE: ./src/images/provision/units.ts
 /**
  * Units that a CI run in an emulator never needs, each with its reason. They are masked on the kernel command line,
  * so the disk keeps them.
@@ -63623,25 +65216,32 @@ const needlessUnits = {
     'dphys-swapfile.service': 'creates a swap file at boot',
     'e2scrub_reap.service': 'no LVM',
     'fake-hwclock-load.service': 'would set the clock back',
+    'fwupd-refresh.timer': 'no firmware to update',
     'hciuart.service': 'no Bluetooth',
     'keyboard-setup.service': 'no keyboard',
     'logrotate.timer': 'nothing to rotate in one run',
     'man-db.timer': 'indexes manual pages in the background',
     'ModemManager.service': 'no modem',
+    'motd-news.timer': 'fetches news for people',
     'NetworkManager-wait-online.service': 'SSH does not wait for it',
     'plymouth-start.service': 'no splash screen',
     'rng-tools-debian.service': 'the kernel seeds itself',
     'rpi-eeprom-update.service': 'no EEPROM',
+    'snapd.seeded.service': 'installs snaps for minutes, and others wait for it',
     'systemd-networkd-wait-online.service': 'SSH does not wait for it',
     'systemd-timesyncd.service': 'the host sets the clock',
     'triggerhappy.service': 'no buttons',
     'udisks2.service': 'no disks to plug in',
+    'unattended-upgrades.service': 'upgrades packages under the running script',
     'wpa_supplicant.service': 'no wireless network'
 };
 /** Units of the first boot: they ask questions, repartition, make new host keys, or reboot. */
 const firstBootUnits = {
+    'apply_noobs_os_config.service': 'configures the system for an installer that was not used',
     'cloud-init.service': 'configures the system again',
     'cloud-init-local.service': 'configures the network again',
+    'cloud-init-main.service': 'configures the system again',
+    'cloud-init-network.service': 'configures the system again',
     'cloud-config.service': 'configures the system again',
     'cloud-final.service': 'configures the system again',
     'regenerate_ssh_host_keys.service': 'would replace the host keys',
@@ -63651,29 +65251,151 @@ const firstBootUnits = {
     'systemd-firstboot.service': 'asks questions on the console',
     'userconfig.service': 'asks questions on the console'
 };
-const folder = '/etc/pi-qemu';
-const authorizedKeys = `${folder}/authorized_keys`;
-const hostKey = `${folder}/ssh_host_ed25519_key`;
-/** Decides how an image is made ready for an unattended login. Pure: facts in, changes out. */
-function provisioning(facts, user) {
-    const parts = facts.family === 'mini'
-        ? [miniLogin()]
-        : [sshLogin(facts), network(facts), passwordlessSudo(facts, user), quietBoot(facts)];
-    const edits = parts.flatMap(part => part.edits ?? []);
+/** The wizard on the console: unattended only where userconf.txt answers it. */
+const wizardUnit = 'userconfig.service';
+
+;// CONCATENATED MODULE: ./src/images/provision/first-boot.ts
+
+
+/** Whether cloud-init is installed. */
+const hasCloudInit = (facts) => [...facts.units].some(unit => /^cloud-(init|config|final)\b.*\.service$/.test(unit));
+/** Leaves out what does no good in an emulator, and the first boot unless it is wanted. */
+function quietBoot(facts, release, firstBoot) {
+    const skip = firstBoot === 'skip';
+    const unwanted = [...(skip ? Object.keys(firstBootUnits) : []), ...Object.keys(needlessUnits)];
+    const masked = unwanted.filter(unit => facts.units.has(unit));
+    const cloudInit = hasCloudInit(facts);
     return {
-        edits,
-        notes: parts.flatMap(part => part.notes ?? []),
-        slots: parts.flatMap(part => part.slots ?? []),
-        kernelArguments: parts.flatMap(part => part.kernelArguments ?? []),
-        created: edits.flatMap(edit => (edit.kind === 'file' || edit.kind === 'symlink' ? [edit.path] : []))
+        kernelArguments: [
+            ...(skip ? ['fsck.mode=skip'] : []),
+            ...(skip && cloudInit ? ['cloud-init=disabled'] : []),
+            // Nobody sees a desktop, and it costs minutes; `append` can bring it back.
+            ...(facts.variant === 'desktop' ? ['systemd.unit=multi-user.target'] : []),
+            ...masked.map(unit => `systemd.mask=${unit}`)
+        ],
+        edits: skip || !cloudInit || !facts.paths.has('/etc/cloud/cloud.cfg.d') ? [] : [keepUsers],
+        notes: [
+            ...(masked.length > 0 ? [`Masked for this boot (kernel command line): ${masked.join(', ')}`] : []),
+            ...(facts.variant === 'desktop' ? ['Desktop: not started (systemd.unit=multi-user.target)'] : []),
+            ...(skip ? [] : [`First boot: the image's own (${release.title}: ${release.firstBoot})`])
+        ]
     };
 }
+/** The same on disk, for an image whose own boot loader decides on the kernel's arguments. */
+function quietFirmwareBoot(facts) {
+    const masked = [...Object.keys(firstBootUnits), ...Object.keys(needlessUnits)].filter(unit => facts.units.has(unit));
+    return masked.length === 0 ? {} : { edits: masksOnDisk(masked), notes: [`Masked on disk: ${masked.join(', ')}`] };
+}
+/**
+ * cloud-init would lock the default user's password, and set the host name to its own idea. What user-data says about
+ * either still counts.
+ */
+const keepUsers = {
+    kind: 'file',
+    path: '/etc/cloud/cloud.cfg.d/zz-pi-qemu.cfg',
+    content: '# Written by pi-qemu: accounts and host name stay as the run has them.\nusers: []\npreserve_hostname: true\n',
+    mode: 0o644
+};
+/**
+ * 32-bit Raspberry Pi OS loads a library into every program that copies memory with instructions of the real CPU;
+ * where the emulated one is another, each program complains.
+ */
+function noPreload({ texts, architecture }) {
+    if (architecture === 'arm64' || !/libarmmem/.test(texts?.['/etc/ld.so.preload'] ?? ''))
+        return {};
+    return {
+        edits: [{ kind: 'file', path: '/etc/ld.so.preload', content: '', mode: 0o644 }],
+        notes: ['/etc/ld.so.preload: emptied (libarmmem is made for the real CPU)']
+    };
+}
+
+;// CONCATENATED MODULE: ./src/images/provision/identity.ts
+/** Gives the guest a name: /etc/hostname, and 127.0.1.1 in /etc/hosts, which Debian resolves it with. */
+function identity_hostName({ texts }, name) {
+    if (name === undefined)
+        return {};
+    const hosts = texts?.['/etc/hosts'] ?? '127.0.0.1\tlocalhost\n';
+    return {
+        edits: [
+            { kind: 'file', path: '/etc/hostname', content: `${name}\n`, mode: 0o644 },
+            { kind: 'file', path: '/etc/hosts', content: withHostName(hosts, name), mode: 0o644 }
+        ],
+        notes: [`Host name: ${name}`]
+    };
+}
+/** /etc/hosts with the host's name on the line of 127.0.1.1, see hosts(5). */
+function withHostName(hosts, name) {
+    const own = `127.0.1.1\t${name}`;
+    const lines = hosts.replace(/\n*$/, '').split('\n');
+    const known = lines.some(line => /^127\.0\.1\.1\s/.test(line));
+    return [...lines.map(line => (/^127\.0\.1\.1\s/.test(line) ? own : line)), ...(known ? [] : [own]), ''].join('\n');
+}
+
+;// CONCATENATED MODULE: ./src/images/accounts.ts
+
+/** Lines of /etc/passwd and /etc/shadow, see passwd(5) and shadow(5). All pure: text in, text out. */
+/** The password field of a user; undefined if the user has no line. */
+function shadowField(shadow, user) {
+    return lineOf(shadow, user)?.split(':')[1];
+}
+/** Whether a password field lets no password in. An empty one would let everybody in. */
+function isLocked(field) {
+    return /^[!*]/.test(field) || field === 'x';
+}
+/** The same text with another password field; as it is if the user has no line. */
+function withShadowField(shadow, user, field) {
+    return changeField(shadow, user, 1, field);
+}
+/**
+ * Gives a locked account a field that is as long as a hash and no hash. `start` is its first byte in the text.
+ * Undefined if there is no such account, or it has a password.
+ */
+function withPasswordSlot(shadow, user) {
+    const field = shadowField(shadow, user);
+    if (field === undefined || !isLocked(field))
+        return undefined;
+    const changed = withShadowField(shadow, user, placeholder('password'));
+    const line = lineOf(changed, user) ?? '';
+    const at = `\n${changed}`.indexOf(`\n${line}`);
+    return { shadow: changed, start: Buffer.byteLength(changed.slice(0, at)) + Buffer.byteLength(`${user}:`) };
+}
+/** The login shell of a user; undefined if the user has no line. */
+function shellOf(passwd, user) {
+    return lineOf(passwd, user)?.split(':')[6];
+}
+function replaceShell(passwd, user, shell) {
+    return changeField(passwd, user, 6, shell);
+}
+function lineOf(text, user) {
+    return text.split('\n').find(line => line.startsWith(`${user}:`));
+}
+function changeField(text, user, index, value) {
+    return text
+        .split('\n')
+        .map(line => (line.startsWith(`${user}:`) ? replaceAt(line.split(':'), index, value).join(':') : line))
+        .join('\n');
+}
+const replaceAt = (fields, index, value) => fields.map((field, at) => (at === index ? value : field));
+
+;// CONCATENATED MODULE: ./src/images/provision/part.ts
+
+/** Where our own files lie in a guest. */
+const folder = '/etc/pi-qemu';
+/** A file that holds the place of a secret of the run. */
 const slotFile = (path, content, mode) => ({
     kind: 'file',
     path,
     content: placeholder(content),
     mode
 });
+
+;// CONCATENATED MODULE: ./src/images/provision/login.ts
+
+
+
+const authorizedKeys = `${folder}/authorized_keys`;
+const hostKey = `${folder}/ssh_host_ed25519_key`;
+const passwordLogin = `${folder}/sshd_password.conf`;
 function miniLogin() {
     const dropbearKey = `${folder}/dropbear_host_key`;
     return {
@@ -63697,6 +65419,8 @@ function sshLogin(facts) {
         'PermitRootLogin prohibit-password',
         'PubkeyAuthentication yes',
         'UseDNS no',
+        // An sshd without drop-ins may be too old for it; it allows passwords unless its file says otherwise.
+        ...(facts.sshDropIns ? [`Include ${passwordLogin}`] : []),
         ''
     ].join('\n');
     const config = facts.sshDropIns
@@ -63709,12 +65433,14 @@ function sshLogin(facts) {
             { kind: 'folder', path: folder, mode: 0o755 },
             slotFile(authorizedKeys, 'authorized-keys', 0o644),
             slotFile(hostKey, 'host-key', 0o600),
+            ...(facts.sshDropIns ? [slotFile(passwordLogin, 'password-login', 0o644)] : []),
             config,
             ...enable(unit, 'multi-user.target')
         ],
         slots: [
             { path: authorizedKeys, content: 'authorized-keys' },
-            { path: hostKey, content: 'host-key' }
+            { path: hostKey, content: 'host-key' },
+            ...(facts.sshDropIns ? [{ path: passwordLogin, content: 'password-login' }] : [])
         ],
         notes: [`SSH: enabled (${unit}), this run's key for every user, its host key in ${config.path}`]
     };
@@ -63727,35 +65453,35 @@ function enable(unit, target) {
         { kind: 'symlink', path: external_node_path_namespaceObject.posix.join(wants, unit), target: `/lib/systemd/system/${unit}` }
     ];
 }
+/** Debian's and Ubuntu's group of /etc/shadow, whose number base-passwd fixes. */
+const shadowGroup = 42;
 /**
- * A DHCP profile for whatever NIC the board emulates. Explicit, because newer udev rules class QEMU's USB network
- * device as link-local only.
+ * Room for the hash of a run's password in /etc/shadow, where the account is locked and so has no password to lose.
+ * The placeholder locks it just as well.
  */
-function network(facts) {
-    const resolver = facts.paths.has('/etc/resolv.conf')
-        ? []
-        : [{ kind: 'file', path: '/etc/resolv.conf', content: 'nameserver 10.0.2.3\n', mode: 0o644 }];
-    if (facts.units.has('NetworkManager.service')) {
-        const path = '/etc/NetworkManager/system-connections/pi-qemu.nmconnection';
-        const content = '[connection]\nid=pi-qemu\ntype=ethernet\nautoconnect-priority=100\n\n[ipv4]\nmethod=auto\n\n[ipv6]\nmethod=ignore\n';
-        return { edits: [{ kind: 'file', path, content, mode: 0o600 }], notes: ['Network: DHCP by NetworkManager'] };
+function passwordSlot({ texts }, user) {
+    const shadow = texts?.['/etc/shadow'] ?? '';
+    const change = withPasswordSlot(shadow, user);
+    if (change === undefined) {
+        const state = shadowField(shadow, user) === undefined ? 'is not in /etc/shadow' : 'has a password, which stays';
+        return { notes: [`Password: ${user} ${state}`] };
     }
-    if (facts.paths.has('/etc/dhcpcd.conf') && facts.units.has('dhcpcd.service'))
-        return { notes: ['Network: DHCP by dhcpcd, as the image has it'] };
-    if (facts.units.has('systemd-networkd.service')) {
-        const path = '/etc/systemd/network/05-pi-qemu.network';
-        const content = '[Match]\nName=e* usb*\n\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n';
-        return {
-            edits: [
-                { kind: 'folder', path: '/etc/systemd/network', mode: 0o755 },
-                { kind: 'file', path, content, mode: 0o644 },
-                ...enable('systemd-networkd.service', 'multi-user.target'),
-                ...resolver
-            ],
-            notes: ['Network: DHCP by systemd-networkd']
-        };
-    }
-    return { notes: ['Network: left as the image has it'] };
+    return {
+        edits: [{ kind: 'file', path: '/etc/shadow', content: change.shadow, mode: 0o640, gid: shadowGroup }],
+        slots: [{ path: '/etc/shadow', content: 'password', start: change.start }],
+        notes: [`Password: ${user} is locked, unless the run has a password`]
+    };
+}
+/** A user whose shell refuses everybody could not run a script. */
+function usableShell({ texts }, user) {
+    const passwd = texts?.['/etc/passwd'] ?? '';
+    const shell = shellOf(passwd, user);
+    if (shell === undefined || !/\/(nologin|false)$/.test(shell))
+        return {};
+    return {
+        edits: [{ kind: 'file', path: '/etc/passwd', content: replaceShell(passwd, user, '/bin/bash'), mode: 0o644 }],
+        notes: [`Shell: /bin/bash for ${user}, whose shell was ${shell}`]
+    };
 }
 function passwordlessSudo(facts, user) {
     if (user === 'root' || !facts.paths.has('/etc/sudoers.d'))
@@ -63767,330 +65493,207 @@ function passwordlessSudo(facts, user) {
         notes: [`sudo: without a password for ${user}`]
     };
 }
-function quietBoot(facts) {
-    const masked = [...Object.keys(firstBootUnits), ...Object.keys(needlessUnits)].filter(unit => facts.units.has(unit));
-    return {
-        kernelArguments: ['fsck.mode=skip', ...masked.map(unit => `systemd.mask=${unit}`)],
-        notes: masked.length > 0 ? [`Masked for this boot (kernel command line): ${masked.join(', ')}`] : []
-    };
-}
 
-// EXTERNAL MODULE: external "node:stream"
-var external_node_stream_ = __nccwpck_require__(7075);
-;// CONCATENATED MODULE: external "node:stream/promises"
-const external_node_stream_promises_namespaceObject = require("node:stream/promises");
-;// CONCATENATED MODULE: ./src/images/download.ts
+;// CONCATENATED MODULE: ./src/images/provision/network.ts
 
-
-
-/** Silence on the line for longer than this (ms) counts as a broken connection. */
-const stallTimeout = 30_000;
-/** Breaks in a row without a byte in between before we give up. */
-const maxBreaks = 5;
-/** Further attempts at a request that met a passing trouble. */
-const maxRetries = 3;
-const versionOf = ({ headers }) => headers.etag ?? headers['last-modified'];
-const client = () => new lib_HttpClient('pi-qemu-action', undefined, { socketTimeout: stallTimeout, allowRedirects: false });
-/** Opens a URL for reading. Proxies are taken from the environment, as everywhere in the toolkit. */
-async function openDownload(url, log) {
-    const response = await request(url, 0, undefined, log);
-    const size = Number(response.headers['content-length'] ?? Number.NaN);
-    const version = versionOf(response);
-    return {
-        size: Number.isFinite(size) ? size : undefined,
-        version,
-        close: response.close,
-        chunks: resume(url, response, Number.isFinite(size) ? size : undefined, version, log)
-    };
-}
-/** The text of a small file, or undefined if the server has no such file. */
-async function fetchText(url, log) {
-    const message = await answered(url, {}, log);
-    const chunks = [];
-    for await (const chunk of message)
-        chunks.push(chunk);
-    const status = message.statusCode ?? 0;
-    // A file that cannot be had just now is not a file that is not there: what it says would go unheard.
-    if (status >= 500 || status === 429)
-        throw unreachable(url, new Error(`the server answered ${status}`));
-    return status === 200 ? Buffer.concat(chunks).toString() : undefined;
-}
-async function* resume(url, first, size, version, log) {
-    let response = first;
-    let done = 0;
-    let breaks = 0;
-    for (;;) {
-        let reason = 'the connection ended early';
-        try {
-            for await (const chunk of response.chunks) {
-                done += chunk.length;
-                breaks = 0;
-                yield chunk;
-            }
-            // Without a length, a clean end is the only sign; what is missing shows in the checksum or the archive.
-            if (size === undefined ? response.complete() : done >= size)
-                return;
-        }
-        catch (error) {
-            reason = messageOf(error);
-        }
-        if (++breaks > maxBreaks) {
-            throw new HostFailure({
-                symptom: `the download of ${url} broke ${maxBreaks} times at byte ${done}${size === undefined ? '' : ` of ${size}`} (${reason})`,
-                cause: 'the file on the server is cut short, or the network is unstable',
-                remedy: 'try again, or download the image yourself and give the file as `image`'
-            });
-        }
-        log.info(`Connection lost at byte ${done} (${reason}); resuming`);
-        await (0,external_node_timers_promises_namespaceObject.setTimeout)(250 * 2 ** (breaks - 1));
-        response = await request(url, done, version, log);
-    }
-}
-/** A response that starts at byte `from` of the same file. */
-async function request(url, from, version, log) {
-    const range = from === 0 ? {} : { range: `bytes=${from}-`, ...(version !== undefined && { 'if-range': version }) };
-    const message = await answered(url, range, log);
-    const status = message.statusCode ?? 0;
-    // A server may not know If-Range; the rest of another file would come as if nothing had been.
-    const sameFile = version === undefined || versionOf(message) === undefined || versionOf(message) === version;
-    if (status === (from === 0 ? 200 : 206) && sameFile)
-        return received(message, 0);
-    // It cannot resume: read from the start and drop what we have.
-    if (from > 0 && status === 200 && sameFile)
-        return received(message, from);
-    // Nothing is left to send: of a file without a stated length, that is how its end shows.
-    if (from > 0 && status === 416)
-        return received(message, Infinity);
-    message.destroy();
-    if (!sameFile)
-        throw new HostFailure({ symptom: `${url} changed on the server while it was downloaded`, remedy: 'run again' });
-    throw new HostFailure({
-        symptom: `the download of ${url} failed: the server answered ${status}`,
-        cause: status === 404
-            ? 'there is no such file'
-            : status >= 500
-                ? 'the server has a problem'
-                : 'the server refuses the request',
-        remedy: 'check the URL in input `image` (in a browser, too)'
-    });
-}
-/** The server's answer, whatever it is; passing troubles (no connection, 5xx, too many requests) are tried again. */
-async function answered(url, headers, log) {
-    for (let attempt = 1;; attempt++) {
-        let trouble;
-        try {
-            const message = await get(url, headers);
-            const status = message.statusCode ?? 0;
-            if ((status < 500 && ![408, 429].includes(status)) || attempt > maxRetries)
-                return message;
-            message.resume();
-            trouble = `the server answered ${status}`;
-        }
-        catch (error) {
-            if (attempt > maxRetries)
-                throw unreachable(url, error);
-            trouble = messageOf(error);
-        }
-        log.info(`${url}: ${trouble}; trying again`);
-        await (0,external_node_timers_promises_namespaceObject.setTimeout)(500 * attempt);
-    }
-}
-/** A GET that follows redirects, relative ones too. */
-async function get(url, headers) {
-    let address = url;
-    for (let hops = 0; hops < 10; hops++) {
-        const { message } = await client().get(address, { 'accept-encoding': 'identity', ...headers });
-        const { location } = message.headers;
-        if (location === undefined || ![301, 302, 303, 307, 308].includes(message.statusCode ?? 0))
-            return message;
-        message.resume();
-        const next = new URL(location, address);
-        if (next.protocol !== 'https:' && new URL(address).protocol === 'https:')
-            throw new Error(`the server redirects to an unprotected address, ${next.href}`);
-        address = next.href;
-    }
-    throw new Error('the server redirects in a circle');
-}
-function received(message, from) {
-    return {
-        headers: message.headers,
-        chunks: from === 0 ? message : skip(message, from),
-        complete: () => message.complete,
-        close: () => {
-            message.destroy();
-        }
-    };
-}
-async function* skip(chunks, count) {
-    let left = count;
-    for await (const chunk of chunks) {
-        if (chunk.length > left)
-            yield chunk.subarray(left);
-        left = Math.max(0, left - chunk.length);
-    }
-}
-function unreachable(url, error) {
-    return new HostFailure({
-        symptom: `the download of ${url} failed: ${messageOf(error)}`,
-        cause: 'the host cannot be reached from here (name, network, proxy or firewall)',
-        remedy: 'check the URL in input `image`; behind a proxy set HTTPS_PROXY'
-    }, { cause: error });
-}
-
-;// CONCATENATED MODULE: ./src/images/source.ts
-
-
-
-
-
-
-
-
-
-
-
-/** An image file on this host. */
-async function fileSource(path, expected, home, log) {
-    const real = await (0,promises_namespaceObject.realpath)(path);
-    const { size, mtimeNs, ino } = await (0,promises_namespaceObject.stat)(real, { bigint: true });
-    const identity = `file ${real} ${size} ${mtimeNs} ${ino}`;
-    const known = await recall(home, identity);
-    if (known !== undefined && expected !== undefined)
-        checkSum(path, expected, known);
-    return {
-        name: path,
-        sha256: known,
-        async unpackTo(target, scratch) {
-            const progress = byteProgress(log, `Unpacking ${(0,external_node_path_namespaceObject.basename)(path)}`, Number(size));
-            const chunks = counted((0,external_node_fs_namespaceObject.createReadStream)(real, { highWaterMark: 1 << 20 }), progress);
-            const sha256 = await unpackAny({ chunks, name: path, expected, target, scratch, qcow2: real });
-            progress.end();
-            await remember(home, identity, sha256);
-            return sha256;
-        }
-    };
-}
-/** An image on a web server. Verified against `expected`, else against `<url>.sha256` if the server has it. */
-async function urlSource(url, expected, home, log) {
-    const published = expected ?? (await publishedSum(url, log));
-    if (published === undefined)
-        log.warn(`${url} is not verified: no image-sha256 was given, and the server has no .sha256 file beside it`);
-    else
-        log.info(`SHA-256 ${published} (${expected === undefined ? `from ${(0,external_node_path_namespaceObject.basename)(new URL(url).pathname)}.sha256` : 'as given'})`);
-    if (published !== undefined)
-        return { name: url, sha256: published, unpackTo: (target, scratch) => fetchTo(target, scratch) };
-    const opened = await openDownload(url, log);
-    const identity = opened.version === undefined ? undefined : `url ${url} ${opened.version} ${opened.size ?? ''}`;
-    const known = identity === undefined ? undefined : await recall(home, identity);
-    return {
-        name: url,
-        sha256: known,
-        close: opened.close,
-        async unpackTo(target, scratch) {
-            const sha256 = await fetchTo(target, scratch, opened);
-            if (identity !== undefined)
-                await remember(home, identity, sha256);
-            return sha256;
-        }
-    };
-    async function fetchTo(target, scratch, download) {
-        const { size, chunks } = download ?? (await openDownload(url, log));
-        log.info(`Downloading ${url}${size === undefined ? '' : ` (${mib(size)})`}`);
-        const progress = byteProgress(log, 'Downloading', size);
-        const sha256 = await unpackAny({
-            chunks: counted(chunks, progress),
-            name: url,
-            expected: published,
-            target,
-            scratch,
-            qcow2: undefined
-        });
-        progress.end();
-        return sha256;
-    }
-}
-/** The checksum in `<url>.sha256`, in the form of sha256sum. */
-async function publishedSum(url, log) {
-    const address = new URL(url);
-    address.pathname += '.sha256';
-    const text = await fetchText(address.href, log);
-    return /^([0-9a-f]{64})\b/im.exec(text ?? '')?.[1]?.toLowerCase();
-}
-async function unpackAny({ chunks, name, expected, target, scratch, qcow2 }) {
-    const { head, all } = await peek(chunks, headBytes);
-    const format = detectFormat(head);
-    if (format === undefined)
-        throw notAnImage(name, head);
-    if (format !== 'qcow2')
-        return (await unpack({ chunks: all, format, target, name, expected })).sha256;
-    const hash = (0,external_node_crypto_.createHash)('sha256');
-    const local = qcow2 ?? (0,external_node_path_namespaceObject.join)(scratch, 'download.qcow2');
-    const hashed = tee(all, hash);
-    try {
-        if (qcow2 === undefined)
-            await (0,external_node_stream_promises_namespaceObject.pipeline)(hashed, (0,external_node_fs_namespaceObject.createWriteStream)(local));
-        else
-            await (0,external_node_stream_promises_namespaceObject.pipeline)(hashed, new external_node_stream_.Writable({
-                write: (_chunk, _encoding, next) => {
-                    next();
+/** Programs that configure a network, and what each is told. */
+const networks = {
+    NetworkManager: {
+        unit: 'NetworkManager.service',
+        needs: undefined,
+        part: {
+            edits: [
+                {
+                    kind: 'file',
+                    path: '/etc/NetworkManager/system-connections/pi-qemu.nmconnection',
+                    content: '[connection]\nid=pi-qemu\ntype=ethernet\nautoconnect-priority=100\n\n[ipv4]\nmethod=auto\n\n[ipv6]\nmethod=ignore\n',
+                    mode: 0o600
                 }
-            }));
+            ],
+            notes: ['Network: DHCP by NetworkManager']
+        }
+    },
+    dhcpcd: {
+        unit: 'dhcpcd.service',
+        needs: '/etc/dhcpcd.conf',
+        part: { notes: ['Network: DHCP by dhcpcd, as the image has it'] }
+    },
+    netplan: {
+        // netplan is no service: at boot it writes what networkd reads.
+        unit: 'systemd-networkd.service',
+        needs: '/etc/netplan',
+        part: {
+            edits: [
+                {
+                    kind: 'file',
+                    path: '/etc/netplan/05-pi-qemu.yaml',
+                    content: 'network:\n  version: 2\n  renderer: networkd\n  ethernets:\n' +
+                        '    pi-qemu-e: {match: {name: "e*"}, dhcp4: true, optional: true}\n' +
+                        '    pi-qemu-usb: {match: {name: "usb*"}, dhcp4: true, optional: true}\n',
+                    mode: 0o600
+                }
+            ],
+            notes: ['Network: DHCP by netplan and systemd-networkd']
+        }
+    },
+    networkd: {
+        unit: 'systemd-networkd.service',
+        needs: undefined,
+        part: {
+            edits: [
+                { kind: 'folder', path: '/etc/systemd/network', mode: 0o755 },
+                {
+                    kind: 'file',
+                    path: '/etc/systemd/network/05-pi-qemu.network',
+                    content: '[Match]\nName=e* usb*\n\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n',
+                    mode: 0o644
+                }
+            ],
+            notes: ['Network: DHCP by systemd-networkd']
+        }
     }
-    catch (error) {
-        throw diskFull(error) ?? error;
-    }
-    const sha256 = hash.digest('hex');
-    if (expected !== undefined)
-        checkSum(name, expected, sha256);
-    const info = JSON.parse(await tool('qemu-img', ['info', '--output=json', '-f', 'qcow2', local]));
-    // An image from elsewhere could name any file of this host here.
-    const outside = info['backing-filename'] ?? info['format-specific']?.data?.['data-file'];
-    if (outside !== undefined) {
-        throw new HostFailure({
-            symptom: `${name} is only half of an image: the rest is in ${outside}`,
-            remedy: `make it whole with: qemu-img convert -O qcow2 ${(0,external_node_path_namespaceObject.basename)(name)} whole.qcow2`
-        });
-    }
-    await tool('qemu-img', ['convert', '-f', 'qcow2', '-O', 'raw', '-S', '4k', local, target]);
-    return sha256;
+};
+/**
+ * A DHCP profile for whatever NIC the board emulates, for the program that the image uses: the first of the release's
+ * list that is switched on, else the first that is there. Explicit, because newer udev rules class QEMU's USB network
+ * device as link-local only.
+ */
+function network(facts, release) {
+    const there = release.networks.filter(name => {
+        const { unit, needs } = networks[name];
+        return facts.units.has(unit) && (needs === undefined || facts.paths.has(needs));
+    });
+    const on = there.filter(name => facts.enabled?.has(networks[name].unit) === true);
+    const name = on[0] ?? there[0];
+    if (name === undefined)
+        return { notes: ['Network: left as the image has it'] };
+    const { unit, part } = networks[name];
+    const usesNetworkd = unit === networks.networkd.unit;
+    const isOff = facts.enabled !== undefined && on.length === 0;
+    return {
+        ...part,
+        edits: [
+            ...(part.edits ?? []),
+            ...(usesNetworkd || isOff ? enable(unit, 'multi-user.target') : []),
+            ...(usesNetworkd ? resolver(facts) : [])
+        ]
+    };
 }
-/** The first bytes of a stream, and the whole of it. */
-async function peek(chunks, bytes) {
-    const iterator = chunks[Symbol.asyncIterator]();
-    const first = [];
-    for (let length = 0; length < bytes;) {
-        const next = await iterator.next();
-        if (next.done === true)
-            break;
-        first.push(next.value);
-        length += next.value.length;
-    }
-    async function* all() {
-        yield* first;
-        yield* { [Symbol.asyncIterator]: () => iterator };
-    }
-    return { head: Buffer.concat(first), all: all() };
+function resolver(facts) {
+    return facts.paths.has('/etc/resolv.conf')
+        ? []
+        : [{ kind: 'file', path: '/etc/resolv.conf', content: 'nameserver 10.0.2.3\n', mode: 0o644 }];
 }
-async function* counted(chunks, progress) {
-    for await (const chunk of chunks) {
-        progress.add(chunk.length);
-        yield chunk;
+
+;// CONCATENATED MODULE: ./src/images/releases.ts
+const releases_raspios = {
+    family: 'raspios',
+    bootMount: '/boot/firmware',
+    networks: ['NetworkManager', 'dhcpcd', 'networkd'],
+    userconf: true
+};
+/** One row per release that behaves in its own way; the row without a codename is for all others of its family. */
+const releases = [
+    {
+        ...releases_raspios,
+        codename: 'bullseye',
+        title: 'Raspberry Pi OS bullseye',
+        bootMount: '/boot',
+        networks: ['dhcpcd', 'NetworkManager', 'networkd'],
+        firstBoot: 'init_resize.sh as init, a reboot, then resize2fs_once, new SSH host keys and the wizard'
+    },
+    {
+        ...releases_raspios,
+        codename: 'bookworm',
+        title: 'Raspberry Pi OS bookworm',
+        firstBoot: 'firstboot as init (root partition, SSH host keys, disk ID), a reboot, then the wizard'
+    },
+    {
+        ...releases_raspios,
+        codename: 'trixie',
+        title: 'Raspberry Pi OS trixie',
+        networks: ['NetworkManager', 'netplan', 'networkd'],
+        firstBoot: '`resize` in the initramfs (root partition, disk ID), then SSH host keys, cloud-init and the wizard'
+    },
+    { ...releases_raspios, codename: undefined, title: 'Raspberry Pi OS', firstBoot: 'whatever its cmdline.txt and units say' },
+    {
+        family: 'ubuntu',
+        codename: undefined,
+        title: 'Ubuntu for Raspberry Pi',
+        bootMount: '/boot/firmware',
+        networks: ['netplan', 'NetworkManager', 'networkd'],
+        userconf: false,
+        firstBoot: 'cloud-init, as user-data and network-config on the boot partition say'
+    },
+    {
+        family: 'debian',
+        codename: undefined,
+        title: 'Debian',
+        bootMount: '/boot/firmware',
+        networks: ['NetworkManager', 'dhcpcd', 'netplan', 'networkd'],
+        userconf: false,
+        firstBoot: 'whatever its units do'
+    },
+    {
+        family: 'mini',
+        codename: undefined,
+        title: 'mini',
+        bootMount: '/boot',
+        networks: [],
+        userconf: false,
+        firstBoot: 'nothing'
+    },
+    {
+        family: 'unknown',
+        codename: undefined,
+        title: 'unknown system',
+        bootMount: '/boot',
+        networks: ['NetworkManager', 'dhcpcd', 'netplan', 'networkd'],
+        userconf: false,
+        firstBoot: 'whatever its units do'
     }
+];
+/** The row for an image. */
+function releaseOf({ family, codename }) {
+    const own = releases.filter(release => release.family === family);
+    const row = own.find(release => release.codename === codename) ?? own.find(release => release.codename === undefined);
+    if (row === undefined)
+        throw new Error(`no row for the family ${family}`);
+    return row;
 }
-async function* tee(chunks, hash) {
-    for await (const chunk of chunks) {
-        hash.update(chunk);
-        yield chunk;
-    }
-}
-const memo = (home, identity) => (0,external_node_path_namespaceObject.join)(home.sources, (0,external_node_crypto_.createHash)('sha256').update(identity).digest('hex'));
-async function recall(home, identity) {
-    const text = await (0,promises_namespaceObject.readFile)(memo(home, identity), 'utf8').catch(() => '');
-    return /^[0-9a-f]{64}$/.exec(text)?.[0];
-}
-async function remember(home, identity, sha256) {
-    await (0,promises_namespaceObject.mkdir)(home.sources, { recursive: true });
-    await (0,promises_namespaceObject.writeFile)(memo(home, identity), sha256);
+
+;// CONCATENATED MODULE: ./src/images/provision.ts
+
+
+
+
+
+
+/** Raise when what provisioning does changes: images prepared before are then not used again. */
+const provisionVersion = 2;
+/** Decides how an image is made ready for an unattended login. Pure: facts in, changes out. */
+function provisioning(facts, user, { firstBoot = 'skip', hostname, firmware } = {}) {
+    const release = releaseOf(facts);
+    const parts = facts.family === 'mini'
+        ? [miniLogin(), identity_hostName(facts, hostname)]
+        : [
+            sshLogin(facts),
+            usableShell(facts, user),
+            passwordSlot(facts, user),
+            network(facts, release),
+            passwordlessSudo(facts, user),
+            identity_hostName(facts, hostname),
+            noPreload(facts),
+            firmware === undefined ? quietBoot(facts, release, firstBoot) : quietFirmwareBoot(facts)
+        ];
+    const edits = parts.flatMap(part => part.edits ?? []);
+    return {
+        edits,
+        notes: parts.flatMap(part => part.notes ?? []),
+        slots: parts.flatMap(part => part.slots ?? []),
+        kernelArguments: parts.flatMap(part => part.kernelArguments ?? []),
+        created: edits.flatMap(edit => (edit.kind === 'file' || edit.kind === 'symlink' ? [edit.path] : []))
+    };
 }
 
 ;// CONCATENATED MODULE: ./src/images/prepared.ts
@@ -64108,14 +65711,21 @@ async function remember(home, identity, sha256) {
 
 
 
+
+
+
+
 /** Raise when the shape of meta.json changes. */
-const metaVersion = 2;
+const metaVersion = 3;
 /** The image, from a cache if it was prepared before, else made now. */
 async function prepareImage(request, place, shared) {
     const { home, journal, log } = place;
     const source = await openSource(request, home, log);
     const key = (sha256) => (0,external_node_crypto_.createHash)('sha256')
-        .update(JSON.stringify([metaVersion, sha256, provisionVersion, request.provision, request.user ?? '']))
+        .update(JSON.stringify([
+        ...[metaVersion, sha256, provisionVersion, request.provision, request.user ?? ''],
+        ...[request.hostname ?? '', request.firstBoot ?? 'skip', request.diskSize ?? 0, request.firmware ?? '']
+    ]))
         .digest('hex')
         .slice(0, 24);
     const build = (0,external_node_path_namespaceObject.join)(journal.folder, 'build');
@@ -64128,11 +65738,15 @@ async function prepareImage(request, place, shared) {
             image = await adopt(build, folder);
         if (image !== undefined) {
             source.close?.();
+            if (request.release !== undefined)
+                await note(request.release, source.sha256, home);
             log.info(`Already prepared: ${image.title}, ${image.architecture}, ${mib(image.diskSize)}`);
             return { image, cached: true, key: known };
         }
     }
     const sha256 = await source.unpackTo((0,external_node_path_namespaceObject.join)(build, 'disk.img'), build);
+    if (request.release !== undefined)
+        await note(request.release, sha256, home);
     await make(build, request, log);
     // Without a cache it lives and goes with the run.
     const image = request.cache === 'off' ? await load(build) : await adopt(build, (0,external_node_path_namespaceObject.join)(home.images, key(sha256)));
@@ -64140,15 +65754,22 @@ async function prepareImage(request, place, shared) {
         throw new Error(`the prepared image in ${build} cannot be read back`);
     return { image, cached: false, key: key(sha256) };
 }
-async function openSource({ image, sha256 }, home, log) {
+/** From now on this release needs neither a catalogue nor a published checksum. */
+async function note({ release, catalogUrl }, sha256, home) {
+    await rememberRelease(home, catalogUrl, { release, sha256 });
+}
+async function openSource({ image, sha256, release }, home, log) {
     switch (image.kind) {
         case 'file':
             return fileSource(image.path, sha256, home, log);
         case 'url':
             return urlSource(image.url, sha256, home, log);
+        case 'catalogue':
+            if (release === undefined)
+                throw new Error(`${image.name}:${image.tag} was not looked up`);
+            return releaseSource(release, home, log);
         case 'none':
         case 'debian':
-        case 'catalogue':
             throw new Error(`no source yet for ${image.kind}`);
         case 'mini': {
             const identity = (0,external_node_crypto_.createHash)('sha256').update(`${image.name} ${miniVersion}`).digest('hex');
@@ -64167,14 +65788,20 @@ async function openSource({ image, sha256 }, home, log) {
 /** Looks at build/disk.img, provisions it, and writes beside it what a run needs to know. */
 async function make(build, request, log) {
     const disk = (0,external_node_path_namespaceObject.join)(build, 'disk.img');
+    if (request.diskSize !== undefined)
+        await growDisk(disk, request.diskSize, build, log);
     const layout = await inspectDisk(disk);
-    const bootFiles = await takeBootFiles(disk, layout.boot.offset, (0,external_node_path_namespaceObject.join)(build, 'boot'));
+    const bootFiles = request.firmware === undefined
+        ? await takeBootFiles(disk, layout.boot.offset, (0,external_node_path_namespaceObject.join)(build, 'boot'))
+        : await noBootFiles((0,external_node_path_namespaceObject.join)(build, 'boot'));
     const root = new Ext4(disk, layout.root.offset);
     const facts = await readRootFacts(root);
     log.info(`${facts.title}, ${facts.architecture}, ${mib((await (0,promises_namespaceObject.stat)(disk)).size)}`);
+    if (request.firmware !== undefined)
+        await checkBootLoader(disk, layout.boot.offset, facts.architecture);
     const user = chooseUser(facts.users, request.user);
     const plan = request.provision === 'auto'
-        ? provisioning(facts, user)
+        ? provisioning(facts, user, request)
         : { edits: [], notes: [], slots: [], kernelArguments: [], created: [] };
     const created = [];
     for (const path of plan.created)
@@ -64184,16 +65811,22 @@ async function make(build, request, log) {
     for (const note of plan.notes)
         log.info(note);
     const slots = [];
-    for (const { path, content } of plan.slots)
-        slots.push({ content, runs: await root.locate(path, 0, slotLengths[content]) });
+    for (const { path, content, start = 0 } of plan.slots)
+        slots.push({ path, content, runs: await root.locate(path, start, slotLengths[content]) });
     const { family, title, architecture, users } = facts;
     const meta = {
         ...{ family, title, architecture, users, layout, bootFiles, slots, created },
+        bootMount: facts.bootMount ?? releaseOf(facts).bootMount,
+        userconf: releaseOf(facts).userconf,
         diskSize: (await (0,promises_namespaceObject.stat)(disk)).size,
-        kernelArguments: plan.kernelArguments
+        kernelArguments: plan.kernelArguments,
+        ...(request.release !== undefined && { release: inShort(request.release.release) })
     };
     await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(build, 'meta.json'), JSON.stringify(meta, undefined, 1));
 }
+const inShort = ({ name, pin, date, version, codename }) => ({
+    ...{ name, pin, date, version, codename }
+});
 /**
  * The guest user: the one asked for, else `pi`, else `root`.
  * @throws BadInput if the image has no such user
@@ -64264,8 +65897,11 @@ async function makeOverlay(image, keys, folder, name) {
         overlay,
         String(cardSize(image.diskSize))
     ]);
-    for (const { content, runs } of image.slots)
-        await writeSlot(overlay, runs, keys.slots[content], folder);
+    for (const { content, runs } of image.slots) {
+        const bytes = keys.slots[content];
+        if (bytes !== undefined)
+            await writeSlot(overlay, runs, bytes, folder);
+    }
 }
 
 ;// CONCATENATED MODULE: ./src/images/save.ts
@@ -64283,8 +65919,7 @@ async function makeOverlay(image, keys, folder, name) {
 async function saveDisk({ image, overlay, keys, target, journal, log }) {
     const raw = (0,external_node_path_namespaceObject.join)(journal.folder, 'save.img');
     await tool('qemu-img', ['convert', '-f', 'qcow2', '-O', 'raw', '-S', '4k', overlay, raw]);
-    const partitions = parsePartitions(await tool('sfdisk', ['--json', raw]));
-    const end = Math.max(...partitions.map(({ offset, size }) => offset + size));
+    const end = usedSize(await tool('sfdisk', ['--json', raw]));
     // The overlay was rounded up to a card's size; what lies behind the partitions is empty.
     await (0,promises_namespaceObject.truncate)(raw, Math.max(end, image.diskSize));
     const check = ['-f', '-p', `${raw}?offset=${image.layout.root.offset}`];
@@ -64294,6 +65929,8 @@ async function saveDisk({ image, overlay, keys, target, journal, log }) {
         throw toolFailure('e2fsck', check, code, stdout + stderr);
     const root = new Ext4(raw, image.layout.root.offset);
     await eraseSlots(raw, image.slots, keys);
+    if (keys.password !== undefined)
+        await forgetPassword(root, raw, keys.password);
     await root.apply(image.created.map(path => ({ kind: 'remove', path })), journal.folder);
     const made = await converted(raw, target.format);
     const partial = `${target.path}.partial`;
@@ -64305,6 +65942,16 @@ async function saveDisk({ image, overlay, keys, target, journal, log }) {
     journal.record({ kind: 'done', path: partial });
     await (0,promises_namespaceObject.rm)(raw, { force: true });
     log.info(`Saved ${target.path} (${mib((await (0,promises_namespaceObject.stat)(target.path)).size)})`);
+}
+/** Programs that add users write /etc/shadow anew, with the run's password in it, and keep the old one. */
+async function forgetPassword(root, raw, hash) {
+    for (const path of ['/etc/shadow', '/etc/shadow-']) {
+        const at = Buffer.from((await root.readText(path)) ?? '').indexOf(hash);
+        if (at < 0)
+            continue;
+        const runs = await root.locate(path, at, hash.length);
+        await eraseSlots(raw, [{ content: 'password', runs }], { password: hash });
+    }
 }
 async function converted(raw, format) {
     switch (format) {
@@ -64322,7 +65969,138 @@ async function converted(raw, format) {
     }
 }
 
+;// CONCATENATED MODULE: ./src/images/boot-text.ts
+
+
+
+
+/** The FAT of a Pi image may be larger or smaller than its partition says; mtools would refuse it. */
+const fatTools = { env: { MTOOLS_SKIP_CHECK: '1' } };
+/**
+ * A text file on the boot partition as it is in a run's overlay now. Only while no QEMU writes to it.
+ * @param folder for a scratch file
+ */
+async function readBootText(overlay, boot, name, folder) {
+    const fat = (0,external_node_path_namespaceObject.join)(folder, 'boot.fat');
+    const file = overlay.replaceAll(',', ',,');
+    const part = `driver=raw,offset=${boot.offset},size=${boot.size},file.driver=qcow2,file.file.filename=${file}`;
+    await tool('qemu-img', ['convert', '-O', 'raw', '--image-opts', part, fat]);
+    try {
+        return await tool('mtype', ['-i', fat, `::${name}`], fatTools);
+    }
+    catch (error) {
+        throw new HostFailure({ symptom: `the boot partition has no ${name} that can be read`, remedy: 'use `first-boot: skip`' }, { cause: error });
+    }
+    finally {
+        await (0,promises_namespaceObject.rm)(fat, { force: true });
+    }
+}
+
+;// CONCATENATED MODULE: ./src/images/private-copy.ts
+
+
+
+
+
+
+
+
+
+
+/** What a run needs a copy of the image for; undefined if its overlay is enough. */
+function ownChanges(image, { files, user, hash, firstBoot }) {
+    const hasSlot = image.slots.some(({ content }) => content === 'password');
+    const replaced = files.some(({ to }) => to === '/etc/shadow');
+    const userconf = hash !== undefined && firstBoot === 'run' && answersWizard(image, user);
+    const password = hash !== undefined && (userconf || !hasSlot || replaced) ? { user, hash } : undefined;
+    return files.length > 0 || password !== undefined ? { files, password, userconf } : undefined;
+}
+/** userconf.txt gives a password to the first user, and renames that user if it says another name. */
+function answersWizard(image, user) {
+    return image.userconf === true && image.users[user]?.uid === 1000;
+}
+/**
+ * A copy of a prepared image in the run's folder, with the run's own changes. It lives as long as the run; on a file
+ * system with reflinks it costs nothing, elsewhere as long as it takes to copy what is not a hole.
+ */
+async function privateCopy(image, { files, password, userconf }, runFolder, log) {
+    const disk = (0,external_node_path_namespaceObject.join)(runFolder, 'private.img');
+    await (0,promises_namespaceObject.writeFile)(disk, '', { mode: 0o600 });
+    await tool('cp', ['--reflink=auto', '--sparse=always', image.disk, disk]);
+    await (0,promises_namespaceObject.chmod)(disk, 0o600);
+    const root = new Ext4(disk, image.layout.root.offset);
+    const onBoot = (path) => image.bootMount !== undefined && path.startsWith(`${image.bootMount}/`)
+        ? path.slice(image.bootMount.length + 1)
+        : undefined;
+    const edits = [];
+    const folders = new Set();
+    for (const { from, to, mode } of files) {
+        if (to.startsWith(`${folder}/`))
+            throw new BadInput([`input \`files\` names ${to}, which belongs to pi-qemu`]);
+        const name = onBoot(to);
+        if (name !== undefined) {
+            await toBootPartition(`${disk}@@${image.layout.boot.offset}`, from, name);
+            continue;
+        }
+        if (await root.isFolder(to))
+            throw new BadInput([`input \`files\` names ${to}, which is a folder in the image`]);
+        const real = await root.withoutLinks(to);
+        for (const parent of parentsOf(real)) {
+            if (folders.has(parent) || (await root.exists(parent)))
+                continue;
+            folders.add(parent);
+            edits.push({ kind: 'folder', path: parent, mode: 0o755 });
+        }
+        edits.push({ kind: 'copy', path: real, from, mode: mode ?? (await (0,promises_namespaceObject.stat)(from)).mode & 0o7777 });
+    }
+    await root.apply(edits, runFolder);
+    for (const { to } of files)
+        log.info(`File: ${to}`);
+    const lost = new Set(files.map(({ to }) => to));
+    if (password !== undefined)
+        await setPassword(root, password, runFolder);
+    if (userconf && password !== undefined) {
+        const file = (0,external_node_path_namespaceObject.join)(runFolder, 'userconf.txt');
+        await (0,promises_namespaceObject.writeFile)(file, `${password.user}:${password.hash}\n`, { mode: 0o600 });
+        await toBootPartition(`${disk}@@${image.layout.boot.offset}`, file, 'userconf.txt');
+        log.info('Password: in userconf.txt, for the first boot');
+    }
+    const kept = image.slots.filter(({ path = '', content }) => !lost.has(path) && (content !== 'password' || password === undefined));
+    return { ...image, disk, slots: password === undefined ? kept : [...kept, await slotOf(root, password.hash)] };
+}
+/** /a/b for /a/b/c, and before it /a. */
+function parentsOf(path) {
+    const parent = external_node_path_namespaceObject.posix.dirname(path);
+    return parent === '/' ? [] : [...parentsOf(parent), parent];
+}
+async function setPassword(root, { user, hash }, workDir) {
+    const shadow = (await root.readText('/etc/shadow')) ?? '';
+    if (shadowField(shadow, user) === undefined)
+        throw new HostFailure({ symptom: `${user} has no line in the image's /etc/shadow, so no password can be set` });
+    const content = withShadowField(shadow, user, hash);
+    await root.apply([{ kind: 'file', path: '/etc/shadow', content, mode: 0o640, gid: shadowGroup }], workDir);
+}
+/** Where a hash lies now: `save-image` takes it out there. */
+async function slotOf(root, hash) {
+    const path = '/etc/shadow';
+    const at = Buffer.from((await root.readText(path)) ?? '').indexOf(hash);
+    return { path, content: 'password', runs: await root.locate(path, at, slotLengths.password) };
+}
+async function toBootPartition(volume, from, name) {
+    for (const parent of parentsOf(`/${name}`)) {
+        const there = (await tryTool('mdir', ['-b', '-i', volume, `::${parent}`], fatTools)).code === 0;
+        if (!there)
+            await tool('mmd', ['-i', volume, `::${parent}`], fatTools);
+    }
+    await tool('mcopy', ['-o', '-i', volume, from, `::/${name}`], fatTools);
+}
+
 ;// CONCATENATED MODULE: ./src/images/index.ts
+
+
+
+
+
 
 
 
@@ -64335,6 +66113,7 @@ async function converted(raw, format) {
 const runFiles = {
     disk: 'disk.qcow2',
     deviceTree: 'board.dtb',
+    uefiVariables: 'uefi-vars.fd',
     qmp: 'qmp.sock'
 };
 /** Names in the run's log folder. */
@@ -64357,14 +66136,15 @@ function qemuArguments(machine) {
         ...(machine.cpu === undefined ? [] : ['-cpu', machine.cpu]),
         ...['-smp', String(machine.cpus), '-m', String(machine.memoryMiB)],
         ...time(machine.clock),
+        ...(machine.firmware === undefined ? [] : flash(machine.firmware)),
         ...(machine.kernel === undefined ? [] : ['-kernel', machine.kernel]),
         ...(machine.initrd === undefined ? [] : ['-initrd', machine.initrd]),
         ...(machine.dtb === undefined ? [] : ['-dtb', machine.dtb]),
         ...(machine.kernel === undefined ? [] : ['-append', machine.kernelArguments.join(' ')]),
-        ...(machine.hasDisk ? disk(board) : []),
+        ...(machine.hasDisk ? disk(machine) : []),
         ...machine.volumes.flatMap(volume => attach(board, volume)),
         ...machine.disks.flatMap((extra, index) => attachExtra(board, extra, index)),
-        ...['-netdev', `user,id=net0,${forwards(machine.forwards)}`],
+        ...['-netdev', ['user', 'id=net0', ...forwards(machine)].join(',')],
         ...(board.network === onBoardNic
             ? ['-net', `nic,model=${onBoardNic},netdev=net0`]
             : ['-device', `${board.network},netdev=net0`]),
@@ -64376,6 +66156,8 @@ function qemuArguments(machine) {
             `chardev:uart${uart}`
         ]),
         ...['-qmp', `unix:${runFiles.qmp},server=on,wait=off`],
+        // A bare kernel may be done before we listen: it waits for us.
+        ...(machine.hasDisk ? [] : ['-S']),
         ...machine.extra
     ];
 }
@@ -64392,25 +66174,34 @@ function time(clock) {
 }
 // The disk lives as long as the run: nothing in it is worth waiting for the host's disk.
 const throwaway = 'cache=unsafe';
-function disk(board) {
+function disk({ board, firmware }) {
     const drive = `format=qcow2,file=${runFiles.disk},${throwaway}`;
-    return board.disk === 'sd'
-        ? ['-drive', `if=sd,${drive}`]
-        : ['-drive', `if=none,id=disk,${drive}`, '-device', `${board.storage},drive=disk`];
+    if (board.disk === 'sd')
+        return ['-drive', `if=sd,${drive}`];
+    // Firmware would also try the user's disks, and the network.
+    const order = firmware === undefined ? '' : ',bootindex=0';
+    return ['-drive', `if=none,id=disk,${drive}`, '-device', `${board.storage},drive=disk${order}`];
+}
+function flash({ code }) {
+    const drives = [`unit=0,file=${value(code)},readonly=on`, `unit=1,file=${runFiles.uefiVariables},${throwaway}`];
+    return drives.flatMap(drive => ['-drive', `if=pflash,format=raw,${drive}`]);
 }
 function attach(board, { name, file }) {
     const drive = `if=none,id=${name},format=raw,file=${value(file)},${throwaway}`;
     return ['-drive', drive, '-device', `${board.storage},drive=${name}`];
 }
-/** The user's own: its serial number tells it apart in the guest, and what is written to it is kept. */
+/**
+ * The user's own: its serial number tells it apart in the guest, and what is written to it is kept. QEMU's default
+ * cache mode (writeback) passes the guest's flushes on, and QEMU locks the file against another writer.
+ */
 function attachExtra(board, { path, format }, index) {
     const id = `extra${index}`;
     const drive = `if=none,id=${id},format=${format},file=${value(path)}`;
     return ['-drive', drive, '-device', `${board.storage},drive=${id},serial=${id}`];
 }
-function forwards(ports) {
-    const ssh = 'hostfwd=tcp:127.0.0.1:0-:22';
-    return [ssh, ...ports.map(({ protocol, host, guest }) => `hostfwd=${protocol}:127.0.0.1:${host}-:${guest}`)].join(',');
+function forwards({ hasDisk, forwards: ports }) {
+    const ssh = hasDisk ? ['hostfwd=tcp:127.0.0.1:0-:22'] : [];
+    return [...ssh, ...ports.map(({ protocol, host, guest }) => `hostfwd=${protocol}:127.0.0.1:${host}-:${guest}`)];
 }
 
 ;// CONCATENATED MODULE: ./src/qemu/version.ts
@@ -65081,7 +66872,7 @@ function cacheFile(sourceFile, targetFile, tool, version, arch) {
  * @param versionSpec   version of the tool
  * @param arch          optional arch.  defaults to arch of computer
  */
-function find(toolName, versionSpec, arch) {
+function tool_cache_find(toolName, versionSpec, arch) {
     if (!toolName) {
         throw new Error('toolName parameter is required');
     }
@@ -65305,7 +67096,7 @@ async function toolCacheFolder(home, env) {
 }
 /** Whole tools of a name in the cache, the most recent first. */
 function cachedTools(root, { name, arch }) {
-    return inToolkit(root, () => findAllVersions(name, arch).map(version => ({ version, folder: find(name, version, arch) })))
+    return inToolkit(root, () => findAllVersions(name, arch).map(version => ({ version, folder: tool_cache_find(name, version, arch) })))
         .filter(({ folder }) => folder !== '')
         .map(found => ({ ...found, current: (0,external_node_fs_namespaceObject.statSync)(marker(found.folder), { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
         .sort((a, b) => b.current - a.current);
@@ -65435,6 +67226,12 @@ class Qmp {
     waiting = new Map();
     next = 1;
     ended = false;
+    tellReset = () => undefined;
+    /** Resolves once the guest has reset itself and QEMU, started with `-no-reboot`, is about to end for that. */
+    guestReset = new Promise(resolve => {
+        this.tellReset = resolve;
+    });
+    shutdown;
     constructor(socket) {
         this.socket = socket;
         const fail = () => {
@@ -65465,6 +67262,13 @@ class Qmp {
             await handle.close();
         }
     }
+    /**
+     * Why the machine stopped, once it has: `guest-shutdown`, `guest-reset`, `host-signal`, … (RunState's
+     * ShutdownCause in QEMU's QMP reference).
+     */
+    get shutdownReason() {
+        return this.shutdown;
+    }
     /** Runs a command and returns what it returns. */
     execute(command, args = {}) {
         const id = this.next++;
@@ -65486,6 +67290,11 @@ class Qmp {
         this.socket.destroy();
     }
     receive(reply) {
+        if (reply.event === 'SHUTDOWN') {
+            this.shutdown = reply.data?.reason ?? 'unknown';
+            if (this.shutdown === 'guest-reset')
+                this.tellReset();
+        }
         const waiting = reply.id === undefined ? undefined : this.waiting.get(reply.id);
         if (waiting === undefined || reply.id === undefined)
             return;
@@ -65498,11 +67307,14 @@ class Qmp {
 }
 /** Between QEMU's making the socket and its listening there is a moment, long on a busy host, when it refuses. */
 async function dial(path, timeout) {
-    for (const deadline = Date.now() + timeout;; await (0,external_node_timers_promises_namespaceObject.setTimeout)(50)) {
+    const deadline = Date.now() + timeout;
+    for (;;) {
         try {
             return await new Promise((resolve, reject) => {
                 const connection = (0,external_node_net_.createConnection)(path);
-                connection.setTimeout(timeout, () => connection.destroy(new Error('QEMU does not answer')));
+                connection.setTimeout(timeout, () => {
+                    connection.destroy(new Error('QEMU does not answer'));
+                });
                 connection.once('error', reject);
                 connection.once('connect', () => {
                     resolve(connection);
@@ -65512,6 +67324,7 @@ async function dial(path, timeout) {
         catch (error) {
             if (error.code !== 'ECONNREFUSED' || Date.now() > deadline)
                 throw error;
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(50);
         }
     }
 }
@@ -65557,8 +67370,10 @@ async function startQemu(machine, install, journal) {
     });
     child.unref();
     const identity = child.pid === undefined ? undefined : identify(child.pid);
-    if (identity !== undefined)
-        journal.record({ kind: 'process', name: qemuProgram, process: identity });
+    if (identity !== undefined) {
+        const patience = machine.disks.length > 0 ? flushPatience : undefined;
+        journal.record({ kind: 'process', name: qemuProgram, process: identity, patience });
+    }
     const deadline = Date.now() + startTimeout;
     while (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(folder, runFiles.qmp)) && exit === undefined && Date.now() < deadline)
         await (0,external_node_timers_promises_namespaceObject.setTimeout)(20);
@@ -65566,7 +67381,9 @@ async function startQemu(machine, install, journal) {
         throw refused(logs, exit ?? 'no process');
     try {
         const qmp = await Qmp.connect(folder, runFiles.qmp);
-        const sshPort = sshPortIn(await qmp.human('info usernet'));
+        const sshPort = machine.hasDisk ? sshPortIn(await qmp.human('info usernet')) : 0;
+        if (!machine.hasDisk)
+            await qmp.execute('cont');
         return { process: identity, qmp, sshPort, isAlive: () => exit === undefined && isAlive(identity), exit: ended };
     }
     catch (error) {
@@ -65574,7 +67391,10 @@ async function startQemu(machine, install, journal) {
         throw refused(logs, ended() ?? messageOf(error));
     }
 }
-/** Ends QEMU at once; the disk of a run is thrown away, so there is nothing to flush. */
+/**
+ * Ends QEMU at once; the disk of a run is thrown away, so there is nothing to flush.
+ * @param patience ms until it is left to the teardown, which kills it: more where it has the user's disks to write out
+ */
 async function quitQemu({ qmp, process: identity }, patience = 3000) {
     await Promise.race([qmp.execute('quit').catch(() => undefined), (0,external_node_timers_promises_namespaceObject.setTimeout)(1000, undefined, { ref: false })]);
     qmp.close();
@@ -65587,11 +67407,23 @@ function sshPortIn(usernet) {
         throw new Error(`no SSH forward in:\n${usernet}`);
     return port;
 }
+/** How long (ms) QEMU may take to write the user's disks out when it ends. */
+const flushPatience = 60_000;
 const refusals = [
     {
         pattern: /Could not set up host forwarding rule '([^']*)'/,
         cause: 'a host port in `ports` is taken by another program, or needs root (below 1024)',
         remedy: 'choose another host port'
+    },
+    {
+        pattern: /Failed to get "\w+" lock/,
+        cause: 'a file in `disks` is in use by another program, maybe another run',
+        remedy: 'wait until it has ended, or give each run a disk of its own'
+    },
+    {
+        pattern: /Image is not in qcow2 format/,
+        cause: 'a file in `disks` is of another format than it is said to be',
+        remedy: 'write `file:raw` or `file:qcow2`'
     },
     {
         pattern: /unsupported machine type/,
@@ -65672,12 +67504,9 @@ function privateInstall(folder, loader) {
         program: (0,external_node_path_namespaceObject.join)(lib, loader),
         // The host's ld.so.cache would bring in the host's libraries.
         arguments: [
-            '--inhibit-cache',
-            '--library-path',
-            lib,
-            (0,external_node_path_namespaceObject.join)(folder, 'bin', qemuProgram),
-            '-L',
-            (0,external_node_path_namespaceObject.join)(folder, 'share')
+            ...['--inhibit-cache', '--library-path', lib, (0,external_node_path_namespaceObject.join)(folder, 'bin', qemuProgram), '-L', (0,external_node_path_namespaceObject.join)(folder, 'share')],
+            // Otherwise ps and top show the loader's name.
+            ...['-name', `process=${qemuProgram}`]
         ],
         // Otherwise it tries the folder of the host's modules, which are another version's.
         env: { QEMU_MODULE_DIR: (0,external_node_path_namespaceObject.join)(lib, 'qemu') }
@@ -65895,10 +67724,15 @@ const external_node_string_decoder_namespaceObject = require("node:string_decode
 
 /** Lines kept per UART: enough to see a boot's end, and to show it. */
 const kept = 400;
+/** What Linux says last; boards without a power switch stand still then. */
+const poweredOff = /reboot: (?:Power down|System halted)/;
 /** Follows what the guest writes to its UARTs, which QEMU appends to files. */
 class SerialLog {
+    onData;
     uarts;
-    constructor(logs, uarts) {
+    /** @param onData gets what is new as it is, whichever UART it came from */
+    constructor(logs, uarts, onData = () => undefined) {
+        this.onData = onData;
         this.uarts = Array.from({ length: uarts }, (_, uart) => ({
             file: (0,external_node_path_namespaceObject.join)(logs, logFiles.serial(uart)),
             decoder: new external_node_string_decoder_namespaceObject.StringDecoder('utf8'),
@@ -65917,18 +67751,27 @@ class SerialLog {
     }
     /** Reads what is new; returns the new lines, the unfinished last one included (a prompt has no line end). */
     poll() {
+        return this.read().flatMap(({ finished, unfinished }) => [...finished, unfinished]);
+    }
+    /** Reads what is new, by UART; one that said nothing is left out. */
+    read() {
         return this.uarts.flatMap(uart => {
             const text = readFrom(uart.file, uart.position);
             if (text.length === 0)
                 return [];
+            this.onData(text);
             uart.position += text.length;
             const lines = (uart.rest + uart.decoder.write(text)).split(/\r*\n/);
             uart.rest = lines.at(-1) ?? '';
-            const clean = lines.map(line => printable(line));
-            uart.lines.push(...clean.slice(0, -1));
+            const finished = lines.slice(0, -1).map(line => printable(line));
+            uart.lines.push(...finished);
             uart.lines.splice(0, Math.max(0, uart.lines.length - kept));
-            return clean;
+            return [{ finished, unfinished: printable(uart.rest) }];
         });
+    }
+    /** What each UART has said since its last line end. */
+    get unfinished() {
+        return this.uarts.map(({ rest }) => printable(rest));
     }
     /** The last lines of the busiest UART. */
     tail(count) {
@@ -66047,6 +67890,128 @@ function changesOf({ set = {}, unset = [], childless }) {
 
 
 
+;// CONCATENATED MODULE: ./src/first-boot/index.ts
+
+
+
+
+
+
+
+
+
+/** More than any image needs; one that never stops is broken. */
+const mostReboots = 8;
+/** How long (ms) a guest may take from closing connections to its reset. */
+const downPatience = 90_000;
+/** How long (ms) QEMU may take to end once the guest has reset itself. */
+const endPatience = 10_000;
+/**
+ * Boots an image as its own cmdline.txt says, and lets it reboot as often as it likes. QEMU would start the same
+ * kernel arguments again after a reset; so it ends instead, and is started anew with what cmdline.txt says then, as
+ * the firmware of a Pi would. Done when SSH lets us in and systemd has nothing more to start.
+ * @throws BootFailure or TimeLimit
+ */
+async function runFirstBoot(request) {
+    const { image, machine, install, login, journal, log, started } = request;
+    const deadline = Date.now() + request.timeout;
+    for (let boot = 1;; boot++) {
+        const cmdline = await readBootText((0,external_node_path_namespaceObject.join)(journal.folder, runFiles.disk), image.layout.boot, 'cmdline.txt', journal.folder);
+        log.info(`Boot ${boot}, cmdline.txt: ${cmdline.trim()}`);
+        const plan = machine(cmdline);
+        const qemu = await startQemu({ ...plan, extra: [...plan.extra, '-no-reboot'] }, install, journal);
+        const serial = new SerialLog(journal.logs, plan.board.uarts);
+        started(serial);
+        let session;
+        try {
+            const timeout = Math.max(1, deadline - Date.now());
+            const reboot = qemu.qmp.guestReset;
+            session = await waitForLogin({ qemu, serial, login: { ...login, port: qemu.sshPort }, timeout, log, reboot });
+            await settled(session, qemu, deadline, serial);
+            // From now on a reboot is the script's, and works as in any other run.
+            await qemu.qmp.execute('set-action', { reboot: 'reset' }).catch(() => {
+                log.warn('This QEMU cannot change that: a reboot by the script will end it');
+            });
+            return { qemu, serial, session };
+        }
+        catch (error) {
+            session?.close();
+            if (!(error instanceof Rebooted))
+                throw error;
+        }
+        if (boot > mostReboots) {
+            await quitQemu(qemu);
+            throw new BootFailure({
+                symptom: `the guest rebooted ${boot} times without coming up`,
+                cause: 'its first boot does not end: a step fails and is tried again',
+                remedy: 'look at the serial logs of each boot, or use `first-boot: skip`',
+                log: serial.mainFile
+            });
+        }
+        if ((await waitForEnd([qemu.process], endPatience)).length > 0)
+            await quitQemu(qemu);
+        qemu.qmp.close();
+        log.info('The guest rebooted');
+        await makeRoom(journal, plan.board.uarts, boot);
+    }
+}
+/** Waits until systemd has started all it wants to start; other inits are taken as they are. */
+async function settled(session, qemu, deadline, serial) {
+    const reboot = qemu.qmp.guestReset.then(() => {
+        throw new Rebooted();
+    });
+    const stop = new AbortController();
+    const late = (0,external_node_timers_promises_namespaceObject.setTimeout)(Math.max(1, deadline - Date.now()), 'late', { signal: stop.signal });
+    late.catch(() => undefined);
+    try {
+        const waiting = session.exec('systemctl is-system-running --wait');
+        const first = await Promise.race([waiting, reboot, late]);
+        if (first === 'late')
+            throw new TimeLimit(await unsettled(session, serial));
+        // A connection that broke: the guest is on its way down, and the reset follows.
+        if (first.code !== undefined)
+            return;
+        await Promise.race([reboot, (0,external_node_timers_promises_namespaceObject.setTimeout)(downPatience, undefined, { ref: false })]);
+        throw lostGuest(qemu, serial);
+    }
+    finally {
+        stop.abort();
+    }
+}
+async function unsettled(session, serial) {
+    const jobs = session.exec('systemctl list-jobs --no-legend --no-pager').then(({ stdout }) => stdout.trim());
+    const waiting = await Promise.race([jobs, (0,external_node_timers_promises_namespaceObject.setTimeout)(10_000, '', { ref: false })]).catch(() => '');
+    return {
+        symptom: `the first boot did not end within boot-timeout${waiting === '' ? '' : `; still under way:\n${waiting}`}`,
+        cause: 'it is slow, or a unit waits for a person',
+        remedy: 'raise `boot-timeout`, or use `first-boot: skip`',
+        log: serial.mainFile
+    };
+}
+/** Each boot has its own logs; and what the ended QEMU left behind goes. */
+async function makeRoom({ folder, logs }, uarts, boot) {
+    await (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(folder, runFiles.qmp), { force: true });
+    for (let uart = 0; uart < uarts; uart++) {
+        const log = (0,external_node_path_namespaceObject.join)(logs, logFiles.serial(uart));
+        if ((0,external_node_fs_namespaceObject.existsSync)(log))
+            await (0,promises_namespaceObject.rename)(log, log.replace(/(\.\w+)?$/, `-boot${boot}$1`));
+    }
+}
+
+;// CONCATENATED MODULE: ./src/first-boot/cmdline.ts
+/**
+ * The kernel arguments of a cmdline.txt that are to count: all but those about consoles and screens, which the board
+ * has its own for. The firmware reads one line only.
+ */
+function ownArguments(cmdline) {
+    const line = cmdline.split('\n').find(text => text.trim() !== '') ?? '';
+    return line
+        .trim()
+        .split(/\s+/)
+        .filter(word => word !== '' && !notOurs.test(word));
+}
+const notOurs = /^(console=|earlycon(=|$)|quiet$|splash$|loglevel=|logo\.|vt\.|plymouth\.)/;
+
 ;// CONCATENATED MODULE: ./src/plan.ts
 
 
@@ -66054,8 +68019,18 @@ function changesOf({ set = {}, unset = [], childless }) {
 
 
 
+
+
 /** Programs that a run of these inputs needs on the host, besides QEMU itself. */
-function toolsFor({ image, saveImage }) {
+function toolsFor(inputs) {
+    const { image, saveImage, password, diskSize, firmware, disks = [], overlays = [] } = inputs;
+    if (image.kind === 'none') {
+        const bare = [
+            [disks.length > 0, 'qemu-img'],
+            [overlays.length > 0, 'fdtput']
+        ];
+        return bare.filter(([needed]) => needed).map(([, name]) => name);
+    }
     const always = [
         'qemu-img',
         'qemu-io',
@@ -66071,7 +68046,13 @@ function toolsFor({ image, saveImage }) {
         ? ['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod']
         : unpackersFor(image);
     const save = saveImage?.format === 'xz' ? ['xz'] : saveImage?.format === 'zst' ? ['zstd'] : [];
-    return [...new Set([...always, ...build, ...save])];
+    const wishes = [
+        ...(password === undefined ? [] : ['openssl']),
+        ...(diskSize === undefined ? [] : ['resize2fs']),
+        // An image whose architecture its name does not tell may turn out to need another.
+        ...(firmware === undefined ? [] : [uefiFor(architectureOf(image) ?? 'arm64').tool])
+    ];
+    return [...new Set([...always, ...build, ...save, ...wishes])];
 }
 const unpackers = [
     [/\.xz$/i, 'xz'],
@@ -66111,18 +68092,25 @@ function describePlan(inputs) {
  * The machine for an image: kernel, device tree, kernel arguments.
  * @throws BadInput if they do not go together
  */
-function planMachine({ inputs, image, board, volumes, logs, clock }) {
-    const variant = image && board.architectures[image.architecture];
+function planMachine(request) {
+    const { inputs, image, architecture, board, volumes, logs, clock, cmdline } = request;
+    const system = image?.architecture ?? architecture;
+    const variant = system && board.architectures[system];
     const own = (name) => name === undefined || image === undefined ? undefined : (0,external_node_path_namespaceObject.join)(image.folder, 'boot', name);
     const available = new Set(image?.bootFiles.names);
     const kernel = inputs.kernel ?? own(image && kernelFor(board, image.architecture, available));
     const tree = inputs.dtb ?? own(board.deviceTrees.find(name => available.has(name)));
-    if (tree === undefined && board.needsDeviceTree) {
+    // A bare kernel need not be Linux, and then may do without.
+    if (tree === undefined && board.needsDeviceTree && image !== undefined) {
         const names = board.deviceTrees.length > 0 ? ` (the image has none of ${board.deviceTrees.join(', ')})` : '';
         throw new BadInput([`board \`${board.name}\` needs a device tree${names}; give \`dtb\``]);
     }
     const naming = isRaspberryPiTree(tree) ? 'raspberrypi' : 'mainline';
-    const root = image === undefined ? [] : [`root=PARTUUID=${image.layout.root.partuuid}`, 'rootfstype=ext4', 'rootwait', 'rw'];
+    const root = cmdline !== undefined
+        ? ownArguments(cmdline)
+        : image === undefined
+            ? []
+            : [`root=PARTUUID=${image.layout.root.partuuid}`, 'rootfstype=ext4', 'rootwait', 'rw'];
     const machine = {
         board,
         cpu: inputs.cpu ?? variant?.cpu,
@@ -66131,6 +68119,7 @@ function planMachine({ inputs, image, board, volumes, logs, clock }) {
         cpus: inputs.cpus ?? board.cpus,
         clock: inputs.clock ?? board.clock,
         hasDisk: image !== undefined,
+        firmware: inputs.firmware && image && uefiFor(image.architecture),
         kernel,
         dtb: tree === undefined ? undefined : runFiles.deviceTree,
         // An initramfs belongs to its kernel: a kernel from elsewhere does not get the image's.
@@ -66201,6 +68190,8 @@ function boardFor(inputs, image) {
         ]);
     }
     const board = boards[name];
+    if (inputs.firmware !== undefined)
+        return board;
     if (inputs.kernel === undefined && kernelFor(board, image.architecture, available) === undefined) {
         const names = board.architectures[image.architecture]?.kernels.join(', ') ?? '';
         throw new BadInput([
@@ -66232,7 +68223,7 @@ var ignore_default = /*#__PURE__*/__nccwpck_require__.n(ignore);
 ;// CONCATENATED MODULE: ./src/workspace/tree.ts
 
 
-const bytes = (root, path) => Buffer.concat([Buffer.from(path === '' ? root : `${root}/`), Buffer.from(path, 'latin1')]);
+const tree_bytes = (root, path) => Buffer.concat([Buffer.from(path === '' ? root : `${root}/`), Buffer.from(path, 'latin1')]);
 const below = (folder, name) => (folder === '' ? name : `${folder}/${name}`);
 /** Patterns as in .gitignore, relative to the workspace. */
 function excluding(patterns) {
@@ -66243,14 +68234,14 @@ function excluding(patterns) {
 }
 /** Names in a folder, as bytes, in a stable order. */
 async function namesIn(root, folder) {
-    const names = await (0,promises_namespaceObject.readdir)(bytes(root, folder), { encoding: 'buffer' });
+    const names = await (0,promises_namespaceObject.readdir)(tree_bytes(root, folder), { encoding: 'buffer' });
     return names.map(name => name.toString('latin1')).sort();
 }
 /** Everything below `root`, folders before what they hold; excluded paths and what is below them left out. */
 async function* walk(root, excluded, folder = '') {
     for (const name of await namesIn(root, folder)) {
         const path = below(folder, name);
-        const stat = await (0,promises_namespaceObject.lstat)(bytes(root, path), { bigint: true });
+        const stat = await (0,promises_namespaceObject.lstat)(tree_bytes(root, path), { bigint: true });
         if (excluded(path, stat.isDirectory()))
             continue;
         yield { path, stat };
@@ -66282,7 +68273,7 @@ async function readBack(volume, to) {
     await (0,promises_namespaceObject.mkdir)(to);
     const modes = new Map();
     for (const { path, mode } of entries.filter(isA('folder'))) {
-        await (0,promises_namespaceObject.mkdir)(bytes(to, path), { mode: 0o700 });
+        await (0,promises_namespaceObject.mkdir)(tree_bytes(to, path), { mode: 0o700 });
         modes.set(path, mode & 0o7777);
     }
     const contents = (0,external_node_path_namespaceObject.join)(to, '..', 'contents');
@@ -66298,16 +68289,16 @@ async function readBack(volume, to) {
     for (const { path, inode } of files) {
         const earlier = first.get(inode);
         if (earlier === undefined)
-            await (0,promises_namespaceObject.rename)(at(inode), bytes(to, path));
+            await (0,promises_namespaceObject.rename)(at(inode), tree_bytes(to, path));
         else
-            await (0,promises_namespaceObject.link)(bytes(to, earlier), bytes(to, path));
+            await (0,promises_namespaceObject.link)(tree_bytes(to, earlier), tree_bytes(to, path));
         first.set(inode, earlier ?? path);
     }
     const targets = await shortTargets(volume, links.filter(({ size }) => size < fastLink));
     for (const { path, inode, size } of links) {
         const target = size < fastLink ? targets.get(inode) : (await (0,promises_namespaceObject.readFile)(at(inode))).toString('latin1');
         if (target !== undefined && target !== '')
-            await (0,promises_namespaceObject.symlink)(Buffer.from(target, 'latin1'), bytes(to, path));
+            await (0,promises_namespaceObject.symlink)(Buffer.from(target, 'latin1'), tree_bytes(to, path));
     }
     await (0,promises_namespaceObject.rm)(contents, { recursive: true });
     return modes;
@@ -66389,7 +68380,7 @@ function crafted(what) {
 /** Gives the folders the permissions they had on the volume, the deepest first: a folder may close its parents. */
 async function closeFolders(root, modes) {
     for (const [path, mode] of [...modes].reverse())
-        await (0,promises_namespaceObject.chmod)(bytes(root, path), mode);
+        await (0,promises_namespaceObject.chmod)(tree_bytes(root, path), mode);
 }
 
 ;// CONCATENATED MODULE: ./src/workspace/volume.ts
@@ -66459,7 +68450,7 @@ async function stageTree(workspace, excluded, runFolder) {
     const stage = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(runFolder, 'stage-'));
     const modes = new Map();
     for await (const { path, stat } of walk(workspace, excluded)) {
-        const [from, to] = [bytes(workspace, path), bytes(stage, path)];
+        const [from, to] = [tree_bytes(workspace, path), tree_bytes(stage, path)];
         if (stat.isDirectory()) {
             await (0,promises_namespaceObject.mkdir)(to, { mode: 0o700 });
             modes.set(path, Number(stat.mode) & 0o7777);
@@ -66518,7 +68509,7 @@ async function mirror(request) {
     for await (const { path, stat } of walk(request.from, request.excluded)) {
         left.set(path, stat);
         if (stat.isDirectory())
-            await openFolder(bytes(request.from, path), stat);
+            await openFolder(tree_bytes(request.from, path), stat);
     }
     const deleted = await deleteMissing(request, left);
     const written = await writeChanged(request, left);
@@ -66532,7 +68523,7 @@ async function writeChanged({ from, workspace, sent, folderModes, log }, left) {
     for (const [path, stat] of left) {
         if (blocked.some(parent => path.startsWith(`${parent}/`)))
             continue;
-        const [source, target] = [bytes(from, path), bytes(workspace, path)];
+        const [source, target] = [tree_bytes(from, path), tree_bytes(workspace, path)];
         const existing = await (0,promises_namespaceObject.lstat)(target, { bigint: true }).catch(() => undefined);
         if (stat.isDirectory()) {
             folders.push({ path, mode: folderModes?.get(path) ?? Number(stat.mode) & 0o7777 });
@@ -66573,7 +68564,7 @@ async function writeChanged({ from, workspace, sent, folderModes, log }, left) {
     }
     // Last, since a folder may be read-only; deepest first, since it may be closed.
     for (const { path, mode } of folders.reverse())
-        await (0,promises_namespaceObject.chmod)(bytes(workspace, path), mode);
+        await (0,promises_namespaceObject.chmod)(tree_bytes(workspace, path), mode);
     return written;
 }
 /** Removes from the workspace what was sent and is not there any more in the guest. */
@@ -66586,7 +68577,7 @@ async function deleteMissing({ workspace, sent, log }, left) {
             continue;
         if (!(await isBelowRealFolders(workspace, path)))
             continue;
-        const target = bytes(workspace, path);
+        const target = tree_bytes(workspace, path);
         const existing = await (0,promises_namespaceObject.lstat)(target, { bigint: true }).catch(() => undefined);
         if (existing === undefined || existing.isDirectory() !== (entry.kind === 'folder'))
             continue;
@@ -66600,7 +68591,7 @@ async function deleteMissing({ workspace, sent, log }, left) {
             log.warn(`${shown(path)} was deleted in the guest, but changed on the host meanwhile: kept`);
         }
         else {
-            await openFolder(bytes(workspace, path.slice(0, Math.max(0, path.lastIndexOf('/')))));
+            await openFolder(tree_bytes(workspace, path.slice(0, Math.max(0, path.lastIndexOf('/')))));
             await (0,promises_namespaceObject.unlink)(target);
             deleted++;
         }
@@ -66611,7 +68602,7 @@ async function deleteMissing({ workspace, sent, log }, left) {
 async function isBelowRealFolders(workspace, path) {
     const parents = path.split('/').slice(0, -1);
     for (let depth = 1; depth <= parents.length; depth++) {
-        const parent = await (0,promises_namespaceObject.lstat)(bytes(workspace, parents.slice(0, depth).join('/'))).catch(() => undefined);
+        const parent = await (0,promises_namespaceObject.lstat)(tree_bytes(workspace, parents.slice(0, depth).join('/'))).catch(() => undefined);
         if (parent?.isDirectory() !== true)
             return false;
     }
@@ -66689,7 +68680,76 @@ async function move(source, target) {
 
 
 
+;// CONCATENATED MODULE: ./src/run-files.ts
+
+
+
+
+
+
+
+
+
+const workspaceFile = 'workspace.img';
+/** Makes what belongs to one run, in its folder: device tree, keys, disk, workspace volume. */
+async function makeRunFiles(request) {
+    const { inputs, prepared, user, board, journal, log } = request;
+    const { folder, logs } = journal;
+    const machineRequest = {
+        ...{ inputs, image: prepared, logs, board },
+        volumes: inputs.sync === 'none' ? [] : [{ name: 'workspace', file: workspaceFile }]
+    };
+    const { machine, deviceTree } = planMachine({ ...machineRequest, clock: Date.now() });
+    if (deviceTree !== undefined) {
+        const notes = await makeDeviceTree({ ...deviceTree, to: (0,external_node_path_namespaceObject.join)(folder, runFiles.deviceTree) });
+        for (const note of notes)
+            log.info(note);
+    }
+    const { firmware } = machine;
+    if (firmware !== undefined) {
+        await ensureTools([uefiFor(prepared.architecture).tool], log);
+        await (0,promises_namespaceObject.copyFile)(firmware.variables, (0,external_node_path_namespaceObject.join)(folder, runFiles.uefiVariables));
+    }
+    if (inputs.password !== undefined && prepared.family === 'mini')
+        throw new BadInput([`input \`password\` does not go with this image (${prepared.title}): it takes keys only`]);
+    const keys = await makeKeys(folder, inputs.password);
+    const hash = keys.slots.password?.toString();
+    const changes = ownChanges(prepared, { files: inputs.files, user, hash, firstBoot: inputs.firstBoot });
+    const image = changes === undefined ? prepared : await privateCopy(prepared, changes, folder, log);
+    await makeOverlay(image, keys, folder, runFiles.disk);
+    const workspace = inputs.sync === 'none' ? undefined : await makeWorkspace(request, image);
+    const own = inputs.provision === 'auto';
+    const keyFile = inputs.sshKey ?? keys.clientKeyFile;
+    const login = {
+        user,
+        privateKey: own ? keys.clientKey : await (0,promises_namespaceObject.readFile)(keyFile, 'utf8'),
+        hostKey: own ? keys.hostPublicKey : undefined
+    };
+    // Without a password for userconf.txt, a wizard would wait for an answer that never comes.
+    const hasWizard = own && (hash === undefined || !answersWizard(image, user));
+    const machineFor = (cmdline) => {
+        const { machine: next } = planMachine({ ...machineRequest, clock: Date.now(), cmdline });
+        const { kernelArguments } = next;
+        return hasWizard ? { ...next, kernelArguments: [...kernelArguments, `systemd.mask=${wizardUnit}`] } : next;
+    };
+    return { image, login, workspace, machine, machineFor, keyFile, keys: keys.slots };
+}
+async function makeWorkspace({ inputs, user, journal: { folder }, log }, image) {
+    const { uid = 0, gid = 0 } = image.users[user] ?? {};
+    const volume = (0,external_node_path_namespaceObject.join)(folder, workspaceFile);
+    const sent = await makeVolume({
+        workspace: inputs.sync === 'out' ? undefined : inputs.workspace,
+        excluded: excluding(excludedPatterns(inputs)),
+        owner: { uid, gid },
+        file: volume,
+        runFolder: folder
+    });
+    log.info(`Workspace: ${sent.size} files and folders`);
+    return { path: inputs.workspace, volume, sent };
+}
+
 ;// CONCATENATED MODULE: ./src/boot.ts
+
 
 
 
@@ -66701,53 +68761,64 @@ async function move(source, target) {
 /** From inputs to a shell in the guest. */
 async function bootPi(inputs, context) {
     const { home, journal, log, phases, output } = context;
-    await phases.run('plan', 'Plan', async () => {
+    const release = await phases.run('plan', 'Plan', async () => {
         for (const line of describePlan(inputs))
             log.info(line);
-        return Promise.resolve();
+        const { image, catalogUrl } = inputs;
+        return image.kind === 'catalogue' ? resolveRelease(image, catalogUrl, context) : undefined;
     });
+    if (release !== undefined)
+        output('image-release', pinned(release.release));
     // Before all else where that is possible: a QEMU that lacks the board makes the rest pointless.
     const expected = knownBoard(inputs);
     const early = expected && (await readyQemu(inputs, expected, context));
-    await phases.run('tools', 'Tools of the host', async () => {
-        const needed = toolsFor(inputs);
-        await ensureTools(needed, log);
-        const versions = await Promise.all(needed.filter(hasVersion).map(toolVersion));
-        for (const line of versions)
-            log.info(line);
-    });
-    const { image, cached, key } = await phases.run('image', 'Image in place', () => {
-        const { image: ref, imageSha256: sha256, provision, user: asked, cache } = inputs;
-        return prepareImage({ image: ref, sha256, provision, user: asked, cache }, { home, journal, log }, context.shared);
+    await readyTools(release === undefined ? inputs : { ...inputs, image: { kind: 'url', url: release.release.url } }, context);
+    await checkDisks(inputs.disks);
+    const { image: prepared, cached, key } = await phases.run('image', 'Image in place', () => {
+        const { image: ref, imageSha256: sha256, user: asked, provision, cache, firmware, hostname } = inputs;
+        const wishes = { provision, firmware, hostname, firstBoot: inputs.firstBoot, diskSize: inputs.diskSize };
+        const request = { image: ref, release, sha256, user: asked, cache, ...wishes };
+        return prepareImage(request, { home, journal, log }, context.shared);
     });
     output('cache-hit', cached ? 'prepared' : 'none');
     if (!cached && inputs.cache === 'auto' && context.shared !== undefined) {
         const shared = context.shared;
         // At once, and not at the end: a script that fails still leaves a warm cache.
-        await phases.run('cache-save', 'Save the prepared image', () => shared.save(key, image.folder, context));
+        await phases.run('cache-save', 'Save the prepared image', () => shared.save(key, prepared.folder, context));
     }
-    const board = boardFor(inputs, image);
+    const board = boardFor(inputs, prepared);
     const install = early !== undefined && board === expected ? early : await readyQemu(inputs, board, context);
-    const user = chooseUser(image.users, inputs.user);
-    const { login, sent, machine, keyFile, keys } = await phases.run('disk', 'Disk, keys and workspace of this run', () => makeDisks(inputs, image, { user, board }, context));
+    const user = chooseUser(prepared.users, inputs.user);
+    const { image, login, workspace, machine, machineFor, keyFile, keys } = await phases.run('disk', 'Disk, keys and workspace of this run', () => makeRunFiles({ inputs, prepared, user, board, journal, log }));
     output('board', board.name);
     log.debug(qemuCommand(machine, install).join(' '));
     log.info(`${board.title}: ${board.fidelity}`);
-    const serial = new SerialLog(journal.logs, board.uarts);
-    const qemu = await phases.run('qemu', 'Start QEMU', () => startQemu(machine, install, journal));
-    output('serial-log', serial.mainFile);
-    const guestLogin = { ...login, port: qemu.sshPort };
+    let serial = new SerialLog(journal.logs, board.uarts);
+    let qemu;
+    let session;
     const booted = phases.elapsed;
-    const session = await phases
-        .run('boot', `Boot ${image.title} on ${board.name}`, () => waitForLogin({ qemu, serial, login: guestLogin, timeout: inputs.bootTimeout, log }))
-        .finally(() => {
+    try {
+        const title = `Boot ${image.title} on ${board.name}`;
+        if (inputs.firstBoot === 'run') {
+            const [timeout, started] = [inputs.bootTimeout, (log) => (serial = log)];
+            const request = { image, machine: machineFor, install, login, timeout, journal, log, started };
+            ({ qemu, session } = await phases.run('boot', `${title}, first boot included`, () => runFirstBoot(request)));
+        }
+        else {
+            const running = (qemu = await phases.run('qemu', 'Start QEMU', () => startQemu(machine, install, journal)));
+            output('serial-log', serial.mainFile);
+            const guestLogin = { ...login, port: qemu.sshPort };
+            session = await phases.run('boot', title, () => waitForLogin({ qemu: running, serial, login: guestLogin, timeout: inputs.bootTimeout, log }));
+        }
+    }
+    finally {
         // Which UART is the console shows only now; after a failed boot it is wanted most.
         output('serial-log', serial.mainFile);
-    });
+    }
     const seconds = phases.elapsed - booted;
     log.info(`SSH answered after ${seconds.toFixed(1)} s`);
     output('boot-seconds', seconds.toFixed(2));
-    const sshConfig = await writeSshConfig(journal.folder, guestLogin, keyFile);
+    const sshConfig = await writeSshConfig(journal.folder, { ...login, port: qemu.sshPort }, keyFile);
     const ssh = {
         'ssh-host': '127.0.0.1',
         'ssh-port': String(qemu.sshPort),
@@ -66775,51 +68846,352 @@ async function bootPi(inputs, context) {
     catch (error) {
         throw qemu.isAlive() ? error : lostGuest(qemu, serial, error);
     }
-    const workspace = shared === undefined ? undefined : { path: shared, volume: (0,external_node_path_namespaceObject.join)(journal.folder, workspaceFile), sent };
     return { guest, qemu, serial, image, user, sshConfig, keys, workspace };
 }
-const workspaceFile = 'workspace.img';
 /** The QEMU for a board. */
 async function readyQemu(inputs, board, context) {
     const install = await context.phases.run('qemu-ready', 'QEMU ready', () => provideQemu(inputs.qemu, board, context));
     context.output('qemu-version', install.version);
     return install;
 }
-async function makeDisks(inputs, image, { user, board }, { journal, log }) {
-    const { folder, logs } = journal;
-    const shared = inputs.sync !== 'none';
+/** The programs that a run needs, installed if they are missing. */
+async function readyTools(inputs, { phases, log }) {
+    await phases.run('tools', 'Tools of the host', async () => {
+        const needed = toolsFor(inputs);
+        await ensureTools(needed, log);
+        const versions = await Promise.all(needed.filter(hasVersion).map(toolVersion));
+        for (const line of versions)
+            log.info(line);
+    });
+}
+/** Ends a Pi at once; its own disk is thrown away, but what it wrote to the user's disks is complete. */
+async function leave({ guest, qemu }, { disks }, log) {
+    const kept = disks.length > 0;
+    if (kept && !(await guest.settleDisks())) {
+        log.warn('The guest did not write its disks out: what it changed last on those of `disks` may be missing');
+    }
+    guest.session.close();
+    await quitQemu(qemu, kept ? flushPatience : undefined);
+}
+
+;// CONCATENATED MODULE: ./src/bare/console.ts
+
+/** How long (ms) an unfinished line has to stand still before it counts: a prompt has no line end. */
+const promptPatience = 500;
+/** Follows a console's lines for what decides how a bare kernel's run ends. */
+class ConsoleWatch {
+    expect;
+    /** The first line that shows what was expected. */
+    matched;
+    /** The line with which the guest switched itself off. */
+    off;
+    /** The line with which its kernel panicked. */
+    panic;
+    constructor(expect) {
+        this.expect = expect;
+    }
+    /** Takes lines that are complete. */
+    see(lines) {
+        for (const line of lines) {
+            if (this.matched === undefined && this.shows(line))
+                this.matched = line;
+            if (poweredOff.test(line))
+                this.off ??= line;
+            if (/Kernel panic - not syncing/.test(line))
+                this.panic ??= line;
+        }
+    }
+    /**
+     * Takes the beginnings of lines.
+     * @param quiet how long (ms) nothing was added to them
+     */
+    seeUnfinished(lines, quiet) {
+        if (quiet >= promptPatience)
+            this.matched ??= lines.find(line => line !== '' && this.shows(line));
+    }
+    /** Whether there is nothing left to wait for. */
+    get decided() {
+        return (this.matched ?? this.off ?? this.panic) !== undefined;
+    }
+    shows(line) {
+        return this.expect?.test(line) === true;
+    }
+}
+
+;// CONCATENATED MODULE: ./src/bare/ending.ts
+
+/**
+ * The result of a run that ended so.
+ * @throws BootFailure if the kernel panicked or QEMU died, TimeLimit if neither pattern nor power-off came in time
+ */
+function resultOf(ending, { expect, seconds, tail, found, log }) {
+    const pattern = String(expect);
+    const shown = tail.length === 0 ? '; the console stayed empty' : `; its last lines:\n${tail.join('\n')}`;
+    const after = `after ${seconds.toFixed(1)} s`;
+    const passed = { outcome: 'success', exitCode: 0, signal: undefined };
+    switch (ending.kind) {
+        case 'matched':
+            return { ...passed, verdict: `The console showed ${pattern} ${after}: ${ending.line.trim()}` };
+        case 'off': {
+            const { status = 0 } = ending;
+            const how = `The guest switched itself off ${after}`;
+            if (status !== 0)
+                return {
+                    ...passed,
+                    outcome: 'script-failed',
+                    exitCode: status,
+                    verdict: `${how} with status ${status}${shown}`
+                };
+            return expect === undefined
+                ? { ...passed, verdict: how }
+                : {
+                    ...passed,
+                    ...{ outcome: 'script-failed', exitCode: 1 },
+                    verdict: `${how}, but its console did not show ${pattern}${shown}`
+                };
+        }
+        case 'panic':
+            throw new BootFailure({
+                symptom: `${found?.symptom ?? 'the kernel of the guest panicked'} (“${ending.line.trim()}”)`,
+                cause: found?.cause,
+                remedy: found?.remedy,
+                log
+            });
+        case 'died':
+            throw new BootFailure({
+                symptom: `QEMU ended ${after} (${ending.exit})${shown}`,
+                cause: 'it crashed, or was ended from outside (out of memory?)',
+                remedy: `look at qemu.log beside the serial log; on a small host lower \`memory\``,
+                log
+            });
+        case 'late': {
+            const missing = expect === undefined ? 'the guest did not switch itself off' : `the console did not show ${pattern}`;
+            throw new TimeLimit({
+                symptom: `${missing} within ${ending.limit / 1000} s (${ending.input})${shown}`,
+                ...whyLate(tail, found),
+                log
+            });
+        }
+    }
+}
+function whyLate(tail, found) {
+    if (found !== undefined)
+        return { cause: `${found.symptom}: ${found.cause}`, remedy: found.remedy };
+    return tail.length === 0
+        ? {
+            cause: 'the kernel died before its console was up, or writes to another one',
+            remedy: 'check that `kernel`, `dtb` and `board` belong together'
+        }
+        : { cause: 'it hangs, is slow, or does something else', remedy: 'raise `run-timeout`, or look at the serial log' };
+}
+
+// EXTERNAL MODULE: external "node:zlib"
+var external_node_zlib_ = __nccwpck_require__(8522);
+;// CONCATENATED MODULE: ./src/bare/kernel.ts
+
+
+/**
+ * Reads what a kernel file says of itself. Sources of the numbers: Linux, Documentation/arch/arm64/booting.rst ("ARM\x64"
+ * at byte 56) and arch/arm/boot/compressed/head.S (0x016f2818 at byte 0x24); EFI zboot is "MZ" with "zimg" at byte 4;
+ * ELF's class (1: 32 bits, 2: 64 bits) is byte 4.
+ */
+function kernelFacts(head) {
+    const at = (offset, text) => head.toString('latin1', offset, offset + text.length) === text;
+    if (at(0, '\x1f\x8b'))
+        return kernelFacts(unpackedHead(head));
+    if (at(56, 'ARMd'))
+        return { bits: 64, linux: true };
+    if (at(0, 'MZ') && at(4, 'zimg'))
+        return { bits: 64, linux: true };
+    if (head.length >= 0x28 && head.readUInt32LE(0x24) === 0x016f2818)
+        return { bits: 32, linux: true };
+    if (at(0, '\x7fELF'))
+        return { bits: head[4] === 1 ? 32 : 64, linux: false };
+    return { bits: undefined, linux: false };
+}
+/** The beginning of what a cut-off gzip stream holds; empty if it holds nothing. */
+function unpackedHead(head) {
+    try {
+        return (0,external_node_zlib_.gunzipSync)(head, { finishFlush: external_node_zlib_.constants.Z_SYNC_FLUSH });
+    }
+    catch {
+        return Buffer.alloc(0);
+    }
+}
+/** {@link kernelFacts} of a file. */
+async function inspectKernel(file) {
+    const handle = await (0,promises_namespaceObject.open)(file, 'r');
+    try {
+        const { buffer, bytesRead } = await handle.read(Buffer.alloc(65_536), 0, 65_536, 0);
+        return kernelFacts(buffer.subarray(0, bytesRead));
+    }
+    finally {
+        await handle.close();
+    }
+}
+/**
+ * As what a board runs a kernel; without a word from the file, as its first one. Undefined if it starts none of that
+ * kind.
+ */
+function architectureFor(board, { bits }) {
+    const able = Object.entries(board.architectures);
+    // A 64-bit Pi runs 32-bit systems on a 64-bit kernel: there it is the kernel that counts.
+    return able.find(([, { kernels }]) => bits === undefined || kernels.includes('kernel8.img') === (bits === 64))?.[0];
+}
+/** What is wrong with a kernel on a board, as sentences for the reader. */
+function kernelFaults(board, file, { dtb }, others) {
+    if (architectureFor(board, file) === undefined) {
+        const able = others.filter(other => architectureFor(other, file) !== undefined).map(({ name }) => name);
+        return [
+            `input \`kernel\` is a ${file.bits ?? '?'}-bit one, which board \`${board.name}\` does not start; boards that do: ${able.join(', ')}`
+        ];
+    }
+    return file.linux && board.needsDeviceTree && dtb === undefined
+        ? [
+            `board \`${board.name}\` needs a device tree for Linux; give \`dtb\` (${board.deviceTrees[0] ?? 'its .dtb'}, say)`
+        ]
+        : [];
+}
+
+;// CONCATENATED MODULE: ./src/bare/index.ts
+
+
+
+
+
+
+
+
+
+
+
+
+/** How often (ms) the console and QEMU are looked at. */
+const bare_watchInterval = 100;
+/** After a panic or a power-off the console may have more to say; QEMU's own end is told in two ways, one a moment late. */
+const lastWords = 500;
+/** Lines of console shown with a failure. */
+const bare_shownLines = 12;
+/**
+ * A run without an image: the kernel's serial output is what the reader came for. No SSH, no workspace, no disk but the
+ * user's own.
+ */
+async function runBare(inputs, context) {
+    const { phases, journal, log, output, stdout } = context;
+    await phases.run('plan', 'Plan', async () => {
+        for (const line of describeBare(inputs))
+            log.info(line);
+        return Promise.resolve();
+    });
+    const install = await readyQemu(inputs, boardFor(inputs, undefined), context);
+    await readyTools(inputs, context);
+    const machine = await phases.run('machine', 'Kernel, device tree and disks', () => makeMachine(inputs, context));
+    const { board } = machine;
+    output('board', board.name);
+    log.debug(qemuCommand(machine, install).join(' '));
+    log.info(`${board.title}: ${board.fidelity}`);
+    const serial = new SerialLog(journal.logs, board.uarts, stdout);
+    const qemu = await phases.run('qemu', 'Start QEMU', () => startQemu(machine, install, journal));
+    output('serial-log', serial.mainFile);
+    const started = Date.now();
+    const ending = await phases.run('console', 'Serial console', () => {
+        log.endGroup(); // it is what the reader came for: not folded away
+        return follow(inputs, qemu, serial);
+    });
+    // What we say next begins a line of its own: a workflow command has to.
+    if (serial.unfinished.some(line => line !== ''))
+        stdout(Buffer.from('\n'));
+    output('serial-log', serial.mainFile);
+    const seconds = (Date.now() - started) / 1000;
+    await phases.run('power-off', 'Switch the Pi off', () => quitQemu(qemu, inputs.disks.length > 0 ? flushPatience : undefined));
+    return resultOf(ending, {
+        expect: inputs.expect,
+        seconds,
+        tail: serial.tail(bare_shownLines),
+        found: diagnose(serial.tail(bare_shownLines), ending.kind === 'late' ? Infinity : 0)?.row,
+        log: serial.mainFile
+    });
+}
+/** What is going to happen, in words, for the log. */
+function describeBare(inputs) {
+    const { board, kernel, initrd, dtb, disks, expect } = inputs;
+    return [
+        'image: none, a bare kernel',
+        `board: ${board === undefined ? '' : boards[board].title}`,
+        `kernel: ${kernel ?? ''}`,
+        ...(initrd === undefined ? [] : [`initramfs: ${initrd}`]),
+        ...(dtb === undefined ? [] : [`device tree: ${dtb}`]),
+        ...disks.map(({ path, format }) => `disk: ${path} (${format}), writable`),
+        `ends: ${expect === undefined ? 'when the guest switches itself off' : `when the console shows ${String(expect)}`}, at most ${limitOf(inputs).limit / 1000} s`
+    ];
+}
+/** Without a limit of its own, a kernel may take as long as an image's boot. */
+function limitOf({ runTimeout, bootTimeout }) {
+    return runTimeout === undefined
+        ? { limit: bootTimeout, input: 'boot-timeout' }
+        : { limit: runTimeout, input: 'run-timeout' };
+}
+async function makeMachine(inputs, { journal, log }) {
+    const board = boardFor(inputs, undefined);
+    const file = await inspectKernel(inputs.kernel ?? '');
+    const faults = kernelFaults(board, file, inputs, Object.values(boards));
+    if (faults.length > 0)
+        throw new BadInput(faults);
+    await checkDisks(inputs.disks);
+    const architecture = architectureFor(board, file);
     const { machine, deviceTree } = planMachine({
-        ...{ inputs, image, logs, board },
-        volumes: shared ? [{ name: 'workspace', file: workspaceFile }] : [],
+        ...{ inputs, board, architecture, image: undefined, volumes: [], logs: journal.logs },
         clock: Date.now()
     });
     if (deviceTree !== undefined) {
-        const notes = await makeDeviceTree({ ...deviceTree, to: (0,external_node_path_namespaceObject.join)(folder, runFiles.deviceTree) });
+        const notes = await makeDeviceTree({ ...deviceTree, to: (0,external_node_path_namespaceObject.join)(journal.folder, runFiles.deviceTree) });
         for (const note of notes)
             log.info(note);
     }
-    const keys = await makeKeys(folder);
-    await makeOverlay(image, keys, folder, runFiles.disk);
-    const { uid = 0, gid = 0 } = image.users[user] ?? {};
-    const sent = shared
-        ? await makeVolume({
-            workspace: inputs.sync === 'out' ? undefined : inputs.workspace,
-            excluded: excluding(inputs.syncExclude),
-            owner: { uid, gid },
-            file: (0,external_node_path_namespaceObject.join)(folder, workspaceFile),
-            runFolder: folder
-        })
-        : new Map();
-    if (shared)
-        log.info(`Workspace: ${sent.size} files and folders`);
-    const own = inputs.provision === 'auto';
-    const keyFile = inputs.sshKey ?? keys.clientKeyFile;
-    const login = {
-        user,
-        privateKey: own ? keys.clientKey : await (0,promises_namespaceObject.readFile)(keyFile, 'utf8'),
-        hostKey: own ? keys.hostPublicKey : undefined
+    return machine;
+}
+async function follow(inputs, qemu, serial) {
+    const watch = new ConsoleWatch(inputs.expect);
+    const { limit, input } = limitOf(inputs);
+    const started = Date.now();
+    let spoke = started;
+    const listen = () => {
+        for (let parts = serial.read(); parts.length > 0; parts = serial.read()) {
+            spoke = Date.now();
+            for (const { finished } of parts)
+                watch.see(finished);
+        }
     };
-    return { login, sent, machine, keyFile, keys: keys.slots };
+    for (;;) {
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(bare_watchInterval);
+        listen();
+        watch.seeUnfinished(serial.unfinished, Date.now() - spoke);
+        const ended = !qemu.isAlive();
+        if (watch.decided || ended) {
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(watch.matched === undefined ? lastWords : 0);
+            listen();
+            watch.see(serial.unfinished);
+            return endingOf(watch, ended || !qemu.isAlive() ? qemu : undefined, inputs);
+        }
+        if (Date.now() - started > limit)
+            return { kind: 'late', limit, input };
+    }
+}
+/** @param ended QEMU, if it has ended */
+function endingOf(watch, ended, { qemuArgs }) {
+    const { matched, panic, off } = watch;
+    if (matched !== undefined)
+        return { kind: 'matched', line: matched };
+    if (panic !== undefined)
+        return { kind: 'panic', line: panic };
+    if (off !== undefined || ended?.qmp.shutdownReason?.startsWith('guest-') === true)
+        return { kind: 'off' };
+    const exit = ended?.exit() ?? 'status unknown';
+    // With semihosting the guest ends QEMU itself, without an event, and chooses the status.
+    const status = /^status (\d+)$/.exec(exit)?.[1];
+    return qemuArgs.some(word => word.startsWith('-semihosting')) && status !== undefined
+        ? { kind: 'off', status: Number(status) }
+        : { kind: 'died', exit };
 }
 
 ;// CONCATENATED MODULE: ./src/run.ts
@@ -66833,8 +69205,12 @@ async function makeDisks(inputs, image, { user, board }, { journal, log }) {
 
 
 
+
+
 /** A system-mode run, phase by phase. The caller tears down, whatever happens here. */
 async function run(inputs, context) {
+    if (inputs.image.kind === 'none')
+        return runBare(inputs, context);
     const pi = await bootPi(inputs, context);
     const result = await runScript(inputs, pi, context);
     if (pi.workspace !== undefined && (inputs.sync === 'both' || inputs.sync === 'out')) {
@@ -66852,10 +69228,7 @@ async function run(inputs, context) {
         }));
     }
     else if (!inputs.keepRunning) {
-        await context.phases.run('power-off', 'Switch the Pi off', async () => {
-            pi.guest.session.close();
-            await quitQemu(pi.qemu);
-        });
+        await context.phases.run('power-off', 'Switch the Pi off', () => leave(pi, inputs, context.log));
     }
     else {
         context.journal.record({ kind: 'kept' });
@@ -66898,7 +69271,7 @@ async function workspaceOut(inputs, { guest, workspace }, { journal, log }) {
         from,
         workspace: inputs.workspace,
         sent: workspace.sent,
-        excluded: excluding(inputs.syncExclude),
+        excluded: excluding(excludedPatterns(inputs)),
         folderModes,
         log
     });
@@ -66912,7 +69285,7 @@ async function powerOff({ guest, qemu, serial }) {
     const deadline = Date.now() + powerOffTimeout;
     while (qemu.isAlive() && Date.now() < deadline) {
         // Boards without a power switch say so and stand still.
-        if (serial.poll().some(line => /reboot: (Power down|System halted)/.test(line)))
+        if (serial.poll().some(line => poweredOff.test(line)))
             break;
         await (0,external_node_timers_promises_namespaceObject.setTimeout)(100);
     }
@@ -66924,7 +69297,7 @@ async function powerOff({ guest, qemu, serial }) {
     }
     guest.session.close();
     if (qemu.isAlive())
-        await quitQemu(qemu);
+        await quitQemu(qemu, flushPatience);
 }
 
 ;// CONCATENATED MODULE: ./src/execute.ts
@@ -67024,7 +69397,7 @@ function parseFlags(argv) {
         const bare = switches.some(name => word === `--${name}`);
         return bare && !/^(true|false)$/i.test(flags[at + 1] ?? '') ? `${word}=true` : word;
     });
-    const values = read(complete);
+    const values = arguments_read(complete);
     const raw = {};
     for (const name of names) {
         const given = values[name];
@@ -67039,7 +69412,7 @@ function parseFlags(argv) {
     }
     return { raw, verbose: values['verbose'] === true, help: values['help'] === true };
 }
-function read(args) {
+function arguments_read(args) {
     const options = {
         ...Object.fromEntries(names.map(name => [name, { type: 'string', multiple: true }])),
         verbose: { type: 'boolean', short: 'v' },
@@ -67076,11 +69449,18 @@ const commandSummaries = {
     run: 'boot a Pi, run a script in it, tear it down; exit with the script’s status',
     shell: 'boot a Pi and open a shell in it; torn down on exit',
     demo: 'boot the built-in image on a raspi3b and show what it is',
-    images: 'list the images known by name, and what is prepared already',
+    images: 'list the images known by name, and what is prepared; --check tells which newer releases exist',
     boards: 'list the boards',
     doctor: 'check what this host has and lacks; --install adds what is missing',
     stop: 'switch off Pis that were left up by --keep-running',
     clean: 'tear down what a dead run left behind; --cache drops prepared images and the private QEMU, too'
+};
+const ownFlags = {
+    shell: ' [flags]',
+    demo: ' [flags]',
+    images: ' [--json] [--check] [--catalog-url URL]',
+    doctor: ' [--install]',
+    clean: ' [--cache]'
 };
 /** The text of `pi-qemu --help`. */
 function helpText() {
@@ -67092,7 +69472,7 @@ function helpText() {
         "       pi-qemu run [flags] --run 'SCRIPT'",
         ...Object.keys(commandSummaries)
             .filter(name => name !== 'run')
-            .map(name => `       pi-qemu ${name}${name === 'shell' || name === 'demo' ? ' [flags]' : name === 'clean' ? ' [--cache]' : name === 'doctor' ? ' [--install]' : ''}`),
+            .map(name => `       pi-qemu ${name}${ownFlags[name] ?? ''}`),
         '',
         'commands:',
         ...Object.entries(commandSummaries).map(([name, summary]) => `  ${wide(name, 8)} ${summary}`),
@@ -67132,28 +69512,10 @@ function wrap(text, width) {
 
 
 
-
-
 /** `pi-qemu boards` */
 function boardsCommand(print) {
     for (const { name, title, architectures, sinceQemu } of Object.values(boards)) {
         print(`${name.padEnd(11)} ${title}; ${Object.keys(architectures).join(', ')}; QEMU ${sinceQemu.join('.')} or newer`);
-    }
-    return 0;
-}
-/** `pi-qemu images` */
-async function imagesCommand(home, print) {
-    for (const name of builtInImages)
-        print(`${name.padEnd(21)} built here from Debian packages, in seconds`);
-    const folders = (0,external_node_fs_namespaceObject.existsSync)(home.images) ? await (0,promises_namespaceObject.readdir)(home.images) : [];
-    print(folders.length === 0 ? 'nothing is prepared yet' : `prepared, in ${home.images}:`);
-    for (const folder of folders) {
-        const meta = await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(home.images, folder, 'meta.json'), 'utf8').catch(() => undefined);
-        if (meta === undefined)
-            continue;
-        const { title, architecture } = JSON.parse(meta);
-        const { blocks } = await (0,promises_namespaceObject.stat)((0,external_node_path_namespaceObject.join)(home.images, folder, 'disk.img'));
-        print(`  ${folder}  ${title}, ${architecture}, ${mib(blocks * 512)} on disk`);
     }
     return 0;
 }
@@ -67231,6 +69593,118 @@ async function cleanCommand(home, log, { cache }) {
     return clean ? 0 : 1;
 }
 
+;// CONCATENATED MODULE: ./src/commands/images.ts
+
+
+
+
+
+/**
+ * `pi-qemu images`: what can be booted by name, and what is prepared. With `--check` also which newer releases there
+ * are than those prepared.
+ * @returns 1 if that was to be checked and no catalogue could be had
+ */
+async function imagesCommand(args, { home, print, log }) {
+    const { json, check, url } = flags(args);
+    const catalogue = await loadCatalogue(url, home, log, check ? 0 : undefined);
+    if (catalogue.origin === 'none')
+        log.warn(`${catalogue.problem ?? ''}; only the built-in index of last-known releases is listed`);
+    const prepared = await listPrepared(home);
+    const findings = {
+        catalogue: { ...catalogue, url },
+        releases: overview(catalogue.releases, knownReleases, prepared),
+        prepared,
+        updates: check ? updates(prepared, catalogue.releases) : undefined
+    };
+    if (json)
+        print(JSON.stringify(asJson(findings), undefined, 2));
+    else
+        for (const line of check ? updateLines(findings) : listLines(findings, home))
+            print(line);
+    return check && catalogue.origin === 'none' ? 1 : 0;
+}
+function flags(args) {
+    const options = {
+        json: { type: 'boolean' },
+        check: { type: 'boolean' },
+        'catalog-url': { type: 'string' }
+    };
+    try {
+        const { values } = (0,external_node_util_.parseArgs)({ args: [...args], options, allowPositionals: false });
+        const raw = { sync: 'none', 'catalog-url': values['catalog-url'] ?? '' };
+        const { catalogUrl } = parseInputs(raw, { env: {}, workspace: process.cwd() });
+        return { json: values.json === true, check: values.check === true, url: catalogUrl };
+    }
+    catch (error) {
+        if (error instanceof BadInput)
+            throw error;
+        throw new BadInput([
+            `${/^[^.]*/.exec(error.message)?.[0] ?? ''}; \`pi-qemu images\` takes --json, --check, --catalog-url URL`
+        ]);
+    }
+}
+function listLines({ catalogue, releases, prepared }, home) {
+    const { url, origin, age } = catalogue;
+    const wide = Math.max(...[...builtInImages, ...[...releases.values()].flat().map(pinned)].map(name => name.length));
+    return [
+        ...builtInImages.map(name => `${name.padEnd(wide)}  built here from Debian packages`),
+        ...[...releases.values()].flat().map(release => `${pinned(release).padEnd(wide)}  ${details(release)}`),
+        '',
+        `catalogue: ${origin === 'none' ? `${url} is out of reach` : `${url}, fetched ${ageText(age ?? 0)}`}`,
+        prepared.length === 0 ? 'nothing is prepared yet' : `prepared, in ${home.images}:`,
+        ...prepared.map(({ key, title, architecture, bytes, release }) => {
+            const from = release === undefined ? '' : `, from ${pinned(release)}`;
+            return `  ${key}  ${title}, ${architecture}, ${mib(bytes)} on disk${from}`;
+        })
+    ];
+}
+function details({ allTags, pin, downloadSize, diskSize, from, isPrepared }) {
+    const tags = allTags.filter(tag => tag !== pin);
+    return [
+        isPrepared ? 'prepared' : undefined,
+        tags.length === 0 ? undefined : `tags: ${tags.join(', ')}`,
+        downloadSize === undefined ? undefined : `${mib(downloadSize)} to download`,
+        diskSize === undefined ? undefined : `${mib(diskSize)} unpacked`,
+        from === 'index' ? 'from the archive' : undefined
+    ]
+        .filter(part => part !== undefined)
+        .join('; ');
+}
+function updateLines({ updates: found = [], catalogue }) {
+    if (catalogue.origin === 'none')
+        return ['the catalogue is out of reach, so nothing was checked'];
+    if (found.length === 0)
+        return ['no image of the catalogue is prepared'];
+    return found.map(({ name, prepared, newer }) => {
+        const choice = newer.map(release => `${pinned(release)}${release.codename ? ` (${release.codename})` : ''}`);
+        return `${name}:${prepared} is prepared; ${choice.length === 0 ? 'there is no newer release' : `newer: ${choice.join(', ')}`}`;
+    });
+}
+/** Sizes in bytes, the age of the catalogue in seconds. */
+function asJson({ catalogue, releases, prepared, updates: found }) {
+    const { url, origin, age, problem } = catalogue;
+    return {
+        catalogue: { url, origin, ageSeconds: age === undefined ? undefined : Math.round(age / 1000), problem },
+        builtIn: builtInImages,
+        images: [...releases].map(([name, list]) => ({
+            name,
+            architecture: list[0]?.architecture,
+            releases: list.map(release => ({
+                image: pinned(release),
+                tags: release.allTags,
+                ...{ date: release.date, version: release.version, codename: release.codename, title: release.title },
+                ...{ url: release.url, sha256: release.sha256, from: release.from },
+                ...{ downloadSize: release.downloadSize, diskSize: release.diskSize, prepared: release.isPrepared }
+            }))
+        })),
+        prepared: prepared.map(({ release, ...image }) => ({ ...image, image: release && pinned(release) })),
+        updates: found?.map(({ name, prepared: have, newer }) => ({
+            prepared: `${name}:${have}`,
+            newer: newer.map(pinned)
+        }))
+    };
+}
+
 ;// CONCATENATED MODULE: ./src/commands/run.ts
 
 
@@ -67265,6 +69739,8 @@ async function demoCommand({ raw, log }) {
 /** `pi-qemu shell`: an interactive session instead of a script. */
 async function run_shellCommand({ raw, log }) {
     const session = async (inputs, context) => {
+        if (inputs.image.kind === 'none')
+            throw new BadInput(['`shell` needs an image; with `--image none` use `run`, whose result is the serial output']);
         const pi = await bootPi({ ...inputs, run: undefined }, context);
         const start = pi.workspace === undefined ? [] : [`cd ${shellQuote(pi.workspace.path)} && exec "\${SHELL:-/bin/sh}" -l`];
         const exitCode = await new Promise((resolve, reject) => {
@@ -67274,8 +69750,7 @@ async function run_shellCommand({ raw, log }) {
                 resolve(code ?? 255);
             });
         });
-        pi.guest.session.close();
-        await quitQemu(pi.qemu);
+        await leave(pi, inputs, context.log);
         return { outcome: 'success', exitCode, signal: undefined };
     };
     // A shell is for looking around: the host's folder is there, and stays as it is.
@@ -67289,9 +69764,16 @@ function onTerminal({ raw, log }, known, work, started) {
         ...(work !== undefined && { work })
     });
 }
-function conclude({ outcome, exitCode, signal, failure, phases }, log) {
+function conclude({ outcome, exitCode, signal, verdict, failure, phases }, log) {
     if (failure !== undefined)
         return;
+    if (verdict !== undefined) {
+        if (outcome === 'success')
+            log.info(verdict);
+        else
+            log.error(verdict);
+        return;
+    }
     const how = signal === undefined ? `ended with status ${exitCode}` : `was killed by SIG${signal}`;
     const booted = phases.timings.find(({ name }) => name === 'boot');
     log.info(outcome === 'timeout'
@@ -67300,6 +69782,7 @@ function conclude({ outcome, exitCode, signal, failure, phases }, log) {
 }
 
 ;// CONCATENATED MODULE: ./src/cli.ts
+
 
 
 
@@ -67331,7 +69814,7 @@ async function command(name, rest) {
         run: () => flagged(runCommand),
         demo: () => flagged(demoCommand),
         shell: () => flagged(run_shellCommand),
-        images: () => (onlyFlags(), imagesCommand(home, print)),
+        images: () => imagesCommand(rest, { home, print, log: terminalLog() }),
         boards: () => (onlyFlags(), boardsCommand(print)),
         doctor: () => (onlyFlags('--install'),
             doctorCommand(home, print, terminalLog(), { install: rest.includes('--install') })),

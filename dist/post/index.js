@@ -31812,6 +31812,11 @@ const symptoms = [
         remedy: 'free some space, or point PI_QEMU_HOME at a larger disk'
     },
     {
+        pattern: /NO_PUBKEY/,
+        cause: "the host's keys for checking Debian's packages are older than the release",
+        remedy: 'install a newer debian-archive-keyring'
+    },
+    {
         pattern: /permission denied/i,
         cause: 'a file or folder is not accessible to this user',
         remedy: 'check the owner and mode of the path named above'
@@ -32039,7 +32044,7 @@ async function undo(folder, log, { keepLogs = false } = {}) {
     for (const entry of [...entries].reverse()) {
         switch (entry.kind) {
             case 'process':
-                await attempt(`${entry.name} (pid ${entry.process.pid})`, async () => (await end([entry.process])).length === 0);
+                await attempt(`${entry.name} (pid ${entry.process.pid})`, async () => (await end([entry.process], entry.patience)).length === 0);
                 break;
             case 'processes':
                 await attempt('a package installation', async () => (await waitForEnd(marked(installMarker, (0,external_node_path_namespaceObject.basename)(folder)), installPatience)).length === 0);

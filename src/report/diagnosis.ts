@@ -75,6 +75,12 @@ export const symptoms: readonly Symptom[] = [
     remedy: 'look for “sshd” in the serial log'
   },
   {
+    pattern: /Internal error: |Unable to handle kernel (?:NULL pointer|paging request)/,
+    symptom: 'the kernel of the guest crashed',
+    cause: 'a driver met hardware that QEMU does not emulate, or a bug of the kernel',
+    remedy: 'try another `dtb`, `kernel` or board'
+  },
+  {
     pattern: /Kernel panic - not syncing: Attempted to kill init! exitcode=/,
     symptom: 'the init of the guest ended, and its kernel panicked',
     cause: 'a program that is run as init must not end; or it could not do its work',
@@ -97,12 +103,6 @@ export const symptoms: readonly Symptom[] = [
     symptom: 'the kernel of the guest panicked',
     cause: 'kernel, device tree, initramfs or root file system do not fit together',
     remedy: 'look at the lines before “Kernel panic” in the serial log'
-  },
-  {
-    pattern: /Internal error: Oops|Unable to handle kernel (?:NULL pointer|paging request)/,
-    symptom: 'the kernel of the guest crashed',
-    cause: 'a driver met hardware that QEMU does not emulate, or a bug of the kernel',
-    remedy: 'try another `dtb`, `kernel` or board'
   }
 ]
 

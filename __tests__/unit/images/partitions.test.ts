@@ -135,7 +135,7 @@ describe('a disk that lacks something says what', () => {
 
   test('an empty partition table', async () => {
     expect(await complaint(disk(mbr))).toBe(
-      'the image has no FAT boot partition (partitions: none)\nCause: it is not an image for a Raspberry Pi'
+      'the image has no FAT boot partition (partitions: none)\nCause: it is an image neither for a Raspberry Pi nor for UEFI'
     )
   })
 

@@ -6,7 +6,7 @@ import { rootFacts } from '../samples'
 const facts = rootFacts({ family: 'debian', units: new Set(['ssh.service', 'apt-daily.timer', 'cloud-init.service']) })
 
 test('started by firmware, units are masked on disk, where nothing of the image is replaced, and taken out again', () => {
-  const { edits, kernelArguments, created, notes } = provisioning(facts, 'root', 'uefi')
+  const { edits, kernelArguments, created, notes } = provisioning(facts, 'root', { firmware: 'uefi' })
   expect(kernelArguments).toEqual([])
   for (const unit of ['apt-daily.timer', 'cloud-init.service']) {
     const path = `/etc/systemd/system.control/${unit}`

@@ -32,7 +32,9 @@ test('a node that a fix makes has its text and cells; the log names both', async
   const { file, notes } = await fixed({ node: '/ram@40000000', make: true, set, why: 'of this test' })
   expect(get(file, '/ram@40000000', 'device_type')).toBe('memory')
   expect(get(file, '-t', 'x', '/ram@40000000', 'reg')).toBe('0 40000000 40000000')
-  expect(notes).toEqual(['Device tree: /ram@40000000 device_type=memory reg=0x0 0x40000000 0x40000000 (of this test)'])
+  expect(notes).toEqual([
+    'Device tree: device_type=memory reg=0x0 0x40000000 0x40000000 for ram@40000000 (of this test)'
+  ])
 })
 
 test('a node that the tree lacks is passed over where a fix does not make it', async () => {
