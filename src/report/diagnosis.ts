@@ -75,13 +75,7 @@ export const symptoms: readonly Symptom[] = [
     remedy: 'look for “sshd” in the serial log'
   },
   {
-    pattern: /Internal error: |Unable to handle kernel (?:NULL pointer|paging request)/,
-    symptom: 'the kernel of the guest crashed',
-    cause: 'a driver met hardware that QEMU does not emulate, or a bug of the kernel',
-    remedy: 'try another `dtb`, `kernel` or board'
-  },
-  {
-    pattern: /Kernel panic - not syncing: Attempted to kill init! exitcode=/,
+    pattern: /Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000[\da-f]{2}00/,
     symptom: 'the init of the guest ended, and its kernel panicked',
     cause: 'a program that is run as init must not end; or it could not do its work',
     remedy: 'look at the lines before “Kernel panic” in the serial log; to end a run, let init switch the guest off'
@@ -103,6 +97,12 @@ export const symptoms: readonly Symptom[] = [
     symptom: 'the kernel of the guest panicked',
     cause: 'kernel, device tree, initramfs or root file system do not fit together',
     remedy: 'look at the lines before “Kernel panic” in the serial log'
+  },
+  {
+    pattern: /Internal error: |Unable to handle kernel (?:NULL pointer|paging request)/,
+    symptom: 'the kernel of the guest crashed',
+    cause: 'a driver met hardware that QEMU does not emulate, or a bug of the kernel',
+    remedy: 'try another `dtb`, `kernel` or board'
   }
 ]
 
