@@ -29,8 +29,15 @@ export async function fetchPackages({ architecture, suite, packages, into }: Pac
   ]
   for (let attempt = 1; ; attempt++) {
     await rm(into, { recursive: true, force: true })
-    const { code, stdout, stderr } = await tryTool('mmdebstrap', args)
+    const all = attempt === attempts ? [mainSuiteAlone, ...args] : args
+    const { code, stdout, stderr } = await tryTool('mmdebstrap', all)
     if (code === 0) return
-    if (attempt === attempts) throw toolFailure('mmdebstrap', args, code, stderr || stdout)
+    if (attempt === attempts) throw toolFailure('mmdebstrap', all, code, stderr || stdout)
   }
 }
+
+/**
+ * A mirror's lists of security and other updates may contradict their signed index for days ("Mirror sync in
+ * progress"); the release as it was made is there even then.
+ */
+export const mainSuiteAlone = `--setup-hook=sed -i '/-security\\|-updates/d' "$1"/etc/apt/sources.list`

@@ -9,6 +9,7 @@ import { BadInput } from '../report/errors'
 import { mib, type Log } from '../report/log'
 import { takeBootFiles, type BootFiles } from './boot-files'
 import { Ext4 } from './ext4'
+import { buildDebian, debianIdentity } from './debian/build'
 import { readRootFacts, type RootFacts } from './families'
 import { slotLengths, type SlotContent } from './keys'
 import { buildMini, miniVersion } from './mini/build'
@@ -106,9 +107,22 @@ async function openSource({ image, sha256 }: PrepareRequest, home: Home, log: Lo
     case 'url':
       return urlSource(image.url, sha256, home, log)
     case 'none':
-    case 'debian':
     case 'catalogue':
       throw new Error(`no source yet for ${image.kind}`)
+    case 'debian': {
+      const identity = createHash('sha256').update(debianIdentity(image.name, new Date())).digest('hex')
+      return {
+        name: image.name,
+        sha256: identity,
+        async unpackTo(target, scratch) {
+          log.info(
+            `Building ${image.name} from Debian packages; it takes some minutes, and serves until the month ends`
+          )
+          await buildDebian({ ...image, out: target, workDir: scratch, log })
+          return identity
+        }
+      }
+    }
     case 'mini': {
       const identity = createHash('sha256').update(`${image.name} ${miniVersion}`).digest('hex')
       return {
