@@ -5,6 +5,7 @@ import type { Home } from './host/paths'
 import { ensureTools, hasVersion, toolVersion } from './host/tools'
 import {
   chooseUser,
+  genericKernel,
   makeKeys,
   makeOverlay,
   prepareImage,
@@ -14,7 +15,7 @@ import {
 } from './images'
 import type { Inputs, OutputName } from './inputs'
 import type { Journal } from './journal'
-import { boardFor, describePlan, planMachine, toolsFor } from './plan'
+import { boardFor, describePlan, planMachine, toolsFor, wantsGenericKernel } from './plan'
 import { makeDeviceTree, qemuArguments, qemuProgram, runFiles, SerialLog, startQemu, type Qemu } from './qemu'
 import type { Log } from './report/log'
 import type { Phases } from './report/phases'
@@ -73,13 +74,15 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
     await phases.run('cache-save', 'Save the prepared image', () => shared.save(key, image.folder, context))
   }
   const user = chooseUser(image.users, inputs.user)
-  const { login, sent, machine, keyFile, keys } = await phases.run('disk', 'Disk, keys and workspace of this run', () =>
-    makeDisks(inputs, image, user, context)
+  const { login, sent, machine, keyFile, keys, notPiKernel } = await phases.run(
+    'disk',
+    'Disk, keys and workspace of this run',
+    () => makeDisks(inputs, image, user, context)
   )
   const { board } = machine
   output('board', board.name)
   log.debug([qemuProgram, ...qemuArguments(machine)].join(' '))
-  log.info(`${board.title}: ${board.fidelity}`)
+  log.info(`${board.title}: ${[board.fidelity, ...notPiKernel].join('; ')}`)
   const serial = new SerialLog(journal.logs, board.uarts)
   const qemu = await phases.run('qemu', 'Start QEMU', () => startQemu(machine, journal))
   output('serial-log', serial.mainFile)
@@ -133,11 +136,20 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
 
 const workspaceFile = 'workspace.img'
 
-async function makeDisks(inputs: Inputs, image: PreparedImage, user: string, { journal, log }: Context) {
+async function makeDisks(inputs: Inputs, image: PreparedImage, user: string, context: Context) {
+  const { journal, log } = context
   const { folder, logs } = journal
   const shared = inputs.sync !== 'none'
+  const board = boardFor(inputs, image)
+  const generic = wantsGenericKernel(inputs, image, board)
+    ? await genericKernel(image.architecture, context)
+    : undefined
+  const notPiKernel =
+    generic === undefined
+      ? []
+      : [`the kernel is Debian's ${generic.version}, as the image has none with virtio drivers`]
   const { machine, deviceTree } = planMachine({
-    ...{ inputs, image, logs, board: boardFor(inputs, image) },
+    ...{ inputs, image, logs, board, genericKernel: generic },
     volumes: shared ? [{ name: 'workspace', file: workspaceFile }] : [],
     clock: Date.now()
   })
@@ -165,5 +177,5 @@ async function makeDisks(inputs: Inputs, image: PreparedImage, user: string, { j
     privateKey: own ? keys.clientKey : await readFile(keyFile, 'utf8'),
     hostKey: own ? keys.hostPublicKey : undefined
   }
-  return { login, sent, machine, keyFile, keys: keys.slots }
+  return { login, sent, machine, keyFile, keys: keys.slots, notPiKernel }
 }

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { boardNames, boards, boardsFor, defaultBoard, kernelFor, type Board, type TreeNaming } from './boards'
 import type { ToolName } from './host/tools'
-import type { PreparedImage } from './images'
+import { modulesArguments, modulesLabel, type GenericKernel, type PreparedImage } from './images'
 import type { ImageRef, Inputs } from './inputs'
 import { runFiles, type Machine, type TreeRequest, type Volume } from './qemu'
 import { BadInput } from './report/errors'
@@ -71,6 +71,8 @@ export interface MachineRequest {
   readonly image: PreparedImage | undefined
   readonly board: Board
   readonly volumes: readonly Volume[]
+  /** In place of the image's own kernel. */
+  readonly genericKernel?: GenericKernel | undefined
   readonly logs: string
   /** ms since 1970. */
   readonly clock: number
@@ -87,12 +89,20 @@ export interface MachinePlan {
  * The machine for an image: kernel, device tree, kernel arguments.
  * @throws BadInput if they do not go together
  */
-export function planMachine({ inputs, image, board, volumes, logs, clock }: MachineRequest): MachinePlan {
+export function planMachine({
+  inputs,
+  image,
+  board,
+  volumes,
+  genericKernel,
+  logs,
+  clock
+}: MachineRequest): MachinePlan {
   const variant = image && board.architectures[image.architecture]
   const own = (name: string | undefined): string | undefined =>
     name === undefined || image === undefined ? undefined : join(image.folder, 'boot', name)
   const available = new Set(image?.bootFiles.names)
-  const kernel = inputs.kernel ?? own(image && kernelFor(board, image.architecture, available))
+  const kernel = inputs.kernel ?? genericKernel?.kernel ?? own(image && kernelFor(board, image.architecture, available))
   const tree = inputs.dtb ?? own(board.deviceTrees.find(name => available.has(name)))
   if (tree === undefined && board.needsDeviceTree) {
     const names = board.deviceTrees.length > 0 ? ` (the image has none of ${board.deviceTrees.join(', ')})` : ''
@@ -110,10 +120,11 @@ export function planMachine({ inputs, image, board, volumes, logs, clock }: Mach
     clock: inputs.clock ?? board.clock,
     hasDisk: image !== undefined,
     kernel,
-    dtb: tree && runFiles.deviceTree,
+    dtb: tree === undefined ? undefined : runFiles.deviceTree,
     // An initramfs belongs to its kernel: a kernel from elsewhere does not get the image's.
     initrd:
       inputs.initrd ??
+      genericKernel?.initramfs ??
       (inputs.kernel === undefined ? own(variant?.initramfs.find(name => available.has(name))) : undefined),
     kernelArguments: [
       ...root,
@@ -121,10 +132,11 @@ export function planMachine({ inputs, image, board, volumes, logs, clock }: Mach
       // A Pi has no clock: without this its time starts in the past, and TLS fails.
       `systemd.clock_usec=${clock}000`,
       ...board.kernelArguments,
+      ...(genericKernel === undefined ? [] : modulesArguments(genericKernel)),
       ...(image?.kernelArguments ?? []),
       ...(inputs.append === undefined ? [] : [inputs.append])
     ],
-    volumes,
+    volumes: [...volumes, ...(genericKernel === undefined ? [] : [modulesVolume(genericKernel)])],
     disks: inputs.disks,
     forwards: inputs.ports,
     extra: inputs.qemuArgs,
@@ -134,8 +146,15 @@ export function planMachine({ inputs, image, board, volumes, logs, clock }: Mach
   return {
     machine,
     // A user's own tree is taken as it is, but for the overlays asked for.
-    deviceTree: tree && { from: tree, fixes: inputs.dtb === undefined ? board.treeFixes[naming] : [], overlays }
+    deviceTree:
+      tree === undefined
+        ? undefined
+        : { from: tree, fixes: inputs.dtb === undefined ? board.treeFixes[naming] : [], overlays }
   }
+}
+
+function modulesVolume({ modules }: GenericKernel): Volume {
+  return { name: modulesLabel, file: modules, readOnly: true }
 }
 
 /** An overlay is a file where its name says so, else one of the image's. */
@@ -172,7 +191,7 @@ export function boardFor(inputs: Inputs, image: PreparedImage | undefined): Boar
   const available = new Set(image.bootFiles.names)
   const name = asked ?? defaultBoard(image.architecture, available)
   const able = boardsFor(image.architecture).filter(
-    other => kernelFor(boards[other], image.architecture, available) !== undefined
+    other => boards[other].needsGenericKernel || kernelFor(boards[other], image.architecture, available) !== undefined
   )
   const valid = able.join(', ') || 'none'
   if (name === undefined || boards[name].architectures[image.architecture] === undefined) {
@@ -181,22 +200,27 @@ export function boardFor(inputs: Inputs, image: PreparedImage | undefined): Boar
     ])
   }
   const board = boards[name]
-  if (inputs.kernel === undefined && kernelFor(board, image.architecture, available) === undefined) {
+  if (
+    inputs.kernel === undefined &&
+    !board.needsGenericKernel &&
+    kernelFor(board, image.architecture, available) === undefined
+  ) {
     const names = board.architectures[image.architecture]?.kernels.join(', ') ?? ''
     throw new BadInput([
       `board \`${name}\` needs ${names}, which the image does not have; boards that can: ${valid}; or give \`kernel\``
     ])
   }
-  const kernelName = kernelFor(board, image.architecture, available) ?? ''
-  const release = image.bootFiles.kernelReleases[kernelName]
-  if (board.needsGenericKernel && inputs.kernel === undefined && isRaspberryPiKernel(release)) {
-    throw new BadInput([
-      `board \`${name}\` cannot boot the image's kernel ${release ?? ''}: Raspberry Pi's kernels have no virtio drivers; use \`board: raspi3b\`, or give a generic \`kernel\` and \`initrd\``
-    ])
-  }
   return board
 }
 
+/** Whether the image's own kernel cannot drive the board, or there is none: then Debian's takes its place. */
+export function wantsGenericKernel(inputs: Inputs, image: PreparedImage | undefined, board: Board): boolean {
+  if (image === undefined || inputs.kernel !== undefined || !board.needsGenericKernel) return false
+  const name = kernelFor(board, image.architecture, new Set(image.bootFiles.names))
+  return name === undefined || isRaspberryPiKernel(image.bootFiles.kernelReleases[name])
+}
+
+/** Raspberry Pi's kernels have no virtio drivers. */
 function isRaspberryPiKernel(release: string | undefined): boolean {
   return /rpi|rpt|-v[678]/.test(release ?? '')
 }

@@ -1,4 +1,5 @@
 export { prepareImage, chooseUser, type PreparedImage, type SharedCache } from './prepared'
 export { makeOverlay } from './overlay'
+export { genericKernel, modulesArguments, modulesLabel, type GenericKernel } from './generic-kernel'
 export { saveDisk } from './save'
 export { makeKeys, type RunKeys } from './keys'

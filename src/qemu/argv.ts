@@ -18,8 +18,10 @@ export const logFiles = {
 export interface Volume {
   /** QEMU's id for it, and the file system's label. */
   readonly name: string
-  /** Raw file, relative to the run's folder. */
+  /** Raw file, absolute or relative to the run's folder. */
   readonly file: string
+  /** The guest only reads it; several runs may have it at once. */
+  readonly readOnly?: true
 }
 
 /** Everything that QEMU's command line depends on. */
@@ -110,8 +112,8 @@ function disk(board: Board): readonly string[] {
     : ['-drive', `if=none,id=disk,${drive}`, '-device', `${board.storage},drive=disk`]
 }
 
-function attach(board: Board, { name, file }: Volume): readonly string[] {
-  const drive = `if=none,id=${name},format=raw,file=${value(file)},${throwaway}`
+function attach(board: Board, { name, file, readOnly }: Volume): readonly string[] {
+  const drive = `if=none,id=${name},format=raw,file=${value(file)},${readOnly === true ? 'readonly=on' : throwaway}`
   return ['-drive', drive, '-device', `${board.storage},drive=${name}`]
 }
 
