@@ -94,14 +94,13 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   const board = boardFor(inputs, prepared)
   const install = early !== undefined && board === expected ? early : await readyQemu(inputs, board, context)
   const user = chooseUser(prepared.users, inputs.user)
-  const { image, login, workspace, machine, machineFor, keyFile, keys } = await phases.run(
-    'disk',
-    'Disk, keys and workspace of this run',
-    () => makeRunFiles({ inputs, prepared, user, board, journal, log })
+  const made = await phases.run('disk', 'Disk, keys and workspace of this run', () =>
+    makeRunFiles({ inputs, prepared, user, board, home, journal, log })
   )
+  const { image, login, workspace, machine, machineFor, keyFile, keys, notPiKernel } = made
   output('board', board.name)
   log.debug(qemuCommand(machine, install).join(' '))
-  log.info(`${board.title}: ${board.fidelity}`)
+  log.info(`${board.title}: ${[board.fidelity, ...notPiKernel].join('; ')}`)
   let serial = new SerialLog(journal.logs, board.uarts)
   let qemu: Qemu
   let session: GuestSession

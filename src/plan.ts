@@ -12,7 +12,7 @@ import {
 } from './boards'
 import { ownArguments } from './first-boot/cmdline'
 import type { ToolName } from './host/tools'
-import { uefiFor, type PreparedImage } from './images'
+import { modulesArguments, modulesLabel, uefiFor, type GenericKernel, type PreparedImage } from './images'
 import { architectureOf, type ImageRef, type Inputs } from './inputs'
 import { runFiles, type Machine, type TreeRequest, type Volume } from './qemu'
 import { BadInput } from './report/errors'
@@ -99,6 +99,8 @@ export interface MachineRequest {
   readonly architecture?: Architecture | undefined
   readonly board: Board
   readonly volumes: readonly Volume[]
+  /** In place of the image's own kernel. */
+  readonly genericKernel?: GenericKernel | undefined
   readonly logs: string
   /** ms since 1970. */
   readonly clock: number
@@ -118,13 +120,13 @@ export interface MachinePlan {
  * @throws BadInput if they do not go together
  */
 export function planMachine(request: MachineRequest): MachinePlan {
-  const { inputs, image, architecture, board, volumes, logs, clock, cmdline } = request
+  const { inputs, image, architecture, board, volumes, genericKernel, logs, clock, cmdline } = request
   const system = image?.architecture ?? architecture
   const variant = system && board.architectures[system]
   const own = (name: string | undefined): string | undefined =>
     name === undefined || image === undefined ? undefined : join(image.folder, 'boot', name)
   const available = new Set(image?.bootFiles.names)
-  const kernel = inputs.kernel ?? own(image && kernelFor(board, image.architecture, available))
+  const kernel = inputs.kernel ?? genericKernel?.kernel ?? own(image && kernelFor(board, image.architecture, available))
   const tree = inputs.dtb ?? own(board.deviceTrees.find(name => available.has(name)))
   // A bare kernel need not be Linux, and then may do without.
   if (tree === undefined && board.needsDeviceTree && image !== undefined) {
@@ -152,6 +154,7 @@ export function planMachine(request: MachineRequest): MachinePlan {
     // An initramfs belongs to its kernel: a kernel from elsewhere does not get the image's.
     initrd:
       inputs.initrd ??
+      genericKernel?.initramfs ??
       (inputs.kernel === undefined ? own(variant?.initramfs.find(name => available.has(name))) : undefined),
     kernelArguments: [
       ...root,
@@ -159,10 +162,11 @@ export function planMachine(request: MachineRequest): MachinePlan {
       // A Pi has no clock: without this its time starts in the past, and TLS fails.
       `systemd.clock_usec=${clock}000`,
       ...board.kernelArguments,
+      ...(genericKernel === undefined ? [] : modulesArguments(genericKernel)),
       ...(image?.kernelArguments ?? []),
       ...(inputs.append === undefined ? [] : [inputs.append])
     ],
-    volumes,
+    volumes: [...volumes, ...(genericKernel === undefined ? [] : [modulesVolume(genericKernel)])],
     disks: inputs.disks,
     forwards: inputs.ports,
     extra: inputs.qemuArgs,
@@ -177,6 +181,10 @@ export function planMachine(request: MachineRequest): MachinePlan {
         ? undefined
         : { from: tree, fixes: inputs.dtb === undefined ? board.treeFixes[naming] : [], overlays }
   }
+}
+
+function modulesVolume({ modules }: GenericKernel): Volume {
+  return { name: modulesLabel, file: modules, readOnly: true }
 }
 
 /** An overlay is a file where its name says so, else one of the image's. */
@@ -213,7 +221,7 @@ export function boardFor(inputs: Inputs, image: PreparedImage | undefined): Boar
   const available = new Set(image.bootFiles.names)
   const name = asked ?? defaultBoard(image.architecture, available)
   const able = boardsFor(image.architecture).filter(
-    other => kernelFor(boards[other], image.architecture, available) !== undefined
+    other => boards[other].needsGenericKernel || kernelFor(boards[other], image.architecture, available) !== undefined
   )
   const valid = able.join(', ') || 'none'
   if (name === undefined || boards[name].architectures[image.architecture] === undefined) {
@@ -223,17 +231,14 @@ export function boardFor(inputs: Inputs, image: PreparedImage | undefined): Boar
   }
   const board = boards[name]
   if (inputs.firmware !== undefined) return board
-  if (inputs.kernel === undefined && kernelFor(board, image.architecture, available) === undefined) {
+  if (
+    inputs.kernel === undefined &&
+    !board.needsGenericKernel &&
+    kernelFor(board, image.architecture, available) === undefined
+  ) {
     const names = board.architectures[image.architecture]?.kernels.join(', ') ?? ''
     throw new BadInput([
       `board \`${name}\` needs ${names}, which the image does not have; boards that can: ${valid}; or give \`kernel\``
-    ])
-  }
-  const kernelName = kernelFor(board, image.architecture, available) ?? ''
-  const release = image.bootFiles.kernelReleases[kernelName]
-  if (board.needsGenericKernel && inputs.kernel === undefined && isRaspberryPiKernel(release)) {
-    throw new BadInput([
-      `board \`${name}\` cannot boot the image's kernel ${release ?? ''}: Raspberry Pi's kernels have no virtio drivers; use \`board: raspi3b\`, or give a generic \`kernel\` and \`initrd\``
     ])
   }
   return board
@@ -246,6 +251,15 @@ export function knownBoard({ board, image }: Pick<Inputs, 'board' | 'image'>): B
   return name && boards[name]
 }
 
+/** Whether the image's own kernel cannot drive the board, or there is none: then Debian's takes its place. */
+export function wantsGenericKernel(inputs: Inputs, image: PreparedImage | undefined, board: Board): boolean {
+  if (image === undefined || !board.needsGenericKernel) return false
+  if (inputs.kernel !== undefined || inputs.firmware !== undefined) return false
+  const name = kernelFor(board, image.architecture, new Set(image.bootFiles.names))
+  return name === undefined || isRaspberryPiKernel(image.bootFiles.kernelReleases[name])
+}
+
+/** Raspberry Pi's kernels have no virtio drivers. */
 function isRaspberryPiKernel(release: string | undefined): boolean {
   return /rpi|rpt|-v[678]/.test(release ?? '')
 }

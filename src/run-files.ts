@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import type { Board } from './boards'
 import { excludedPatterns } from './disks'
 import type { Login } from './guest'
+import type { Home } from './host/paths'
 import { ensureTools } from './host/tools'
 import {
   answersWizard,
+  genericKernel,
   makeKeys,
   makeOverlay,
   ownChanges,
@@ -17,7 +19,7 @@ import {
 } from './images'
 import type { Inputs } from './inputs'
 import type { Journal } from './journal'
-import { planMachine } from './plan'
+import { planMachine, wantsGenericKernel } from './plan'
 import { makeDeviceTree, runFiles, type Machine } from './qemu'
 import { BadInput } from './report/errors'
 import type { Log } from './report/log'
@@ -28,6 +30,7 @@ export interface RunFilesRequest {
   readonly prepared: PreparedImage
   readonly user: string
   readonly board: Board
+  readonly home: Home
   readonly journal: Journal
   readonly log: Log
 }
@@ -51,6 +54,8 @@ export interface RunFiles {
   /** Private key for logging in. */
   readonly keyFile: string
   readonly keys: RunKeys['slots']
+  /** What there is to say about a kernel that is not the image's. */
+  readonly notPiKernel: readonly string[]
 }
 
 const workspaceFile = 'workspace.img'
@@ -59,8 +64,11 @@ const workspaceFile = 'workspace.img'
 export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> {
   const { inputs, prepared, user, board, journal, log } = request
   const { folder, logs } = journal
+  const generic = wantsGenericKernel(inputs, prepared, board)
+    ? await genericKernel(prepared.architecture, request)
+    : undefined
   const machineRequest = {
-    ...{ inputs, image: prepared, logs, board },
+    ...{ inputs, image: prepared, logs, board, genericKernel: generic },
     volumes: inputs.sync === 'none' ? [] : [{ name: 'workspace', file: workspaceFile }]
   }
   const { machine, deviceTree } = planMachine({ ...machineRequest, clock: Date.now() })
@@ -95,7 +103,11 @@ export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> 
     const { kernelArguments } = next
     return hasWizard ? { ...next, kernelArguments: [...kernelArguments, `systemd.mask=${wizardUnit}`] } : next
   }
-  return { image, login, workspace, machine, machineFor, keyFile, keys: keys.slots }
+  const notPiKernel =
+    generic === undefined
+      ? []
+      : [`the kernel is Debian's ${generic.version}, as the image has none with virtio drivers`]
+  return { image, login, workspace, machine, machineFor, keyFile, keys: keys.slots, notPiKernel }
 }
 
 async function makeWorkspace(

@@ -12,6 +12,8 @@ export interface Home {
   readonly logs: string
   /** Prepared images, kept between runs. */
   readonly images: string
+  /** Debian's kernels for boards that the images' own cannot run on. */
+  readonly kernels: string
   /** Where prepared images are packed and unpacked on their way to and from GitHub's cache. */
   readonly exchange: string
   /** What is known about sources: which file or URL had which SHA-256. */
@@ -28,6 +30,7 @@ export function homeFolders(env: Readonly<NodeJS.ProcessEnv>): Home {
     runs: join(root, 'runs'),
     logs: join(root, 'logs'),
     images: join(root, 'images'),
+    kernels: join(root, 'kernels'),
     exchange: join(root, 'exchange'),
     sources: join(root, 'sources'),
     tools: join(root, 'tools')

@@ -36,6 +36,8 @@ export const tools = {
   bsdtar: { package: 'libarchive-tools' },
   cpio: { package: 'cpio' },
   depmod: { package: 'kmod' },
+  'qemu-aarch64-static': { package: 'qemu-user-static', version: ['--version'] },
+  'qemu-arm-static': { package: 'qemu-user-static', version: ['--version'] },
   fdtput: { package: 'device-tree-compiler' },
   ssh: { package: 'openssh-client', version: ['-V'] },
   'ssh-keygen': { package: 'openssh-client' },

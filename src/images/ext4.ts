@@ -205,6 +205,8 @@ export interface Ext4Request {
   /** Default true. A volume that lives for one run needs none. */
   readonly journal?: boolean
   readonly inodes?: number
+  /** Runs mke2fs, where it has to see `from` with other eyes. */
+  readonly mke2fs?: (args: readonly string[]) => Promise<unknown>
 }
 
 /**
@@ -217,7 +219,8 @@ const features =
 /** Makes an ext4 file system in a file (sparse), filled from a folder. */
 export async function makeExt4(request: Ext4Request): Promise<void> {
   const { file, offset = 0, size, label, from, owner, journal = true, inodes } = request
-  await tool('mke2fs', [
+  const mke2fs = request.mke2fs ?? (args => tool('mke2fs', args))
+  await mke2fs([
     ...['-q', '-F', '-t', 'ext4', '-L', label, '-m', '1', '-b', '4096', '-I', '256'],
     ...['-O', `none,${features}${journal ? ',has_journal' : ''}`],
     ...['-E', `offset=${offset},root_owner=${owner?.uid ?? 0}:${owner?.gid ?? 0},lazy_itable_init=1,nodiscard`],

@@ -1,6 +1,7 @@
 export { prepareImage, chooseUser, type PreparedImage, type SharedCache } from './prepared'
 export { uefiFor } from './uefi'
 export { makeOverlay } from './overlay'
+export { genericKernel, modulesArguments, modulesLabel, type GenericKernel } from './generic-kernel'
 export { saveDisk } from './save'
 export { makeKeys, type RunKeys } from './keys'
 export { fetchPackages } from './packages'

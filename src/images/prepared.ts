@@ -10,6 +10,7 @@ import { mib, type Log } from '../report/log'
 import { takeBootFiles, type BootFiles } from './boot-files'
 import { releaseSource, rememberRelease, type PreparedSummary, type Release, type ResolvedRelease } from './catalogue'
 import { Ext4 } from './ext4'
+import { buildDebian, debianIdentity } from './debian/build'
 import { readRootFacts, type RootFacts } from './families'
 import { growDisk } from './grow'
 import { slotLengths, type SlotContent } from './keys'
@@ -140,8 +141,21 @@ async function openSource({ image, sha256, release }: PrepareRequest, home: Home
       if (release === undefined) throw new Error(`${image.name}:${image.tag} was not looked up`)
       return releaseSource(release, home, log)
     case 'none':
-    case 'debian':
       throw new Error(`no source yet for ${image.kind}`)
+    case 'debian': {
+      const identity = createHash('sha256').update(debianIdentity(image.name, new Date())).digest('hex')
+      return {
+        name: image.name,
+        sha256: identity,
+        async unpackTo(target, scratch) {
+          log.info(
+            `Building ${image.name} from Debian packages; it takes some minutes, and serves until the month ends`
+          )
+          await buildDebian({ ...image, out: target, workDir: scratch, log })
+          return identity
+        }
+      }
+    }
     case 'mini': {
       const identity = createHash('sha256').update(`${image.name} ${miniVersion}`).digest('hex')
       return {

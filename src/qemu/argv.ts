@@ -19,8 +19,10 @@ export const logFiles = {
 export interface Volume {
   /** QEMU's id for it, and the file system's label. */
   readonly name: string
-  /** Raw file, relative to the run's folder. */
+  /** Raw file, absolute or relative to the run's folder. */
   readonly file: string
+  /** The guest only reads it; several runs may have it at once. */
+  readonly readOnly?: true
 }
 
 /** UEFI firmware in flash memory. */
@@ -129,8 +131,8 @@ function flash({ code }: Firmware): readonly string[] {
   return drives.flatMap(drive => ['-drive', `if=pflash,format=raw,${drive}`])
 }
 
-function attach(board: Board, { name, file }: Volume): readonly string[] {
-  const drive = `if=none,id=${name},format=raw,file=${value(file)},${throwaway}`
+function attach(board: Board, { name, file, readOnly }: Volume): readonly string[] {
+  const drive = `if=none,id=${name},format=raw,file=${value(file)},${readOnly === true ? 'readonly=on' : throwaway}`
   return ['-drive', drive, '-device', `${board.storage},drive=${name}`]
 }
 

@@ -18,6 +18,8 @@ export interface AssembleRequest {
   readonly rootMiB: number
   /** Everything in the root file system belongs to root, whoever runs this. */
   readonly ownedByRoot?: boolean
+  /** Runs mke2fs, where it has to see `rootDir` with other eyes. */
+  readonly mke2fs?: (args: readonly string[]) => Promise<unknown>
   /** Folder for scratch files, on the same disk as `out`. */
   readonly workDir: string
   /** MBR disk signature, 8 hex digits; the partitions' PARTUUIDs are derived from it. */
@@ -55,7 +57,8 @@ export async function assembleImage(request: AssembleRequest): Promise<void> {
     size: rootMiB * MiB,
     from: request.rootDir,
     label: 'rootfs',
-    ...(request.ownedByRoot === true && { owner: { uid: 0, gid: 0 } })
+    ...(request.ownedByRoot === true && { owner: { uid: 0, gid: 0 } }),
+    ...(request.mke2fs !== undefined && { mke2fs: request.mke2fs })
   })
   await truncate(out, (rootStart + rootMiB) * MiB)
 }

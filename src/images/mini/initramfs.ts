@@ -76,6 +76,8 @@ export async function copyModules(from: string, to: string, version: string, nam
     const target = join(to, folder, path)
     await mkdir(dirname(target), { recursive: true })
     await copyFile(join(from, folder, path), target)
+    // The kernel takes them packed only where it was built to, and the guest is the slower one to unpack them.
+    if (path.endsWith('.xz')) await tool('xz', ['--decompress', target])
   }
   await tool('depmod', ['-b', to, version])
 }

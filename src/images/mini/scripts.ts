@@ -14,13 +14,14 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 exec </dev/console >/dev/console 2>&1
 
-root= init=/sbin/init flags= mode=ro fstype=ext4
+root= init=/sbin/init flags= mode=ro fstype=ext4 modules=
 set -- $(cat /proc/cmdline)
 for word; do
   case $word in
     root=*) root=\${word#root=} ;;
     init=*) init=\${word#init=} ;;
     rootflags=*) flags=,\${word#rootflags=} ;;
+    pi-qemu.modules=*) modules=\${word#pi-qemu.modules=} ;;
     rootfstype=*) fstype=\${word#rootfstype=} ;;
     rw) mode=rw ;;
     ro) mode=ro ;;
@@ -61,6 +62,19 @@ until device=$(find_root) && [ -n "$device" ]; do
 done
 
 mount -t "$fstype" -o "$mode$flags" "$device" /mnt || { echo "ALERT! cannot mount $device as $fstype"; exit 1; }
+
+# The image has modules for its own kernel only: ours are on a volume, and go where modprobe looks for them.
+if [ -n "$modules" ]; then
+  version=\${modules#*:}
+  lib=/mnt/lib
+  [ -L /mnt/lib ] && lib=/mnt/usr/lib
+  mkdir -p /modules
+  if mount -t ext4 -o ro "$(findfs "LABEL=\${modules%%:*}")" /modules; then
+    if mkdir -p "$lib/modules/$version" 2>/dev/null; then mount --bind "/modules/$version" "$lib/modules/$version"
+    else mount --bind /modules "$lib/modules"; fi || echo "kernel modules could not be put in place"
+    umount -l /modules
+  else echo "the volume with the kernel modules is not there"; fi
+fi
 mount --move /dev /mnt/dev
 umount /sys /proc
 exec switch_root /mnt "$init"
