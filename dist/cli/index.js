@@ -58677,6 +58677,7 @@ function homeFolders(env) {
         runs: (0,external_node_path_namespaceObject.join)(root, 'runs'),
         logs: (0,external_node_path_namespaceObject.join)(root, 'logs'),
         images: (0,external_node_path_namespaceObject.join)(root, 'images'),
+        kernels: (0,external_node_path_namespaceObject.join)(root, 'kernels'),
         exchange: (0,external_node_path_namespaceObject.join)(root, 'exchange'),
         sources: (0,external_node_path_namespaceObject.join)(root, 'sources'),
         tools: (0,external_node_path_namespaceObject.join)(root, 'tools')
@@ -61746,13 +61747,7 @@ const diagnosis_symptoms = [
         remedy: 'look for “sshd” in the serial log'
     },
     {
-        pattern: /Internal error: |Unable to handle kernel (?:NULL pointer|paging request)/,
-        symptom: 'the kernel of the guest crashed',
-        cause: 'a driver met hardware that QEMU does not emulate, or a bug of the kernel',
-        remedy: 'try another `dtb`, `kernel` or board'
-    },
-    {
-        pattern: /Kernel panic - not syncing: Attempted to kill init! exitcode=/,
+        pattern: /Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000[\da-f]{2}00/,
         symptom: 'the init of the guest ended, and its kernel panicked',
         cause: 'a program that is run as init must not end; or it could not do its work',
         remedy: 'look at the lines before “Kernel panic” in the serial log; to end a run, let init switch the guest off'
@@ -61774,6 +61769,12 @@ const diagnosis_symptoms = [
         symptom: 'the kernel of the guest panicked',
         cause: 'kernel, device tree, initramfs or root file system do not fit together',
         remedy: 'look at the lines before “Kernel panic” in the serial log'
+    },
+    {
+        pattern: /Internal error: |Unable to handle kernel (?:NULL pointer|paging request)/,
+        symptom: 'the kernel of the guest crashed',
+        cause: 'a driver met hardware that QEMU does not emulate, or a bug of the kernel',
+        remedy: 'try another `dtb`, `kernel` or board'
     }
 ];
 /**
@@ -64044,7 +64045,8 @@ const features = 'ext_attr,resize_inode,dir_index,filetype,extent,flex_bg,sparse
 /** Makes an ext4 file system in a file (sparse), filled from a folder. */
 async function makeExt4(request) {
     const { file, offset = 0, size, label, from, owner, journal = true, inodes } = request;
-    await tool('mke2fs', [
+    const mke2fs = request.mke2fs ?? (args => tool('mke2fs', args));
+    await mke2fs([
         ...['-q', '-F', '-t', 'ext4', '-L', label, '-m', '1', '-b', '4096', '-I', '256'],
         ...['-O', `none,${features}${journal ? ',has_journal' : ''}`],
         ...['-E', `offset=${offset},root_owner=${owner?.uid ?? 0}:${owner?.gid ?? 0},lazy_itable_init=1,nodiscard`],
@@ -64071,6 +64073,950 @@ function quote(path) {
     if (path.includes('\n'))
         throw new HostFailure({ symptom: `a path with a line break cannot be edited offline: ${JSON.stringify(path)}` });
     return `"${path.replaceAll('"', '""')}"`;
+}
+
+;// CONCATENATED MODULE: ./src/host/foreign-scripts.ts
+/**
+ * The shell that opens a private namespace, kept as data because the committed bundle has to carry it. Arguments, never
+ * text, carry what differs.
+ */
+/** Exit status of {@link privateNamespace} when the host does not allow such a namespace; its stderr says what failed. */
+const refusedStatus = 97;
+/**
+ * Inside, as root of the namespace and process 1: a memory file system on folder `$2`, the binfmt_misc handler `$1` (if
+ * any), then the command.
+ */
+const inner = `set -u
+refuse() { echo "$1" >&2; exit ${refusedStatus}; }
+mount -t tmpfs -o mode=0755 scratch "$2" || refuse "a memory file system cannot be mounted"
+if [ -n "$1" ]; then
+  fs=/proc/sys/fs/binfmt_misc
+  mount -t binfmt_misc binfmt_misc $fs || refuse "binfmt_misc cannot be mounted"
+  printf %s "$1" > $fs/register || refuse "the handler was not accepted"
+fi
+shift 2
+exec "$@"`;
+/** A program that starts without a mapping has lost its rights: they come back with the first exec after it is there. */
+const waiting = `until grep -q . /proc/self/uid_map && grep -q . /proc/self/gid_map; do sleep 0.02; done
+exec unshare --mount --pid --fork --kill-child --mount-proc "$@"`;
+/**
+ * `bash -c privateNamespace NAME HANDLER FOLDER COMMAND…`, as root: runs the command in new user, mount and process
+ * namespaces in which users are numbered as on the host. The end of standard input, which is also the end of the one
+ * who started it, ends all that is inside.
+ */
+const privateNamespace = `set -u
+exec 3<&0 </dev/null
+unshare --user bash -c '${waiting}' waiting bash -c '${inner}' inner "$@" 3<&- &
+space=$!
+until [ "$(readlink /proc/$space/ns/user)" != "$(readlink /proc/$$/ns/user)" ]; do
+  kill -0 $space 2>/dev/null || exit ${refusedStatus}
+  sleep 0.02
+done
+{ echo "0 0 65536" > /proc/$space/uid_map && echo "0 0 65536" > /proc/$space/gid_map; } || { kill -9 $space; exit ${refusedStatus}; }
+{ cat <&3 >/dev/null 3<&-; kill -9 $space; } &
+watch=$!
+exec 3<&-
+wait $space
+status=$?
+kill $watch 2>/dev/null
+exit $status`;
+/**
+ * In a namespace: unpacks archive `$2` to the folder `root` of the memory file system `$1`, lays the tree `$3` over it as
+ * root's, and calls the rest, which makes a file system of it.
+ */
+const packRoot = `set -eu
+mkdir "$1/root"
+tar --extract --preserve-permissions --numeric-owner --xattrs --xattrs-include="*" --file "$2" -C "$1/root"
+chmod -R u=rwX,go=rX "$3"
+cp -r --no-preserve=ownership "$3/." "$1/root"
+shift 3
+exec "$@"`;
+
+;// CONCATENATED MODULE: ./src/host/tools.ts
+
+
+
+
+
+
+
+/** Every program we start, and where it comes from. */
+const tools = {
+    'qemu-system-aarch64': { package: 'qemu-system-arm', version: ['--version'] },
+    'qemu-img': { package: 'qemu-utils', version: ['--version'] },
+    'qemu-io': { package: 'qemu-utils' },
+    sfdisk: { package: 'fdisk', version: ['--version'] },
+    mcopy: { package: 'mtools', version: ['--version'] },
+    'mkfs.vfat': { package: 'dosfstools' },
+    mke2fs: { package: 'e2fsprogs' },
+    e2fsck: { package: 'e2fsprogs' },
+    resize2fs: { package: 'e2fsprogs' },
+    debugfs: { package: 'e2fsprogs', version: ['-V'] },
+    xz: { package: 'xz-utils', version: ['--version'] },
+    zstd: { package: 'zstd', version: ['--version'] },
+    gzip: { package: 'gzip' },
+    bsdtar: { package: 'libarchive-tools' },
+    cpio: { package: 'cpio' },
+    depmod: { package: 'kmod' },
+    'qemu-aarch64-static': { package: 'qemu-user-static', version: ['--version'] },
+    'qemu-arm-static': { package: 'qemu-user-static', version: ['--version'] },
+    fdtput: { package: 'device-tree-compiler' },
+    ssh: { package: 'openssh-client', version: ['-V'] },
+    'ssh-keygen': { package: 'openssh-client' },
+    openssl: { package: 'openssl', version: ['version'] },
+    'uefi-arm64': {
+        package: 'qemu-efi-aarch64',
+        program: false,
+        files: ['/usr/share/AAVMF/AAVMF_CODE.fd', '/usr/share/AAVMF/AAVMF_VARS.fd']
+    },
+    'uefi-armhf': {
+        package: 'qemu-efi-arm',
+        program: false,
+        files: ['/usr/share/AAVMF/AAVMF32_CODE.fd', '/usr/share/AAVMF/AAVMF32_VARS.fd']
+    },
+    // Ubuntu's mmdebstrap can check Debian's signatures only with Debian's keys.
+    mmdebstrap: {
+        package: 'mmdebstrap',
+        version: ['--version'],
+        files: ['/usr/share/keyrings/debian-archive-keyring.gpg']
+    }
+};
+/** Packages that come along with a tool's own. */
+const companions = { mmdebstrap: ['debian-archive-keyring'] };
+/** Whether we run as root, and so need no sudo. */
+function isRoot() {
+    return process.getuid?.() === 0;
+}
+/** Tools of the list that this host lacks. */
+async function missingTools(names) {
+    const missing = [];
+    for (const name of names) {
+        const row = tools[name];
+        const complete = await Promise.all((row.files ?? []).map(file => tools_exists(file, external_node_fs_namespaceObject.constants.R_OK)));
+        const found = row.program === false || (await findTool(name)) !== undefined;
+        if (!found || complete.includes(false))
+            missing.push(name);
+    }
+    return missing;
+}
+/** Whether a tool tells its version. */
+function hasVersion(name) {
+    return 'version' in tools[name];
+}
+/** First line of a tool's own version message. */
+async function toolVersion(name) {
+    const row = tools[name];
+    if (row.version === undefined)
+        return 'present';
+    const { stdout, stderr } = await tryTool(name, row.version);
+    return ((stdout + stderr)
+        .split('\n')
+        .find(line => /\d/.test(line))
+        ?.trim() ?? 'present');
+}
+/**
+ * Makes sure that the tools are there; installs packages with apt if, and only if, something is missing.
+ * @throws HostFailure if that cannot be done
+ */
+async function ensureTools(names, log) {
+    addSbinToPath();
+    const missing = await missingTools(names);
+    if (missing.length > 0)
+        await install(packagesFor(missing), log);
+    const left = await missingTools(missing);
+    if (left.length > 0) {
+        throw new HostFailure({
+            symptom: `still missing after installation: ${left.join(', ')}`,
+            remedy: `install ${packagesFor(left).join(' ')} by hand`
+        });
+    }
+}
+/** apt packages that bring the tools. */
+function packagesFor(names) {
+    return [...new Set(names.flatMap(name => [tools[name].package, ...(companions[name] ?? [])]))].sort();
+}
+async function install(packages, log) {
+    if ((await findTool('apt-get')) === undefined) {
+        throw new HostFailure({
+            symptom: `this host lacks ${packages.join(', ')}, and has no apt-get to install them`,
+            remedy: "install them (by Debian's names) with the host's own package manager"
+        });
+    }
+    const sudo = isRoot() ? [] : ['sudo', '-n'];
+    if (sudo.length > 0 && (await tryTool('sudo', ['-n', 'true']).catch(() => ({ code: 1 }))).code !== 0) {
+        throw new HostFailure({
+            symptom: `this host lacks ${packages.join(', ')}, and sudo is not allowed without a password`,
+            remedy: `run: sudo apt-get install --no-install-recommends ${packages.join(' ')}`
+        });
+    }
+    log.info(`Installing ${packages.join(', ')}`);
+    const apt = ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=3'];
+    const add = [...apt, 'install', '--no-install-recommends', ...packages];
+    // The lists may be absent or stale, so an update follows the first failure.
+    for (let attempt = 1;; attempt++) {
+        const { code, stdout, stderr } = await asInstaller(sudo, add);
+        if (code === 0)
+            return;
+        if (attempt === 3)
+            throw toolFailure('apt-get', add.slice(1), code, stderr + stdout);
+        log.info(attempt === 1 ? 'Updating the package lists' : 'Trying again');
+        await asInstaller(sudo, [...apt, 'update']);
+        if (attempt > 1)
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(5000);
+    }
+}
+/**
+ * The version that apt would install of a package; undefined without apt, or if it knows none. Lists that are absent,
+ * as on a bare machine, are fetched where that is allowed.
+ */
+async function aptCandidate(name, log) {
+    if ((await findTool('apt-cache')) === undefined || (await findTool('apt-get')) === undefined)
+        return undefined;
+    const ask = async () => /^ +Candidate: (\d\S*)$/m.exec((await tryTool('apt-cache', ['policy', name])).stdout)?.[1];
+    const known = await ask();
+    if (known !== undefined)
+        return known;
+    const sudo = isRoot() ? [] : ['sudo', '-n'];
+    if (sudo.length > 0 && (await tryTool('sudo', ['-n', 'true']).catch(() => ({ code: 1 }))).code !== 0)
+        return undefined;
+    log.info('Updating the package lists');
+    await asInstaller(sudo, ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', 'update']);
+    return ask();
+}
+/** The marker of this run is replaced: see {@link installMarker}. sudo would drop what is set in front of it. */
+async function asInstaller(sudo, command) {
+    const marker = `${installMarker}=${process.env[runMarker] ?? ''}`;
+    const [program = '', ...args] = [
+        ...sudo,
+        'env',
+        '-u',
+        runMarker,
+        marker,
+        'DEBIAN_FRONTEND=noninteractive',
+        ...command
+    ];
+    return tryTool(program, args, { input: '' });
+}
+function addSbinToPath() {
+    const folders = (process.env['PATH'] ?? '').split(external_node_path_namespaceObject.delimiter);
+    process.env['PATH'] = [...folders, ...['/usr/sbin', '/sbin'].filter(folder => !folders.includes(folder))].join(external_node_path_namespaceObject.delimiter);
+}
+async function tools_exists(path, mode) {
+    return (0,promises_namespaceObject.access)(path, mode).then(() => true, () => false);
+}
+
+;// CONCATENATED MODULE: ./src/host/foreign.ts
+
+
+
+
+
+
+
+const handlers = {
+    arm64: { emulator: 'qemu-aarch64-static', elfClass: 2, elfMachine: 183, cpu: 'cortex-a72' },
+    armhf: { emulator: 'qemu-arm-static', elfClass: 1, elfMachine: 40, cpu: 'cortex-a7' },
+    armel: { emulator: 'qemu-arm-static', elfClass: 1, elfMachine: 40, cpu: 'arm1176' }
+};
+/** Emulator that this host needs for programs of an architecture; undefined where it runs them itself. */
+function emulatorFor(architecture, host = process.arch) {
+    return host === 'arm64' && architecture === 'arm64' ? undefined : handlers[architecture].emulator;
+}
+/**
+ * The line that registers a handler with binfmt_misc (see the kernel's admin-guide/binfmt-misc): matches little-endian
+ * executables and shared objects of the architecture, whatever their ABI. F opens the emulator at once, so that it
+ * works in any root; C lets setuid programs work, O those that cannot be read.
+ */
+function binfmtLine(architecture, emulator) {
+    const hex = (...bytes) => bytes.map(byte => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
+    const zeros = Array(9).fill(0);
+    const { elfClass, elfMachine } = handlers[architecture];
+    const magic = hex(0x7f, 0x45, 0x4c, 0x46, elfClass, 1, 1, ...zeros, 2, 0, elfMachine, 0);
+    const all = (count) => Array(count).fill(0xff);
+    const mask = hex(...all(7), 0, ...all(8), 0xfe, ...all(3));
+    return `:pi-qemu-${architecture}:M::${magic}:${mask}:${emulator}:FOC`;
+}
+/** Kernels from this on keep binfmt_misc apart for each user namespace. */
+const privateSince = [6, 7];
+/** Whether a kernel (`uname -r`) can keep a handler to one namespace. */
+function keepsHandlersApart(kernel) {
+    const [major = 0, minor = 0] = kernel.split('.').map(part => Number.parseInt(part, 10));
+    return major > privateSince[0] || (major === privateSince[0] && minor >= privateSince[1]);
+}
+/**
+ * Runs a command as root of namespaces of its own, in which programs of another architecture can be executed. Users are
+ * numbered as on the host, so that files get their right owners. The host's binfmt_misc is never touched, and nothing
+ * of it is left however this process ends. As another user than root it takes `sudo` without a password.
+ * @throws HostFailure if the host does not allow it, or the command fails
+ */
+async function inNamespace(request) {
+    const { architecture, scratch, command, onLine } = request;
+    const emulator = architecture && emulatorFor(architecture);
+    if (emulator !== undefined && !keepsHandlersApart((0,external_node_os_namespaceObject.release)())) {
+        throw new HostFailure({
+            symptom: `this host's kernel ${(0,external_node_os_namespaceObject.release)()} cannot run ${architecture ?? ''} programs without a change to the host`,
+            cause: `handlers of binfmt_misc are private to a user namespace from Linux ${privateSince.join('.')} on`,
+            remedy: 'build on a newer host (ubuntu-24.04 has such a kernel), or give a ready image as a file or URL'
+        });
+    }
+    const handler = architecture === undefined || emulator === undefined ? '' : binfmtLine(architecture, await foreign_path(emulator));
+    const environment = {
+        // What a run starts carries its marker; sudo would drop it.
+        [runMarker]: process.env[runMarker] ?? '',
+        PATH: process.env['PATH'] ?? '',
+        LC_ALL: 'C.UTF-8',
+        TMPDIR: scratch,
+        DEBIAN_FRONTEND: 'noninteractive',
+        ...(architecture !== undefined && emulator !== undefined && { QEMU_CPU: handlers[architecture].cpu }),
+        ...proxies()
+    };
+    const assignments = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+    const [program = '', ...args] = [
+        ...(isRoot() ? [] : ['sudo', '-n']),
+        ...['env', ...assignments, 'bash', '-c', privateNamespace, 'namespace', handler, scratch],
+        ...command
+    ];
+    const { code, stdout, stderr } = await held(await foreign_path(program), args, onLine);
+    if (code === 0)
+        return stdout;
+    if (code !== refusedStatus)
+        throw toolFailure(command[0] ?? '', command.slice(1), code, stderr || stdout);
+    throw new HostFailure({
+        symptom: `a private namespace cannot be set up: ${stderr.trim()}`,
+        cause: 'this host or container does not allow new user namespaces, or mounts in them',
+        remedy: 'run directly on a host or virtual machine, or give a ready image as a file or URL'
+    });
+}
+/** The host's proxies, which sudo would drop. */
+function proxies() {
+    const names = ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'];
+    return Object.fromEntries(names.flatMap(name => (process.env[name] ? [[name, process.env[name]]] : [])));
+}
+async function foreign_path(name) {
+    const found = await findTool(name);
+    if (found === undefined)
+        await tryTool(name, []); // says so
+    return found ?? name;
+}
+/** Runs a program whose standard input stays open until it ends: if we die before, it learns of it. */
+function held(program, args, onLine = () => undefined) {
+    return new Promise((resolve, reject) => {
+        const child = (0,external_node_child_process_namespaceObject.spawn)(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+        let stdout = '';
+        let stderr = '';
+        let rest = '';
+        child.stdin.on('error', () => undefined);
+        child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text));
+        child.stderr.setEncoding('utf8').on('data', (text) => {
+            stderr += text;
+            const lines = (rest + text).split('\n');
+            rest = lines.pop() ?? '';
+            lines.forEach(onLine);
+        });
+        child.on('error', error => {
+            reject(new HostFailure({ symptom: `${program} could not be started: ${error.message}` }, { cause: error }));
+        });
+        child.on('close', code => {
+            resolve({ code: code ?? 128, stdout, stderr });
+        });
+    });
+}
+
+;// CONCATENATED MODULE: ./src/images/mini/assemble.ts
+
+
+
+
+const MiB = 1024 * 1024;
+/**
+ * Writes a disk shaped like a Raspberry Pi's SD card: MBR, FAT32 boot partition, ext4 root behind it.
+ * Needs no root, no mount and no loop device.
+ */
+async function assembleImage(request) {
+    const { out, workDir, bootStartMiB: bootStart = 4, bootMiB, rootMiB } = request;
+    const rootStart = bootStart + bootMiB;
+    await (0,promises_namespaceObject.rm)(out, { force: true });
+    await tool('truncate', ['-s', `${rootStart + rootMiB}M`, out]);
+    const partitions = [
+        'label: dos',
+        `label-id: 0x${request.diskId}`,
+        `start=${bootStart}MiB, size=${bootMiB}MiB, type=c, bootable`,
+        `start=${rootStart}MiB, size=${rootMiB}MiB, type=83`
+    ].join('\n');
+    await tool('sfdisk', ['--quiet', '--no-reread', '--no-tell-kernel', out], { input: `${partitions}\n` });
+    // mkfs.vfat --offset writes a damaged volume: make it apart and copy it in.
+    const fat = (0,external_node_path_namespaceObject.join)(workDir, 'boot.fat');
+    await tool('mkfs.vfat', ['-C', '-F', '32', '-s', '1', '-n', 'BOOTFS', fat, String(bootMiB * 1024)]);
+    const files = (await (0,promises_namespaceObject.readdir)(request.bootDir)).map(name => (0,external_node_path_namespaceObject.join)(request.bootDir, name));
+    await tool('mcopy', ['-i', fat, '-s', '-Q', '-m', ...files, '::/'], { env: { MTOOLS_SKIP_CHECK: '1' } });
+    await tool('dd', [`if=${fat}`, `of=${out}`, 'bs=1M', `seek=${bootStart}`, 'conv=notrunc,sparse', 'status=none']);
+    await (0,promises_namespaceObject.rm)(fat);
+    await makeExt4({
+        file: out,
+        offset: rootStart * MiB,
+        size: rootMiB * MiB,
+        from: request.rootDir,
+        label: 'rootfs',
+        ...(request.ownedByRoot === true && { owner: { uid: 0, gid: 0 } }),
+        ...(request.mke2fs !== undefined && { mke2fs: request.mke2fs })
+    });
+    await (0,promises_namespaceObject.truncate)(out, (rootStart + rootMiB) * MiB);
+}
+
+;// CONCATENATED MODULE: ./src/images/packages.ts
+
+
+
+
+
+/** Signed with keys that hosts of 2021 have (Debian 11, Ubuntu 22.04), and with the keys of the next release in it. */
+const olderSuite = 'bullseye';
+/**
+ * Downloads a closure of Debian packages, signature-checked by apt, and unpacks it into a folder. Nothing of it is
+ * run, so the architecture does not matter. A host whose keys are too old for the release gets newer ones, for this
+ * alone, out of a package that it can check.
+ */
+async function fetchPackages(request) {
+    const keys = `${request.into}.keys`;
+    try {
+        await fetchWith(request);
+    }
+    catch (error) {
+        if (!/NO_PUBKEY/.test(messageOf(error)))
+            throw error;
+        await fetchWith({ ...request, suite: olderSuite, packages: ['debian-archive-keyring'], into: keys }).catch(() => {
+            throw error;
+        });
+        await fetchWith(request, (0,external_node_path_namespaceObject.join)(keys, 'usr/share/keyrings/debian-archive-keyring.gpg'));
+    }
+    finally {
+        await (0,promises_namespaceObject.rm)(keys, { recursive: true, force: true });
+    }
+}
+const attempts = 3;
+async function fetchWith({ architecture, suite, packages, into }, keyring) {
+    const args = [
+        // What apt says is for the error, if there is one.
+        ...['--variant=extract', '--verbose', `--architectures=${architecture}`, `--include=${packages.join(',')}`],
+        ...(keyring === undefined ? [] : [`--keyring=${keyring}`]),
+        // Without root, everything has to work as this user: chrootless asks for no namespaces and no mounts.
+        `--mode=${isRoot() ? 'root' : 'chrootless'}`,
+        ...['--aptopt=Acquire::Retries "3"', '--aptopt=APT::Install-Recommends "false"'],
+        suite,
+        into
+    ];
+    for (let attempt = 1;; attempt++) {
+        await (0,promises_namespaceObject.rm)(into, { recursive: true, force: true });
+        const all = attempt === attempts ? [mainSuiteAlone, ...args] : args;
+        const { code, stdout, stderr } = await tryTool('mmdebstrap', all);
+        if (code === 0)
+            return;
+        if (attempt === attempts)
+            throw toolFailure('mmdebstrap', all, code, stderr || stdout);
+    }
+}
+/**
+ * A mirror's lists of security and other updates may contradict their signed index for days ("Mirror sync in
+ * progress"); the release as it was made is there even then.
+ */
+const mainSuiteAlone = `--setup-hook=sed -i '/-security\\|-updates/d' "$1"/etc/apt/sources.list`;
+
+;// CONCATENATED MODULE: ./src/images/debian.ts
+const debianPorts = {
+    arm64: {
+        kernelPackage: 'linux-image-arm64',
+        kernel: 'kernel8.img',
+        initramfs: 'initramfs8',
+        triplet: 'aarch64-linux-gnu',
+        loader: 'ld-linux-aarch64.so.1'
+    },
+    armhf: {
+        kernelPackage: 'linux-image-armmp',
+        kernel: 'kernel7.img',
+        initramfs: 'initramfs7',
+        triplet: 'arm-linux-gnueabihf',
+        loader: 'ld-linux-armhf.so.3'
+    },
+    armel: {
+        kernelPackage: 'linux-image-rpi',
+        kernel: 'kernel.img',
+        initramfs: 'initramfs',
+        triplet: 'arm-linux-gnueabi',
+        loader: 'ld-linux.so.3'
+    }
+};
+
+;// CONCATENATED MODULE: ./src/images/mini/scripts.ts
+/**
+ * The few shell scripts that run inside the guest: the initramfs's /init and the mini system's start-up. They are
+ * written for busybox sh and kept as data here, because the committed bundle has to carry them.
+ */
+/** /init of the initramfs: load drivers, find `root=`, hand over. What it says on failure is read by the diagnosis. */
+const initramfsInit = (modules) => `#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t devtmpfs dev /dev
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+exec </dev/console >/dev/console 2>&1
+
+root= init=/sbin/init flags= mode=ro fstype=ext4 modules=
+set -- $(cat /proc/cmdline)
+for word; do
+  case $word in
+    root=*) root=\${word#root=} ;;
+    init=*) init=\${word#init=} ;;
+    rootflags=*) flags=,\${word#rootflags=} ;;
+    pi-qemu.modules=*) modules=\${word#pi-qemu.modules=} ;;
+    rootfstype=*) fstype=\${word#rootfstype=} ;;
+    rw) mode=rw ;;
+    ro) mode=ro ;;
+  esac
+done
+
+# busybox modprobe -a stops at the first module it does not know, and kernels differ in what is built in.
+load() { for module; do modprobe -q "$module"; done; }
+if grep -q brcm,bcm2 /proc/device-tree/compatible; then load ${modules.raspi.join(' ')}
+else load ${modules.virt.join(' ')}; fi
+load ${modules.all.join(' ')}
+
+# PARTUUID of an MBR disk: the disk's signature at byte 440, and the partition's number.
+find_partuuid() {
+  for part in /sys/class/block/*/partition; do
+    [ -e "$part" ] || continue
+    dir=$(readlink -f "\${part%/partition}")
+    disk=\${dir%/*}
+    id=$(dd if=/dev/\${disk##*/} bs=1 skip=440 count=4 2>/dev/null | hexdump -e '1/4 "%08x"')
+    [ "$id-$(printf %02x "$(cat "$part")")" = "$1" ] && echo "/dev/\${dir##*/}" && return
+  done
+}
+find_root() {
+  case $root in
+    PARTUUID=*) find_partuuid "\${root#PARTUUID=}" ;;
+    UUID=* | LABEL=*) findfs "$root" 2>/dev/null ;;
+    *) [ -b "$root" ] && echo "$root" ;;
+  esac
+}
+tries=0
+until device=$(find_root) && [ -n "$device" ]; do
+  tries=$((tries + 1))
+  if [ $tries -gt 60 ]; then
+    echo "ALERT! root device $root does not exist. Block devices: $(ls /sys/class/block | tr '\\n' ' ')"
+    exit 1
+  fi
+  sleep 0.25
+done
+
+mount -t "$fstype" -o "$mode$flags" "$device" /mnt || { echo "ALERT! cannot mount $device as $fstype"; exit 1; }
+
+# The image has modules for its own kernel only: ours are on a volume, and go where modprobe looks for them.
+if [ -n "$modules" ]; then
+  version=\${modules#*:}
+  lib=/mnt/lib
+  [ -L /mnt/lib ] && lib=/mnt/usr/lib
+  mkdir -p /modules
+  if mount -t ext4 -o ro "$(findfs "LABEL=\${modules%%:*}")" /modules; then
+    if mkdir -p "$lib/modules/$version" 2>/dev/null; then mount --bind "/modules/$version" "$lib/modules/$version"
+    else mount --bind /modules "$lib/modules"; fi || echo "kernel modules could not be put in place"
+    umount -l /modules
+  else echo "the volume with the kernel modules is not there"; fi
+fi
+mount --move /dev /mnt/dev
+umount /sys /proc
+exec switch_root /mnt "$init"
+`;
+/** /etc/inittab of the mini system. */
+const miniInittab = `::sysinit:/etc/init.d/rcS
+::shutdown:/bin/umount -a -r
+::ctrlaltdel:/sbin/poweroff
+`;
+/** /etc/init.d/rcS of the mini system: just what a login over SSH needs. */
+const miniStartup = `#!/bin/sh
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mkdir -p /dev/pts /dev/shm
+mount -t devpts -o mode=0620,gid=5 devpts /dev/pts
+mount -t tmpfs -o mode=1777 shm /dev/shm
+mount -t tmpfs -o mode=0755 run /run
+mount -t tmpfs -o mode=1777 tmp /tmp
+hostname -F /etc/hostname
+ip link set lo up
+
+# The time the host gave on the kernel command line: a Pi has no clock of its own.
+clock=$(sed -n 's/.*systemd\\.clock_usec=\\([0-9]*\\)[0-9]\\{6\\}.*/\\1/p' /proc/cmdline)
+[ -n "$clock" ] && date -s "@$clock" >/dev/null
+
+nic= tries=0
+while [ -z "$nic" ] && [ $tries -lt 80 ]; do
+  for dir in /sys/class/net/*; do
+    case \${dir##*/} in eth* | usb* | en*) nic=\${dir##*/} ;; esac
+  done
+  [ -n "$nic" ] || sleep 0.25
+  tries=$((tries + 1))
+done
+if [ -z "$nic" ]; then
+  echo "mini: no network interface appeared"
+else
+  ip link set "$nic" up
+  udhcpc -i "$nic" -n -q -t 10 -T 1 -s /usr/share/udhcpc/default.script || echo "mini: no DHCP lease on $nic"
+fi
+
+for start in /etc/rc.d/*; do
+  [ -x "$start" ] && "$start"
+done
+echo "mini: up after $(cut -d' ' -f1 /proc/uptime) s"
+`;
+/** What udhcpc calls with the lease. */
+const miniDhcpScript = `#!/bin/sh
+case $1 in
+  bound | renew)
+    ip addr flush dev "$interface"
+    ip addr add "$ip/\${mask:-24}" dev "$interface"
+    [ -n "$router" ] && ip route add default via "\${router%% *}"
+    : > /etc/resolv.conf
+    for server in $dns; do echo "nameserver $server" >> /etc/resolv.conf; done
+    ;;
+esac
+`;
+/** Starts dropbear on the keys of this run, if the image was given any. */
+const miniSshStart = `#!/bin/sh
+key=/etc/pi-qemu/dropbear_host_key
+[ -s "$key" ] || { echo "mini: no SSH host key, sshd not started"; exit 0; }
+mkdir -p /root/.ssh
+chmod 700 /root /root/.ssh
+cp /etc/pi-qemu/authorized_keys /root/.ssh/authorized_keys
+chmod 600 /root/.ssh/authorized_keys
+dropbear -s -r "$key" -P /run/dropbear.pid
+`;
+
+;// CONCATENATED MODULE: ./src/images/mini/initramfs.ts
+
+
+
+
+
+/**
+ * Kernel modules that Debian's kernels need before they reach an SD card, a USB stick or a virtio disk with ext4,
+ * and the emulated network. `phy-generic` must come before `dwc2`, which otherwise waits 10 s for it.
+ */
+const bootModules = {
+    raspi: [
+        'phy-generic',
+        'bcm2835',
+        'sdhci-iproc',
+        'dwc2',
+        'usbnet',
+        'cdc_ether',
+        'rndis_host',
+        'usb-storage',
+        'sd_mod'
+    ],
+    virt: ['virtio_pci', 'virtio_mmio', 'virtio_blk', 'virtio_net', 'virtio-rng'],
+    // ext4 asks for crc32c by algorithm name, so no dependency leads there.
+    all: ['crc32c_generic', 'ext4']
+};
+/** The one kernel version under `root/lib/modules`. */
+async function kernelVersion(root) {
+    const versions = await (0,promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(root, 'lib/modules'));
+    const [version] = versions;
+    if (version === undefined || versions.length > 1) {
+        throw new HostFailure({
+            symptom: `${root}/lib/modules should hold one kernel, found: ${versions.join(', ') || 'none'}`
+        });
+    }
+    return version;
+}
+/**
+ * Writes a small initramfs that finds the root file system named by `root=` (device, PARTUUID, UUID or LABEL), mounts
+ * it and starts the system's own init. One archive serves the raspi boards and `virt`.
+ */
+async function writeInitramfs({ kernelRoot, busybox, out, workDir }) {
+    const version = await kernelVersion(kernelRoot);
+    const tree = (0,external_node_path_namespaceObject.join)(workDir, 'initramfs');
+    for (const dir of ['bin', 'dev', 'proc', 'sys', 'mnt', 'etc'])
+        await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(tree, dir), { recursive: true });
+    await (0,promises_namespaceObject.copyFile)(busybox, (0,external_node_path_namespaceObject.join)(tree, 'bin/busybox'));
+    await (0,promises_namespaceObject.chmod)((0,external_node_path_namespaceObject.join)(tree, 'bin/busybox'), 0o755);
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(tree, 'init'), initramfsInit(bootModules), { mode: 0o755 });
+    await copyModules(kernelRoot, tree, version, Object.values(bootModules).flat());
+    const names = await tool('find', ['.', '-print0'], { cwd: tree });
+    await tool('cpio', ['--quiet', '--null', '--create', '--format=newc', '--owner=+0:+0', `--file=${out}`], {
+        cwd: tree,
+        input: names
+    });
+    await (0,promises_namespaceObject.rm)(tree, { recursive: true });
+}
+/** Copies the named modules and all they depend on from `from` to `to`, and indexes them there. */
+async function copyModules(from, to, version, names) {
+    const folder = `lib/modules/${version}`;
+    const wanted = moduleClosure(await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(from, folder, 'modules.dep'), 'utf8'), names);
+    for (const path of [...wanted, 'modules.order', 'modules.builtin', 'modules.builtin.modinfo']) {
+        const target = (0,external_node_path_namespaceObject.join)(to, folder, path);
+        await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(target), { recursive: true });
+        await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(from, folder, path), target);
+        // The kernel takes them packed only where it was built to, and the guest is the slower one to unpack them.
+        if (path.endsWith('.xz'))
+            await tool('xz', ['--decompress', target]);
+    }
+    await tool('depmod', ['-b', to, version]);
+}
+/**
+ * Paths (as in modules.dep) of the named modules and their dependencies. A name that the kernel does not have as a
+ * module is left out: it is built in there, or that kernel serves a board without the device.
+ */
+function moduleClosure(modulesDep, names) {
+    const key = (name) => name.replaceAll('-', '_');
+    const wanted = new Set(names.map(key));
+    const paths = new Set();
+    for (const line of modulesDep.split('\n')) {
+        const [path = '', dependencies = ''] = line.split(':');
+        const name = key((path.split('/').pop() ?? '').replace(/\.ko(\.\w+)?$/, ''));
+        if (!wanted.has(name))
+            continue;
+        for (const file of [path, ...dependencies.split(' ').filter(Boolean)])
+            paths.add(file);
+    }
+    return [...paths].sort();
+}
+
+;// CONCATENATED MODULE: ./src/images/debian/kernel.ts
+
+
+
+
+
+
+
+/** trixie has armel's packages, but no kernel for it any more. */
+const kernelSuite = (port, suite) => (port === 'armel' ? 'bookworm' : suite);
+/**
+ * Fetches a kernel with its modules, and a static busybox for its initramfs. Nothing of it is run.
+ * @param more packages that are wanted from the same release
+ */
+async function fetchKernel(port, suite, folder, more = []) {
+    const packages = [debianPorts[port].kernelPackage, 'busybox-static', ...more];
+    await fetchPackages({ architecture: port, suite: kernelSuite(port, suite), packages, into: folder });
+    // From trixie on packages have everything in /usr.
+    for (const path of ['lib/modules', 'bin/busybox']) {
+        if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(folder, path)))
+            continue;
+        await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(folder, path)), { recursive: true });
+        await (0,promises_namespaceObject.symlink)((0,external_node_path_namespaceObject.join)('../usr', path), (0,external_node_path_namespaceObject.join)(folder, path));
+    }
+    const version = await kernelVersion(folder);
+    await tool('depmod', ['-b', folder, version]);
+    return { port, folder, version, busybox: (0,external_node_path_namespaceObject.join)(folder, 'bin/busybox') };
+}
+/** Puts a kernel, its initramfs and the Pis' device trees on a boot partition, by the names that a Pi's firmware knows. */
+async function installBootFiles(kernel, boot, workDir) {
+    const { port, folder, version, busybox } = kernel;
+    const names = debianPorts[port];
+    await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(folder, `boot/vmlinuz-${version}`), (0,external_node_path_namespaceObject.join)(boot, names.kernel));
+    await writeInitramfs({ kernelRoot: folder, busybox, out: (0,external_node_path_namespaceObject.join)(boot, names.initramfs), workDir });
+    const trees = (0,external_node_path_namespaceObject.join)(folder, `usr/lib/linux-image-${version}`);
+    for (const subfolder of ['', 'broadcom']) {
+        const from = (0,external_node_path_namespaceObject.join)(trees, subfolder);
+        if (!(0,external_node_fs_namespaceObject.existsSync)(from))
+            continue;
+        for (const name of (await (0,promises_namespaceObject.readdir)(from)).filter(entry => piTree.test(entry)))
+            await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(from, name), (0,external_node_path_namespaceObject.join)(boot, name));
+    }
+}
+/** Beside the Pis' trees there are those of every other Arm board. */
+const piTree = /^bcm2\d\d\d-rpi-.*\.dtb$/;
+
+;// CONCATENATED MODULE: ./src/images/debian/recipe.ts
+/** Raise when what {@link buildDebian} writes changes: images built before are then not used again. */
+const debianVersion = 1;
+/** MBR disk signature; the partitions' PARTUUIDs begin with it. */
+const debianDiskId = '16180339';
+/**
+ * Installed beside Debian's essential packages and apt. The network is systemd's own; no recommended packages, and no
+ * package of the kernel: its scripts make an initramfs for half an hour in emulation.
+ */
+const debianPackages = [
+    ...['systemd-sysv', 'systemd-resolved', 'udev', 'dbus', 'kmod', 'iproute2', 'iputils-ping', 'procps'],
+    ...['openssh-server', 'sudo', 'ca-certificates', 'e2fsprogs', 'login', 'netbase']
+];
+/** MiB. The image is sparse: free space costs nothing here, and room for packages is what a guest wants. */
+const debianSizes = { boot: 256, root: 3584 };
+/** Folders of modules for devices that no emulated board has; they would be half of the root file system. */
+const needlessModules = [
+    ...['amd', 'nouveau', 'radeon'].map(name => `drivers/gpu/drm/${name}`),
+    ...['iio', 'infiniband', 'media', 'net/ethernet', 'net/wireless', 'scsi/lpfc', 'scsi/qla2xxx', 'staging'].map(name => `drivers/${name}`),
+    ...['pci', 'soc', 'firewire'].map(name => `sound/${name}`)
+];
+/**
+ * Whose kernels an image carries, its own first. 32-bit ones have the 64-bit kernel too, like Raspberry Pi OS: QEMU's
+ * Pi 3 starts no other.
+ */
+const kernelPorts = {
+    arm64: ['arm64'],
+    armhf: ['armhf', 'arm64'],
+    armel: ['armel']
+};
+/** As in Debian's own images for containers: documentation and translations stay out, copyrights stay. */
+const leftOut = [
+    ...['man', 'doc', 'info', 'locale', 'lintian', 'bug'].map(name => `path-exclude=/usr/share/${name}/*`),
+    'path-include=/usr/share/doc/*/copyright'
+];
+/** Written into the root at its end. */
+const debianFiles = {
+    '/etc/hostname': 'raspberrypi\n',
+    '/etc/hosts': '127.0.0.1 localhost\n127.0.1.1 raspberrypi\n::1 localhost ip6-localhost ip6-loopback\n',
+    '/etc/fstab': `PARTUUID=${debianDiskId}-01 /boot/firmware vfat defaults,nofail 0 2\nPARTUUID=${debianDiskId}-02 / ext4 defaults,noatime 0 1\n`,
+    '/etc/systemd/network/80-wired.network': '[Match]\nName=e* usb*\n\n[Network]\nDHCP=yes\n',
+    // "uninitialized" would make the first boot apply presets, which enable ssh; Raspberry Pi OS has an empty file too.
+    '/etc/machine-id': ''
+};
+/** Groups of the user `pi`, as on Raspberry Pi OS, of those that Debian has. */
+const groups = 'adm,dialout,cdrom,sudo,audio,video,plugdev,games,users,input,render';
+/** Shell lines run on the installed root, which is `$1`; programs below `chroot` are the guest's. */
+const debianFinish = [
+    `chroot "$1" useradd --uid 1000 --create-home --shell /bin/bash --groups ${groups} --password "*" pi`,
+    // As on a fresh card: nobody gets in until SSH is enabled and has keys.
+    'rm -f "$1"/etc/ssh/ssh_host_*',
+    'chroot "$1" systemctl disable ssh.service',
+    'chroot "$1" systemctl enable systemd-networkd.service systemd-resolved.service',
+    'ln -sf ../run/systemd/resolve/stub-resolv.conf "$1"/etc/resolv.conf',
+    'mkdir -p "$1"/boot/firmware',
+    // What mmdebstrap wrote for itself.
+    'rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap'
+];
+
+;// CONCATENATED MODULE: ./src/images/debian/build.ts
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Names what is built: one image serves for a calendar month (UTC), after which Debian's updates are worth the minutes
+ * of a new build.
+ */
+function debianIdentity(name, now) {
+    return `${name} ${debianVersion} ${now.toISOString().slice(0, 7)}`;
+}
+/**
+ * Builds a Debian system shaped like a Raspberry Pi OS card: MBR, FAT32 boot partition with Debian's kernel under the
+ * names that a Pi knows, mainline device trees, cmdline.txt and config.txt; ext4 root with systemd, OpenSSH, sudo and
+ * apt. Its packages' scripts run in emulation, in a namespace of their own: nothing on the host changes.
+ */
+async function buildDebian(request) {
+    const { architecture, suite, out, workDir, log } = request;
+    const emulator = emulatorFor(architecture);
+    await ensureTools(['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod', 'xz', ...(emulator ? [emulator] : [])], log);
+    const timed = stopwatch(log);
+    const kernels = [];
+    for (const port of kernelPorts[architecture])
+        kernels.push(await fetchKernel(port, suite, (0,external_node_path_namespaceObject.join)(workDir, `kernel-${port}`)));
+    timed(`Kernel ${kernels.map(({ version }) => version).join(', ')}`);
+    const boot = (0,external_node_path_namespaceObject.join)(workDir, 'boot-partition');
+    await (0,promises_namespaceObject.mkdir)(boot);
+    for (const kernel of kernels)
+        await installBootFiles(kernel, boot, workDir);
+    const cmdline = `console=ttyAMA0,115200 root=PARTUUID=${debianDiskId}-02 rootfstype=ext4 rootwait`;
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(boot, 'cmdline.txt'), `${cmdline}\n`);
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(boot, 'config.txt'), 'auto_initramfs=1\n');
+    const additions = (0,external_node_path_namespaceObject.join)(workDir, 'additions');
+    await addModules(kernels, additions);
+    await addFiles(additions);
+    timed('Boot partition');
+    const archive = (0,external_node_path_namespaceObject.join)(workDir, 'root.tar');
+    await installRoot(request, archive);
+    timed('Packages installed');
+    const scratch = (0,external_node_path_namespaceObject.join)(workDir, 'scratch');
+    const root = (0,external_node_path_namespaceObject.join)(scratch, 'root');
+    await assembleImage({
+        bootDir: boot,
+        rootDir: root,
+        out,
+        workDir,
+        bootMiB: debianSizes.boot,
+        rootMiB: debianSizes.root,
+        diskId: debianDiskId,
+        mke2fs: args => inNamespace({ scratch, command: [...script(packRoot), scratch, archive, additions, 'mke2fs', ...args] })
+    });
+    for (const path of [...kernels.map(({ folder }) => folder), boot, additions, archive, scratch])
+        await (0,promises_namespaceObject.rm)(path, { recursive: true });
+    timed('Image assembled');
+}
+const script = (text) => ['bash', '-c', text, 'script'];
+const build_attempts = 3;
+/** The installed system as a tar archive with its owners. */
+async function installRoot({ architecture, suite, workDir, log }, archive) {
+    const scratch = (0,external_node_path_namespaceObject.join)(workDir, 'scratch');
+    await (0,promises_namespaceObject.mkdir)(scratch);
+    const args = [
+        ...['--mode=root', '--variant=minbase', '--format=tar', `--architectures=${architecture}`],
+        `--include=${debianPackages.join(',')}`,
+        // That check knows no handler but Debian's own.
+        '--skip=check/qemu',
+        ...leftOut.map(line => `--dpkgopt=${line}`),
+        ...['--aptopt=Acquire::Retries "3"', '--aptopt=APT::Install-Recommends "false"'],
+        ...debianFinish.map(line => `--customize-hook=${line}`),
+        ...[suite, archive]
+    ];
+    // mmdebstrap tells each of its steps with an I.
+    const onLine = (line) => {
+        log.debug(line);
+    };
+    for (let attempt = 1;; attempt++) {
+        const last = attempt === build_attempts;
+        const all = last ? [mainSuiteAlone, ...args] : args;
+        if (last)
+            log.warn(`${suite} for ${architecture} is built without security and other updates: their lists are inconsistent`);
+        try {
+            await (0,promises_namespaceObject.rm)(archive, { force: true });
+            await inNamespace({ architecture, scratch, command: ['mmdebstrap', ...all], onLine });
+            break;
+        }
+        catch (error) {
+            if (last || !(error instanceof HostFailure) || !unsettled.test(error.message))
+                throw error;
+            log.info('The archive is being updated; trying again');
+        }
+    }
+}
+/** What apt says of lists that do not fit together, or that it could not get. */
+const unsettled = /Mirror sync in progress|unexpected size|Hash Sum mismatch|Failed to fetch/i;
+/** The modules of all kernels, without what no board has a use for. */
+async function addModules(kernels, additions) {
+    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(additions, 'lib/modules'), { recursive: true });
+    for (const { folder, version } of kernels) {
+        const target = (0,external_node_path_namespaceObject.join)(additions, 'lib/modules', version);
+        await tool('cp', ['-r', (0,external_node_path_namespaceObject.join)(folder, 'lib/modules', version), target]);
+        for (const name of needlessModules)
+            await (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(target, 'kernel', name), { recursive: true, force: true });
+        for (const link of ['build', 'source'])
+            await (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(target, link), { force: true });
+        await tool('depmod', ['-b', additions, version]);
+    }
+    // depmod looks in /lib, which is a link in the image.
+    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(additions, 'usr'));
+    await (0,promises_namespaceObject.rename)((0,external_node_path_namespaceObject.join)(additions, 'lib'), (0,external_node_path_namespaceObject.join)(additions, 'usr/lib'));
+}
+async function addFiles(additions) {
+    for (const [path, content] of Object.entries(debianFiles)) {
+        await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(additions, path)), { recursive: true });
+        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(additions, path), content);
+    }
+}
+/** Logs each step of a build with the seconds it took. */
+function stopwatch(log) {
+    let last = Date.now();
+    return what => {
+        const now = Date.now();
+        log.info(`${what} (${((now - last) / 1000).toFixed(0)} s)`);
+        last = now;
+    };
 }
 
 ;// CONCATENATED MODULE: ./src/images/families.ts
@@ -64264,7 +65210,7 @@ async function readUInt16(path, position) {
 
 
 
-const MiB = 1024 * 1024;
+const grow_MiB = 1024 * 1024;
 /**
  * Grows a raw disk image to `size` bytes: the disk, its root partition (MBR or GPT) and the ext4 in it. resize2fs
  * knows only file systems that start at the first byte of a file, so the root partition is taken out, grown, and put
@@ -64311,7 +65257,7 @@ async function growDisk(disk, size, workDir, log) {
     }
 }
 function tooSmall(size, minimum) {
-    return `input \`disk-size\` is ${mib(size)}, but the image has ${mib(minimum)} already; valid: ${Math.ceil(minimum / MiB)}M or more`;
+    return `input \`disk-size\` is ${mib(size)}, but the image has ${mib(minimum)} already; valid: ${Math.ceil(minimum / grow_MiB)}M or more`;
 }
 async function partition(disk, number) {
     const found = parsePartitions(await tool('sfdisk', ['--json', disk])).find(row => row.number === number);
@@ -64456,520 +65402,7 @@ async function writeSlot(overlay, runs, content, folder) {
     }
 }
 
-;// CONCATENATED MODULE: ./src/images/debian.ts
-const debianPorts = {
-    arm64: {
-        kernelPackage: 'linux-image-arm64',
-        kernel: 'kernel8.img',
-        initramfs: 'initramfs8',
-        triplet: 'aarch64-linux-gnu',
-        loader: 'ld-linux-aarch64.so.1'
-    },
-    armhf: {
-        kernelPackage: 'linux-image-armmp',
-        kernel: 'kernel7.img',
-        initramfs: 'initramfs7',
-        triplet: 'arm-linux-gnueabihf',
-        loader: 'ld-linux-armhf.so.3'
-    },
-    armel: {
-        kernelPackage: 'linux-image-rpi',
-        kernel: 'kernel.img',
-        initramfs: 'initramfs',
-        triplet: 'arm-linux-gnueabi',
-        loader: 'ld-linux.so.3'
-    }
-};
-
-;// CONCATENATED MODULE: ./src/host/tools.ts
-
-
-
-
-
-
-
-/** Every program we start, and where it comes from. */
-const tools = {
-    'qemu-system-aarch64': { package: 'qemu-system-arm', version: ['--version'] },
-    'qemu-img': { package: 'qemu-utils', version: ['--version'] },
-    'qemu-io': { package: 'qemu-utils' },
-    sfdisk: { package: 'fdisk', version: ['--version'] },
-    mcopy: { package: 'mtools', version: ['--version'] },
-    'mkfs.vfat': { package: 'dosfstools' },
-    mke2fs: { package: 'e2fsprogs' },
-    e2fsck: { package: 'e2fsprogs' },
-    resize2fs: { package: 'e2fsprogs' },
-    debugfs: { package: 'e2fsprogs', version: ['-V'] },
-    xz: { package: 'xz-utils', version: ['--version'] },
-    zstd: { package: 'zstd', version: ['--version'] },
-    gzip: { package: 'gzip' },
-    bsdtar: { package: 'libarchive-tools' },
-    cpio: { package: 'cpio' },
-    depmod: { package: 'kmod' },
-    fdtput: { package: 'device-tree-compiler' },
-    ssh: { package: 'openssh-client', version: ['-V'] },
-    'ssh-keygen': { package: 'openssh-client' },
-    openssl: { package: 'openssl', version: ['version'] },
-    'uefi-arm64': {
-        package: 'qemu-efi-aarch64',
-        program: false,
-        files: ['/usr/share/AAVMF/AAVMF_CODE.fd', '/usr/share/AAVMF/AAVMF_VARS.fd']
-    },
-    'uefi-armhf': {
-        package: 'qemu-efi-arm',
-        program: false,
-        files: ['/usr/share/AAVMF/AAVMF32_CODE.fd', '/usr/share/AAVMF/AAVMF32_VARS.fd']
-    },
-    // Ubuntu's mmdebstrap can check Debian's signatures only with Debian's keys.
-    mmdebstrap: {
-        package: 'mmdebstrap',
-        version: ['--version'],
-        files: ['/usr/share/keyrings/debian-archive-keyring.gpg']
-    }
-};
-/** Packages that come along with a tool's own. */
-const companions = { mmdebstrap: ['debian-archive-keyring'] };
-/** Whether we run as root, and so need no sudo. */
-function isRoot() {
-    return process.getuid?.() === 0;
-}
-/** Tools of the list that this host lacks. */
-async function missingTools(names) {
-    const missing = [];
-    for (const name of names) {
-        const row = tools[name];
-        const complete = await Promise.all((row.files ?? []).map(file => tools_exists(file, external_node_fs_namespaceObject.constants.R_OK)));
-        const found = row.program === false || (await findTool(name)) !== undefined;
-        if (!found || complete.includes(false))
-            missing.push(name);
-    }
-    return missing;
-}
-/** Whether a tool tells its version. */
-function hasVersion(name) {
-    return 'version' in tools[name];
-}
-/** First line of a tool's own version message. */
-async function toolVersion(name) {
-    const row = tools[name];
-    if (row.version === undefined)
-        return 'present';
-    const { stdout, stderr } = await tryTool(name, row.version);
-    return ((stdout + stderr)
-        .split('\n')
-        .find(line => /\d/.test(line))
-        ?.trim() ?? 'present');
-}
-/**
- * Makes sure that the tools are there; installs packages with apt if, and only if, something is missing.
- * @throws HostFailure if that cannot be done
- */
-async function ensureTools(names, log) {
-    addSbinToPath();
-    const missing = await missingTools(names);
-    if (missing.length > 0)
-        await install(packagesFor(missing), log);
-    const left = await missingTools(missing);
-    if (left.length > 0) {
-        throw new HostFailure({
-            symptom: `still missing after installation: ${left.join(', ')}`,
-            remedy: `install ${packagesFor(left).join(' ')} by hand`
-        });
-    }
-}
-/** apt packages that bring the tools. */
-function packagesFor(names) {
-    return [...new Set(names.flatMap(name => [tools[name].package, ...(companions[name] ?? [])]))].sort();
-}
-async function install(packages, log) {
-    if ((await findTool('apt-get')) === undefined) {
-        throw new HostFailure({
-            symptom: `this host lacks ${packages.join(', ')}, and has no apt-get to install them`,
-            remedy: "install them (by Debian's names) with the host's own package manager"
-        });
-    }
-    const sudo = isRoot() ? [] : ['sudo', '-n'];
-    if (sudo.length > 0 && (await tryTool('sudo', ['-n', 'true']).catch(() => ({ code: 1 }))).code !== 0) {
-        throw new HostFailure({
-            symptom: `this host lacks ${packages.join(', ')}, and sudo is not allowed without a password`,
-            remedy: `run: sudo apt-get install --no-install-recommends ${packages.join(' ')}`
-        });
-    }
-    log.info(`Installing ${packages.join(', ')}`);
-    const apt = ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=3'];
-    const add = [...apt, 'install', '--no-install-recommends', ...packages];
-    // The lists may be absent or stale, so an update follows the first failure.
-    for (let attempt = 1;; attempt++) {
-        const { code, stdout, stderr } = await asInstaller(sudo, add);
-        if (code === 0)
-            return;
-        if (attempt === 3)
-            throw toolFailure('apt-get', add.slice(1), code, stderr + stdout);
-        log.info(attempt === 1 ? 'Updating the package lists' : 'Trying again');
-        await asInstaller(sudo, [...apt, 'update']);
-        if (attempt > 1)
-            await (0,external_node_timers_promises_namespaceObject.setTimeout)(5000);
-    }
-}
-/**
- * The version that apt would install of a package; undefined without apt, or if it knows none. Lists that are absent,
- * as on a bare machine, are fetched where that is allowed.
- */
-async function aptCandidate(name, log) {
-    if ((await findTool('apt-cache')) === undefined || (await findTool('apt-get')) === undefined)
-        return undefined;
-    const ask = async () => /^ +Candidate: (\d\S*)$/m.exec((await tryTool('apt-cache', ['policy', name])).stdout)?.[1];
-    const known = await ask();
-    if (known !== undefined)
-        return known;
-    const sudo = isRoot() ? [] : ['sudo', '-n'];
-    if (sudo.length > 0 && (await tryTool('sudo', ['-n', 'true']).catch(() => ({ code: 1 }))).code !== 0)
-        return undefined;
-    log.info('Updating the package lists');
-    await asInstaller(sudo, ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', 'update']);
-    return ask();
-}
-/** The marker of this run is replaced: see {@link installMarker}. sudo would drop what is set in front of it. */
-async function asInstaller(sudo, command) {
-    const marker = `${installMarker}=${process.env[runMarker] ?? ''}`;
-    const [program = '', ...args] = [
-        ...sudo,
-        'env',
-        '-u',
-        runMarker,
-        marker,
-        'DEBIAN_FRONTEND=noninteractive',
-        ...command
-    ];
-    return tryTool(program, args, { input: '' });
-}
-function addSbinToPath() {
-    const folders = (process.env['PATH'] ?? '').split(external_node_path_namespaceObject.delimiter);
-    process.env['PATH'] = [...folders, ...['/usr/sbin', '/sbin'].filter(folder => !folders.includes(folder))].join(external_node_path_namespaceObject.delimiter);
-}
-async function tools_exists(path, mode) {
-    return (0,promises_namespaceObject.access)(path, mode).then(() => true, () => false);
-}
-
-;// CONCATENATED MODULE: ./src/images/packages.ts
-
-
-
-
-
-/** Signed with keys that hosts of 2021 have (Debian 11, Ubuntu 22.04), and with the keys of the next release in it. */
-const olderSuite = 'bullseye';
-/**
- * Downloads a closure of Debian packages, signature-checked by apt, and unpacks it into a folder. Nothing of it is
- * run, so the architecture does not matter. A host whose keys are too old for the release gets newer ones, for this
- * alone, out of a package that it can check.
- */
-async function fetchPackages(request) {
-    const keys = `${request.into}.keys`;
-    try {
-        await fetchWith(request);
-    }
-    catch (error) {
-        if (!/NO_PUBKEY/.test(messageOf(error)))
-            throw error;
-        await fetchWith({ ...request, suite: olderSuite, packages: ['debian-archive-keyring'], into: keys }).catch(() => {
-            throw error;
-        });
-        await fetchWith(request, (0,external_node_path_namespaceObject.join)(keys, 'usr/share/keyrings/debian-archive-keyring.gpg'));
-    }
-    finally {
-        await (0,promises_namespaceObject.rm)(keys, { recursive: true, force: true });
-    }
-}
-const attempts = 3;
-async function fetchWith({ architecture, suite, packages, into }, keyring) {
-    const args = [
-        // What apt says is for the error, if there is one.
-        ...['--variant=extract', '--verbose', `--architectures=${architecture}`, `--include=${packages.join(',')}`],
-        ...(keyring === undefined ? [] : [`--keyring=${keyring}`]),
-        // Without root, everything has to work as this user: chrootless asks for no namespaces and no mounts.
-        `--mode=${isRoot() ? 'root' : 'chrootless'}`,
-        ...['--aptopt=Acquire::Retries "3"', '--aptopt=APT::Install-Recommends "false"'],
-        suite,
-        into
-    ];
-    for (let attempt = 1;; attempt++) {
-        await (0,promises_namespaceObject.rm)(into, { recursive: true, force: true });
-        const all = attempt === attempts ? [mainSuiteAlone, ...args] : args;
-        const { code, stdout, stderr } = await tryTool('mmdebstrap', all);
-        if (code === 0)
-            return;
-        if (attempt === attempts)
-            throw toolFailure('mmdebstrap', all, code, stderr || stdout);
-    }
-}
-/**
- * A mirror's lists of security and other updates may contradict their signed index for days ("Mirror sync in
- * progress"); the release as it was made is there even then.
- */
-const mainSuiteAlone = `--setup-hook=sed -i '/-security\\|-updates/d' "$1"/etc/apt/sources.list`;
-
-;// CONCATENATED MODULE: ./src/images/mini/assemble.ts
-
-
-
-
-const assemble_MiB = 1024 * 1024;
-/**
- * Writes a disk shaped like a Raspberry Pi's SD card: MBR, FAT32 boot partition, ext4 root behind it.
- * Needs no root, no mount and no loop device.
- */
-async function assembleImage(request) {
-    const { out, workDir, bootStartMiB: bootStart = 4, bootMiB, rootMiB } = request;
-    const rootStart = bootStart + bootMiB;
-    await (0,promises_namespaceObject.rm)(out, { force: true });
-    await tool('truncate', ['-s', `${rootStart + rootMiB}M`, out]);
-    const partitions = [
-        'label: dos',
-        `label-id: 0x${request.diskId}`,
-        `start=${bootStart}MiB, size=${bootMiB}MiB, type=c, bootable`,
-        `start=${rootStart}MiB, size=${rootMiB}MiB, type=83`
-    ].join('\n');
-    await tool('sfdisk', ['--quiet', '--no-reread', '--no-tell-kernel', out], { input: `${partitions}\n` });
-    // mkfs.vfat --offset writes a damaged volume: make it apart and copy it in.
-    const fat = (0,external_node_path_namespaceObject.join)(workDir, 'boot.fat');
-    await tool('mkfs.vfat', ['-C', '-F', '32', '-s', '1', '-n', 'BOOTFS', fat, String(bootMiB * 1024)]);
-    const files = (await (0,promises_namespaceObject.readdir)(request.bootDir)).map(name => (0,external_node_path_namespaceObject.join)(request.bootDir, name));
-    await tool('mcopy', ['-i', fat, '-s', '-Q', '-m', ...files, '::/'], { env: { MTOOLS_SKIP_CHECK: '1' } });
-    await tool('dd', [`if=${fat}`, `of=${out}`, 'bs=1M', `seek=${bootStart}`, 'conv=notrunc,sparse', 'status=none']);
-    await (0,promises_namespaceObject.rm)(fat);
-    await makeExt4({
-        file: out,
-        offset: rootStart * assemble_MiB,
-        size: rootMiB * assemble_MiB,
-        from: request.rootDir,
-        label: 'rootfs',
-        ...(request.ownedByRoot === true && { owner: { uid: 0, gid: 0 } })
-    });
-    await (0,promises_namespaceObject.truncate)(out, (rootStart + rootMiB) * assemble_MiB);
-}
-
-;// CONCATENATED MODULE: ./src/images/mini/scripts.ts
-/**
- * The few shell scripts that run inside the guest: the initramfs's /init and the mini system's start-up. They are
- * written for busybox sh and kept as data here, because the committed bundle has to carry them.
- */
-/** /init of the initramfs: load drivers, find `root=`, hand over. What it says on failure is read by the diagnosis. */
-const initramfsInit = (modules) => `#!/bin/busybox sh
-/bin/busybox --install -s /bin
-export PATH=/bin
-mount -t devtmpfs dev /dev
-mount -t proc proc /proc
-mount -t sysfs sys /sys
-exec </dev/console >/dev/console 2>&1
-
-root= init=/sbin/init flags= mode=ro fstype=ext4
-set -- $(cat /proc/cmdline)
-for word; do
-  case $word in
-    root=*) root=\${word#root=} ;;
-    init=*) init=\${word#init=} ;;
-    rootflags=*) flags=,\${word#rootflags=} ;;
-    rootfstype=*) fstype=\${word#rootfstype=} ;;
-    rw) mode=rw ;;
-    ro) mode=ro ;;
-  esac
-done
-
-# busybox modprobe -a stops at the first module it does not know, and kernels differ in what is built in.
-load() { for module; do modprobe -q "$module"; done; }
-if grep -q brcm,bcm2 /proc/device-tree/compatible; then load ${modules.raspi.join(' ')}
-else load ${modules.virt.join(' ')}; fi
-load ${modules.all.join(' ')}
-
-# PARTUUID of an MBR disk: the disk's signature at byte 440, and the partition's number.
-find_partuuid() {
-  for part in /sys/class/block/*/partition; do
-    [ -e "$part" ] || continue
-    dir=$(readlink -f "\${part%/partition}")
-    disk=\${dir%/*}
-    id=$(dd if=/dev/\${disk##*/} bs=1 skip=440 count=4 2>/dev/null | hexdump -e '1/4 "%08x"')
-    [ "$id-$(printf %02x "$(cat "$part")")" = "$1" ] && echo "/dev/\${dir##*/}" && return
-  done
-}
-find_root() {
-  case $root in
-    PARTUUID=*) find_partuuid "\${root#PARTUUID=}" ;;
-    UUID=* | LABEL=*) findfs "$root" 2>/dev/null ;;
-    *) [ -b "$root" ] && echo "$root" ;;
-  esac
-}
-tries=0
-until device=$(find_root) && [ -n "$device" ]; do
-  tries=$((tries + 1))
-  if [ $tries -gt 60 ]; then
-    echo "ALERT! root device $root does not exist. Block devices: $(ls /sys/class/block | tr '\\n' ' ')"
-    exit 1
-  fi
-  sleep 0.25
-done
-
-mount -t "$fstype" -o "$mode$flags" "$device" /mnt || { echo "ALERT! cannot mount $device as $fstype"; exit 1; }
-mount --move /dev /mnt/dev
-umount /sys /proc
-exec switch_root /mnt "$init"
-`;
-/** /etc/inittab of the mini system. */
-const miniInittab = `::sysinit:/etc/init.d/rcS
-::shutdown:/bin/umount -a -r
-::ctrlaltdel:/sbin/poweroff
-`;
-/** /etc/init.d/rcS of the mini system: just what a login over SSH needs. */
-const miniStartup = `#!/bin/sh
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-mount -t proc proc /proc
-mount -t sysfs sys /sys
-mkdir -p /dev/pts /dev/shm
-mount -t devpts -o mode=0620,gid=5 devpts /dev/pts
-mount -t tmpfs -o mode=1777 shm /dev/shm
-mount -t tmpfs -o mode=0755 run /run
-mount -t tmpfs -o mode=1777 tmp /tmp
-hostname -F /etc/hostname
-ip link set lo up
-
-# The time the host gave on the kernel command line: a Pi has no clock of its own.
-clock=$(sed -n 's/.*systemd\\.clock_usec=\\([0-9]*\\)[0-9]\\{6\\}.*/\\1/p' /proc/cmdline)
-[ -n "$clock" ] && date -s "@$clock" >/dev/null
-
-nic= tries=0
-while [ -z "$nic" ] && [ $tries -lt 80 ]; do
-  for dir in /sys/class/net/*; do
-    case \${dir##*/} in eth* | usb* | en*) nic=\${dir##*/} ;; esac
-  done
-  [ -n "$nic" ] || sleep 0.25
-  tries=$((tries + 1))
-done
-if [ -z "$nic" ]; then
-  echo "mini: no network interface appeared"
-else
-  ip link set "$nic" up
-  udhcpc -i "$nic" -n -q -t 10 -T 1 -s /usr/share/udhcpc/default.script || echo "mini: no DHCP lease on $nic"
-fi
-
-for start in /etc/rc.d/*; do
-  [ -x "$start" ] && "$start"
-done
-echo "mini: up after $(cut -d' ' -f1 /proc/uptime) s"
-`;
-/** What udhcpc calls with the lease. */
-const miniDhcpScript = `#!/bin/sh
-case $1 in
-  bound | renew)
-    ip addr flush dev "$interface"
-    ip addr add "$ip/\${mask:-24}" dev "$interface"
-    [ -n "$router" ] && ip route add default via "\${router%% *}"
-    : > /etc/resolv.conf
-    for server in $dns; do echo "nameserver $server" >> /etc/resolv.conf; done
-    ;;
-esac
-`;
-/** Starts dropbear on the keys of this run, if the image was given any. */
-const miniSshStart = `#!/bin/sh
-key=/etc/pi-qemu/dropbear_host_key
-[ -s "$key" ] || { echo "mini: no SSH host key, sshd not started"; exit 0; }
-mkdir -p /root/.ssh
-chmod 700 /root /root/.ssh
-cp /etc/pi-qemu/authorized_keys /root/.ssh/authorized_keys
-chmod 600 /root/.ssh/authorized_keys
-dropbear -s -r "$key" -P /run/dropbear.pid
-`;
-
-;// CONCATENATED MODULE: ./src/images/mini/initramfs.ts
-
-
-
-
-
-/**
- * Kernel modules that Debian's kernels need before they reach an SD card, a USB stick or a virtio disk with ext4,
- * and the emulated network. `phy-generic` must come before `dwc2`, which otherwise waits 10 s for it.
- */
-const bootModules = {
-    raspi: [
-        'phy-generic',
-        'bcm2835',
-        'sdhci-iproc',
-        'dwc2',
-        'usbnet',
-        'cdc_ether',
-        'rndis_host',
-        'usb-storage',
-        'sd_mod'
-    ],
-    virt: ['virtio_pci', 'virtio_mmio', 'virtio_blk', 'virtio_net', 'virtio-rng'],
-    // ext4 asks for crc32c by algorithm name, so no dependency leads there.
-    all: ['crc32c_generic', 'ext4']
-};
-/** The one kernel version under `root/lib/modules`. */
-async function kernelVersion(root) {
-    const versions = await (0,promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(root, 'lib/modules'));
-    const [version] = versions;
-    if (version === undefined || versions.length > 1) {
-        throw new HostFailure({
-            symptom: `${root}/lib/modules should hold one kernel, found: ${versions.join(', ') || 'none'}`
-        });
-    }
-    return version;
-}
-/**
- * Writes a small initramfs that finds the root file system named by `root=` (device, PARTUUID, UUID or LABEL), mounts
- * it and starts the system's own init. One archive serves the raspi boards and `virt`.
- */
-async function writeInitramfs({ kernelRoot, busybox, out, workDir }) {
-    const version = await kernelVersion(kernelRoot);
-    const tree = (0,external_node_path_namespaceObject.join)(workDir, 'initramfs');
-    for (const dir of ['bin', 'dev', 'proc', 'sys', 'mnt', 'etc'])
-        await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(tree, dir), { recursive: true });
-    await (0,promises_namespaceObject.copyFile)(busybox, (0,external_node_path_namespaceObject.join)(tree, 'bin/busybox'));
-    await (0,promises_namespaceObject.chmod)((0,external_node_path_namespaceObject.join)(tree, 'bin/busybox'), 0o755);
-    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(tree, 'init'), initramfsInit(bootModules), { mode: 0o755 });
-    await copyModules(kernelRoot, tree, version, Object.values(bootModules).flat());
-    const names = await tool('find', ['.', '-print0'], { cwd: tree });
-    await tool('cpio', ['--quiet', '--null', '--create', '--format=newc', '--owner=+0:+0', `--file=${out}`], {
-        cwd: tree,
-        input: names
-    });
-    await (0,promises_namespaceObject.rm)(tree, { recursive: true });
-}
-/** Copies the named modules and all they depend on from `from` to `to`, and indexes them there. */
-async function copyModules(from, to, version, names) {
-    const folder = `lib/modules/${version}`;
-    const wanted = moduleClosure(await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(from, folder, 'modules.dep'), 'utf8'), names);
-    for (const path of [...wanted, 'modules.order', 'modules.builtin', 'modules.builtin.modinfo']) {
-        const target = (0,external_node_path_namespaceObject.join)(to, folder, path);
-        await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(target), { recursive: true });
-        await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(from, folder, path), target);
-    }
-    await tool('depmod', ['-b', to, version]);
-}
-/**
- * Paths (as in modules.dep) of the named modules and their dependencies. A name that the kernel does not have as a
- * module is left out: it is built in there, or that kernel serves a board without the device.
- */
-function moduleClosure(modulesDep, names) {
-    const key = (name) => name.replaceAll('-', '_');
-    const wanted = new Set(names.map(key));
-    const paths = new Set();
-    for (const line of modulesDep.split('\n')) {
-        const [path = '', dependencies = ''] = line.split(':');
-        const name = key((path.split('/').pop() ?? '').replace(/\.ko(\.\w+)?$/, ''));
-        if (!wanted.has(name))
-            continue;
-        for (const file of [path, ...dependencies.split(' ').filter(Boolean)])
-            paths.add(file);
-    }
-    return [...paths].sort();
-}
-
 ;// CONCATENATED MODULE: ./src/images/mini/build.ts
-
-
 
 
 
@@ -65010,15 +65443,9 @@ const suite = 'bookworm';
  */
 async function buildMini(architecture, out, workDir) {
     const kernels = [];
-    const userland = ['dropbear-bin', 'libtomcrypt1'];
-    for (const port of kernelPorts[architecture]) {
-        const into = (0,external_node_path_namespaceObject.join)(workDir, `packages-${port}`);
-        const { kernelPackage } = debianPorts[port];
-        const packages = ['busybox-static', kernelPackage, ...(port === architecture ? userland : [])];
-        await fetchPackages({ architecture: port, suite, packages, into });
-        const version = await kernelVersion(into);
-        await tool('depmod', ['-b', into, version]);
-        kernels.push({ port, packages: into, version });
+    for (const port of build_kernelPorts[architecture]) {
+        const userland = port === architecture ? ['dropbear-bin', 'libtomcrypt1'] : [];
+        kernels.push(await fetchKernel(port, suite, (0,external_node_path_namespaceObject.join)(workDir, `packages-${port}`), userland));
     }
     const boot = await bootTree(kernels, workDir);
     const root = await rootTree(architecture, kernels, workDir);
@@ -65032,14 +65459,14 @@ async function buildMini(architecture, out, workDir) {
         workDir,
         diskId: '31415926'
     });
-    for (const dir of [...kernels.map(({ packages }) => packages), boot, root])
+    for (const dir of [...kernels.map(({ folder }) => folder), boot, root])
         await (0,promises_namespaceObject.rm)(dir, { recursive: true });
 }
 /**
  * Whose kernels an image carries, its own first. 32-bit ones have the 64-bit kernel, too, like Raspberry Pi OS:
  * QEMU's Pi 3 and 4 start no other.
  */
-const kernelPorts = {
+const build_kernelPorts = {
     arm64: ['arm64'],
     armhf: ['armhf', 'arm64'],
     armel: ['armel']
@@ -65047,28 +65474,11 @@ const kernelPorts = {
 async function bootTree(kernels, workDir) {
     const boot = (0,external_node_path_namespaceObject.join)(workDir, 'boot');
     await (0,promises_namespaceObject.mkdir)(boot);
-    for (const { port, packages, version } of kernels) {
-        const { kernel, initramfs } = debianPorts[port];
-        await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(packages, `boot/vmlinuz-${version}`), (0,external_node_path_namespaceObject.join)(boot, kernel));
-        await copyDeviceTrees((0,external_node_path_namespaceObject.join)(packages, `usr/lib/linux-image-${version}`), boot);
-        await writeInitramfs({
-            kernelRoot: packages,
-            busybox: (0,external_node_path_namespaceObject.join)(packages, 'bin/busybox'),
-            out: (0,external_node_path_namespaceObject.join)(boot, initramfs),
-            workDir
-        });
-    }
+    for (const kernel of kernels)
+        await installBootFiles(kernel, boot, workDir);
     await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(boot, 'cmdline.txt'), 'console=ttyAMA0,115200 root=PARTUUID=31415926-02 rootfstype=ext4 rootwait\n');
     await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(boot, 'config.txt'), 'auto_initramfs=1\n');
     return boot;
-}
-/** Debian keeps the Pis' trees in a folder of the chip's maker, or, 32-bit, beside all others. */
-async function copyDeviceTrees(from, to) {
-    const folder = (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(from, 'broadcom')) ? (0,external_node_path_namespaceObject.join)(from, 'broadcom') : from;
-    const names = (await (0,promises_namespaceObject.readdir)(folder)).filter(name => /^bcm2[78]\d\d-rpi-.*\.dtb$/.test(name));
-    // Of a Pi that runs both, the 64-bit kernel's tree is the one that fits the kernel used there: it comes last.
-    for (const name of names)
-        await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(folder, name), (0,external_node_path_namespaceObject.join)(to, name));
 }
 async function rootTree(architecture, kernels, workDir) {
     const root = (0,external_node_path_namespaceObject.join)(workDir, 'root');
@@ -65109,7 +65519,7 @@ async function rootTree(architecture, kernels, workDir) {
     }
     await (0,promises_namespaceObject.symlink)(`${triplet}/${loader}`, (0,external_node_path_namespaceObject.join)(root, 'usr/lib', loader));
     for (const kernel of kernels) {
-        await copyModules(kernel.packages, root, kernel.version, [...Object.values(bootModules).flat(), ...extraModules]);
+        await copyModules(kernel.folder, root, kernel.version, [...Object.values(bootModules).flat(), ...extraModules]);
     }
     for (const [path, content] of Object.entries(build_text))
         await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(root, path), content, { mode: path === 'etc/shadow' ? 0o600 : 0o644 });
@@ -65715,6 +66125,7 @@ function provisioning(facts, user, { firstBoot = 'skip', hostname, firmware } = 
 
 
 
+
 /** Raise when the shape of meta.json changes. */
 const metaVersion = 3;
 /** The image, from a cache if it was prepared before, else made now. */
@@ -65769,8 +66180,19 @@ async function openSource({ image, sha256, release }, home, log) {
                 throw new Error(`${image.name}:${image.tag} was not looked up`);
             return releaseSource(release, home, log);
         case 'none':
-        case 'debian':
             throw new Error(`no source yet for ${image.kind}`);
+        case 'debian': {
+            const identity = (0,external_node_crypto_.createHash)('sha256').update(debianIdentity(image.name, new Date())).digest('hex');
+            return {
+                name: image.name,
+                sha256: identity,
+                async unpackTo(target, scratch) {
+                    log.info(`Building ${image.name} from Debian packages; it takes some minutes, and serves until the month ends`);
+                    await buildDebian({ ...image, out: target, workDir: scratch, log });
+                    return identity;
+                }
+            };
+        }
         case 'mini': {
             const identity = (0,external_node_crypto_.createHash)('sha256').update(`${image.name} ${miniVersion}`).digest('hex');
             return {
@@ -65902,6 +66324,80 @@ async function makeOverlay(image, keys, folder, name) {
         if (bytes !== undefined)
             await writeSlot(overlay, runs, bytes, folder);
     }
+}
+
+;// CONCATENATED MODULE: ./src/images/generic-kernel.ts
+
+
+
+
+
+
+
+
+/** Raise when what is built here changes. */
+const recipeVersion = 1;
+/** The release whose kernel is nearest to the one that Raspberry Pi OS has (6.12). */
+const generic_kernel_suite = 'trixie';
+/** Label of the volume with the modules, by which the initramfs finds it, and QEMU's id for it. */
+const modulesLabel = 'pi-qemu-modules';
+/** Kernel arguments that make the initramfs put the modules in place. */
+const modulesArguments = ({ version }) => [
+    `pi-qemu.modules=${modulesLabel}:${version}`
+];
+/**
+ * Debian's kernel for an architecture, with an initramfs and a volume of its modules: from the cache, or made there from
+ * Debian's packages, whose signatures apt checks. It serves for a calendar month (UTC).
+ */
+async function genericKernel(architecture, { home, journal, log }, now = new Date()) {
+    const identity = JSON.stringify([architecture, generic_kernel_suite, recipeVersion, now.toISOString().slice(0, 7)]);
+    const name = `${architecture}-${(0,external_node_crypto_.createHash)('sha256').update(identity).digest('hex').slice(0, 16)}`;
+    const folder = (0,external_node_path_namespaceObject.join)(home.kernels, name);
+    const known = await generic_kernel_load(folder);
+    if (known !== undefined)
+        return known;
+    log.info("Taking Debian's kernel from its packages");
+    await ensureTools(['mmdebstrap', 'cpio', 'depmod', 'xz'], log);
+    const build = (0,external_node_path_namespaceObject.join)(journal.folder, 'kernel');
+    await (0,promises_namespaceObject.mkdir)(build);
+    await generic_kernel_make(architecture, build);
+    await (0,promises_namespaceObject.mkdir)(home.kernels, { recursive: true });
+    // Another run may have been first; its work is as good.
+    await (0,promises_namespaceObject.rename)(build, folder).catch(async (error) => {
+        if ((await generic_kernel_load(folder)) === undefined)
+            throw error;
+        await (0,promises_namespaceObject.rm)(build, { recursive: true });
+    });
+    const made = await generic_kernel_load(folder);
+    if (made === undefined)
+        throw new Error(`the kernel in ${folder} cannot be read back`);
+    return made;
+}
+const files = { version: 'version', kernel: 'vmlinuz', initramfs: 'initramfs', modules: 'modules.img' };
+async function generic_kernel_load(folder) {
+    // Written last, and moved into place with all the rest.
+    const version = await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, files.version), 'utf8').catch(() => undefined);
+    if (version === undefined)
+        return undefined;
+    const at = (name) => (0,external_node_path_namespaceObject.join)(folder, files[name]);
+    return { version, kernel: at('kernel'), initramfs: at('initramfs'), modules: at('modules') };
+}
+async function generic_kernel_make(architecture, build) {
+    const { folder, version, busybox } = await fetchKernel(architecture, generic_kernel_suite, (0,external_node_path_namespaceObject.join)(build, 'packages'));
+    await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(folder, `boot/vmlinuz-${version}`), (0,external_node_path_namespaceObject.join)(build, files.kernel));
+    await writeInitramfs({ kernelRoot: folder, busybox, out: (0,external_node_path_namespaceObject.join)(build, files.initramfs), workDir: build });
+    const tree = (0,external_node_path_namespaceObject.join)(build, 'tree');
+    await (0,promises_namespaceObject.mkdir)(tree);
+    await (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(folder, 'lib/modules', version, 'build'), { force: true });
+    await tool('cp', ['-r', (0,external_node_path_namespaceObject.join)(folder, 'lib/modules', version), tree]);
+    const kilobytes = Number((await tool('du', ['-sk', '--apparent-size', tree])).split(/\s/)[0]);
+    // Each of the thousands of files takes whole blocks.
+    const size = Math.ceil(kilobytes / 1024 + 96) * 1024 * 1024;
+    const owner = { uid: 0, gid: 0 };
+    await makeExt4({ file: (0,external_node_path_namespaceObject.join)(build, files.modules), size, label: modulesLabel, from: tree, owner, journal: false });
+    for (const path of [folder, tree])
+        await (0,promises_namespaceObject.rm)(path, { recursive: true });
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(build, files.version), version);
 }
 
 ;// CONCATENATED MODULE: ./src/images/save.ts
@@ -66107,6 +66603,7 @@ async function toBootPartition(volume, from, name) {
 
 
 
+
 ;// CONCATENATED MODULE: ./src/qemu/argv.ts
 
 /** Names of the files that QEMU reads and writes in the run's folder, which is its working directory. */
@@ -66186,8 +66683,8 @@ function flash({ code }) {
     const drives = [`unit=0,file=${value(code)},readonly=on`, `unit=1,file=${runFiles.uefiVariables},${throwaway}`];
     return drives.flatMap(drive => ['-drive', `if=pflash,format=raw,${drive}`]);
 }
-function attach(board, { name, file }) {
-    const drive = `if=none,id=${name},format=raw,file=${value(file)},${throwaway}`;
+function attach(board, { name, file, readOnly }) {
+    const drive = `if=none,id=${name},format=raw,file=${value(file)},${readOnly === true ? 'readonly=on' : throwaway}`;
     return ['-drive', drive, '-device', `${board.storage},drive=${name}`];
 }
 /**
@@ -67967,7 +68464,7 @@ async function settled(session, qemu, deadline, serial) {
         const waiting = session.exec('systemctl is-system-running --wait');
         const first = await Promise.race([waiting, reboot, late]);
         if (first === 'late')
-            throw new TimeLimit(await unsettled(session, serial));
+            throw new TimeLimit(await first_boot_unsettled(session, serial));
         // A connection that broke: the guest is on its way down, and the reset follows.
         if (first.code !== undefined)
             return;
@@ -67978,7 +68475,7 @@ async function settled(session, qemu, deadline, serial) {
         stop.abort();
     }
 }
-async function unsettled(session, serial) {
+async function first_boot_unsettled(session, serial) {
     const jobs = session.exec('systemctl list-jobs --no-legend --no-pager').then(({ stdout }) => stdout.trim());
     const waiting = await Promise.race([jobs, (0,external_node_timers_promises_namespaceObject.setTimeout)(10_000, '', { ref: false })]).catch(() => '');
     return {
@@ -68093,12 +68590,12 @@ function describePlan(inputs) {
  * @throws BadInput if they do not go together
  */
 function planMachine(request) {
-    const { inputs, image, architecture, board, volumes, logs, clock, cmdline } = request;
+    const { inputs, image, architecture, board, volumes, genericKernel, logs, clock, cmdline } = request;
     const system = image?.architecture ?? architecture;
     const variant = system && board.architectures[system];
     const own = (name) => name === undefined || image === undefined ? undefined : (0,external_node_path_namespaceObject.join)(image.folder, 'boot', name);
     const available = new Set(image?.bootFiles.names);
-    const kernel = inputs.kernel ?? own(image && kernelFor(board, image.architecture, available));
+    const kernel = inputs.kernel ?? genericKernel?.kernel ?? own(image && kernelFor(board, image.architecture, available));
     const tree = inputs.dtb ?? own(board.deviceTrees.find(name => available.has(name)));
     // A bare kernel need not be Linux, and then may do without.
     if (tree === undefined && board.needsDeviceTree && image !== undefined) {
@@ -68124,6 +68621,7 @@ function planMachine(request) {
         dtb: tree === undefined ? undefined : runFiles.deviceTree,
         // An initramfs belongs to its kernel: a kernel from elsewhere does not get the image's.
         initrd: inputs.initrd ??
+            genericKernel?.initramfs ??
             (inputs.kernel === undefined ? own(variant?.initramfs.find(name => available.has(name))) : undefined),
         kernelArguments: [
             ...root,
@@ -68131,10 +68629,11 @@ function planMachine(request) {
             // A Pi has no clock: without this its time starts in the past, and TLS fails.
             `systemd.clock_usec=${clock}000`,
             ...board.kernelArguments,
+            ...(genericKernel === undefined ? [] : modulesArguments(genericKernel)),
             ...(image?.kernelArguments ?? []),
             ...(inputs.append === undefined ? [] : [inputs.append])
         ],
-        volumes,
+        volumes: [...volumes, ...(genericKernel === undefined ? [] : [modulesVolume(genericKernel)])],
         disks: inputs.disks,
         forwards: inputs.ports,
         extra: inputs.qemuArgs,
@@ -68148,6 +68647,9 @@ function planMachine(request) {
             ? undefined
             : { from: tree, fixes: inputs.dtb === undefined ? board.treeFixes[naming] : [], overlays }
     };
+}
+function modulesVolume({ modules }) {
+    return { name: modulesLabel, file: modules, readOnly: true };
 }
 /** An overlay is a file where its name says so, else one of the image's. */
 function overlayFile(name, workspace, image) {
@@ -68182,7 +68684,7 @@ function boardFor(inputs, image) {
         return boards[asked ?? boardNames[0]];
     const available = new Set(image.bootFiles.names);
     const name = asked ?? defaultBoard(image.architecture, available);
-    const able = boardsFor(image.architecture).filter(other => kernelFor(boards[other], image.architecture, available) !== undefined);
+    const able = boardsFor(image.architecture).filter(other => boards[other].needsGenericKernel || kernelFor(boards[other], image.architecture, available) !== undefined);
     const valid = able.join(', ') || 'none';
     if (name === undefined || boards[name].architectures[image.architecture] === undefined) {
         throw new BadInput([
@@ -68192,17 +68694,12 @@ function boardFor(inputs, image) {
     const board = boards[name];
     if (inputs.firmware !== undefined)
         return board;
-    if (inputs.kernel === undefined && kernelFor(board, image.architecture, available) === undefined) {
+    if (inputs.kernel === undefined &&
+        !board.needsGenericKernel &&
+        kernelFor(board, image.architecture, available) === undefined) {
         const names = board.architectures[image.architecture]?.kernels.join(', ') ?? '';
         throw new BadInput([
             `board \`${name}\` needs ${names}, which the image does not have; boards that can: ${valid}; or give \`kernel\``
-        ]);
-    }
-    const kernelName = kernelFor(board, image.architecture, available) ?? '';
-    const release = image.bootFiles.kernelReleases[kernelName];
-    if (board.needsGenericKernel && inputs.kernel === undefined && isRaspberryPiKernel(release)) {
-        throw new BadInput([
-            `board \`${name}\` cannot boot the image's kernel ${release ?? ''}: Raspberry Pi's kernels have no virtio drivers; use \`board: raspi3b\`, or give a generic \`kernel\` and \`initrd\``
         ]);
     }
     return board;
@@ -68213,6 +68710,16 @@ function knownBoard({ board, image }) {
     const name = board ?? (architecture && defaultBoard(architecture));
     return name && boards[name];
 }
+/** Whether the image's own kernel cannot drive the board, or there is none: then Debian's takes its place. */
+function wantsGenericKernel(inputs, image, board) {
+    if (image === undefined || !board.needsGenericKernel)
+        return false;
+    if (inputs.kernel !== undefined || inputs.firmware !== undefined)
+        return false;
+    const name = kernelFor(board, image.architecture, new Set(image.bootFiles.names));
+    return name === undefined || isRaspberryPiKernel(image.bootFiles.kernelReleases[name]);
+}
+/** Raspberry Pi's kernels have no virtio drivers. */
 function isRaspberryPiKernel(release) {
     return /rpi|rpt|-v[678]/.test(release ?? '');
 }
@@ -68695,8 +69202,11 @@ const workspaceFile = 'workspace.img';
 async function makeRunFiles(request) {
     const { inputs, prepared, user, board, journal, log } = request;
     const { folder, logs } = journal;
+    const generic = wantsGenericKernel(inputs, prepared, board)
+        ? await genericKernel(prepared.architecture, request)
+        : undefined;
     const machineRequest = {
-        ...{ inputs, image: prepared, logs, board },
+        ...{ inputs, image: prepared, logs, board, genericKernel: generic },
         volumes: inputs.sync === 'none' ? [] : [{ name: 'workspace', file: workspaceFile }]
     };
     const { machine, deviceTree } = planMachine({ ...machineRequest, clock: Date.now() });
@@ -68732,7 +69242,10 @@ async function makeRunFiles(request) {
         const { kernelArguments } = next;
         return hasWizard ? { ...next, kernelArguments: [...kernelArguments, `systemd.mask=${wizardUnit}`] } : next;
     };
-    return { image, login, workspace, machine, machineFor, keyFile, keys: keys.slots };
+    const notPiKernel = generic === undefined
+        ? []
+        : [`the kernel is Debian's ${generic.version}, as the image has none with virtio drivers`];
+    return { image, login, workspace, machine, machineFor, keyFile, keys: keys.slots, notPiKernel };
 }
 async function makeWorkspace({ inputs, user, journal: { folder }, log }, image) {
     const { uid = 0, gid = 0 } = image.users[user] ?? {};
@@ -68789,10 +69302,11 @@ async function bootPi(inputs, context) {
     const board = boardFor(inputs, prepared);
     const install = early !== undefined && board === expected ? early : await readyQemu(inputs, board, context);
     const user = chooseUser(prepared.users, inputs.user);
-    const { image, login, workspace, machine, machineFor, keyFile, keys } = await phases.run('disk', 'Disk, keys and workspace of this run', () => makeRunFiles({ inputs, prepared, user, board, journal, log }));
+    const made = await phases.run('disk', 'Disk, keys and workspace of this run', () => makeRunFiles({ inputs, prepared, user, board, home, journal, log }));
+    const { image, login, workspace, machine, machineFor, keyFile, keys, notPiKernel } = made;
     output('board', board.name);
     log.debug(qemuCommand(machine, install).join(' '));
-    log.info(`${board.title}: ${board.fidelity}`);
+    log.info(`${board.title}: ${[board.fidelity, ...notPiKernel].join('; ')}`);
     let serial = new SerialLog(journal.logs, board.uarts);
     let qemu;
     let session;
@@ -69588,7 +70102,7 @@ async function cleanCommand(home, log, { cache }) {
     if (cache && busy.length > 0)
         log.warn('the cache is in use by a living run, and was kept');
     else if (cache)
-        for (const path of [home.images, home.sources, home.exchange, home.tools])
+        for (const path of [home.images, home.kernels, home.sources, home.exchange, home.tools])
             await (0,promises_namespaceObject.rm)(path, { recursive: true, force: true });
     return clean ? 0 : 1;
 }

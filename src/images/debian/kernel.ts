@@ -19,9 +19,17 @@ export interface DebianKernel {
 /** trixie has armel's packages, but no kernel for it any more. */
 const kernelSuite = (port: Architecture, suite: string): string => (port === 'armel' ? 'bookworm' : suite)
 
-/** Fetches a kernel with its modules, and a static busybox for its initramfs. Nothing of it is run. */
-export async function fetchKernel(port: Architecture, suite: string, folder: string): Promise<DebianKernel> {
-  const packages = [debianPorts[port].kernelPackage, 'busybox-static']
+/**
+ * Fetches a kernel with its modules, and a static busybox for its initramfs. Nothing of it is run.
+ * @param more packages that are wanted from the same release
+ */
+export async function fetchKernel(
+  port: Architecture,
+  suite: string,
+  folder: string,
+  more: readonly string[] = []
+): Promise<DebianKernel> {
+  const packages = [debianPorts[port].kernelPackage, 'busybox-static', ...more]
   await fetchPackages({ architecture: port, suite: kernelSuite(port, suite), packages, into: folder })
   // From trixie on packages have everything in /usr.
   for (const path of ['lib/modules', 'bin/busybox']) {

@@ -1,12 +1,10 @@
-import { existsSync } from 'node:fs'
 import { chmod, copyFile, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Architecture } from '../../boards'
-import { tool } from '../../host/exec'
 import { debianPorts } from '../debian'
-import { fetchPackages } from '../packages'
+import { fetchKernel, installBootFiles, type DebianKernel } from '../debian/kernel'
 import { assembleImage } from './assemble'
-import { bootModules, copyModules, kernelVersion, writeInitramfs } from './initramfs'
+import { bootModules, copyModules } from './initramfs'
 import { miniDhcpScript, miniInittab, miniSshStart, miniStartup } from './scripts'
 
 /** Raise when what {@link buildMini} writes changes: images built before are then not used again. */
@@ -49,16 +47,10 @@ const suite = 'bookworm'
  * @param workDir folder for scratch files, on the same disk
  */
 export async function buildMini(architecture: Architecture, out: string, workDir: string): Promise<void> {
-  const kernels: Kernel[] = []
-  const userland = ['dropbear-bin', 'libtomcrypt1']
+  const kernels: DebianKernel[] = []
   for (const port of kernelPorts[architecture]) {
-    const into = join(workDir, `packages-${port}`)
-    const { kernelPackage } = debianPorts[port]
-    const packages = ['busybox-static', kernelPackage, ...(port === architecture ? userland : [])]
-    await fetchPackages({ architecture: port, suite, packages, into })
-    const version = await kernelVersion(into)
-    await tool('depmod', ['-b', into, version])
-    kernels.push({ port, packages: into, version })
+    const userland = port === architecture ? ['dropbear-bin', 'libtomcrypt1'] : []
+    kernels.push(await fetchKernel(port, suite, join(workDir, `packages-${port}`), userland))
   }
   const boot = await bootTree(kernels, workDir)
   const root = await rootTree(architecture, kernels, workDir)
@@ -72,7 +64,7 @@ export async function buildMini(architecture: Architecture, out: string, workDir
     workDir,
     diskId: '31415926'
   })
-  for (const dir of [...kernels.map(({ packages }) => packages), boot, root]) await rm(dir, { recursive: true })
+  for (const dir of [...kernels.map(({ folder }) => folder), boot, root]) await rm(dir, { recursive: true })
 }
 
 /**
@@ -85,27 +77,10 @@ const kernelPorts: Readonly<Record<Architecture, readonly Architecture[]>> = {
   armel: ['armel']
 }
 
-interface Kernel {
-  readonly port: Architecture
-  /** Folder with the unpacked packages. */
-  readonly packages: string
-  readonly version: string
-}
-
-async function bootTree(kernels: readonly Kernel[], workDir: string): Promise<string> {
+async function bootTree(kernels: readonly DebianKernel[], workDir: string): Promise<string> {
   const boot = join(workDir, 'boot')
   await mkdir(boot)
-  for (const { port, packages, version } of kernels) {
-    const { kernel, initramfs } = debianPorts[port]
-    await copyFile(join(packages, `boot/vmlinuz-${version}`), join(boot, kernel))
-    await copyDeviceTrees(join(packages, `usr/lib/linux-image-${version}`), boot)
-    await writeInitramfs({
-      kernelRoot: packages,
-      busybox: join(packages, 'bin/busybox'),
-      out: join(boot, initramfs),
-      workDir
-    })
-  }
+  for (const kernel of kernels) await installBootFiles(kernel, boot, workDir)
   await writeFile(
     join(boot, 'cmdline.txt'),
     'console=ttyAMA0,115200 root=PARTUUID=31415926-02 rootfstype=ext4 rootwait\n'
@@ -114,15 +89,11 @@ async function bootTree(kernels: readonly Kernel[], workDir: string): Promise<st
   return boot
 }
 
-/** Debian keeps the Pis' trees in a folder of the chip's maker, or, 32-bit, beside all others. */
-async function copyDeviceTrees(from: string, to: string): Promise<void> {
-  const folder = existsSync(join(from, 'broadcom')) ? join(from, 'broadcom') : from
-  const names = (await readdir(folder)).filter(name => /^bcm2[78]\d\d-rpi-.*\.dtb$/.test(name))
-  // Of a Pi that runs both, the 64-bit kernel's tree is the one that fits the kernel used there: it comes last.
-  for (const name of names) await copyFile(join(folder, name), join(to, name))
-}
-
-async function rootTree(architecture: Architecture, kernels: readonly Kernel[], workDir: string): Promise<string> {
+async function rootTree(
+  architecture: Architecture,
+  kernels: readonly DebianKernel[],
+  workDir: string
+): Promise<string> {
   const root = join(workDir, 'root')
   const folders = [
     'boot/firmware',
@@ -158,7 +129,7 @@ async function rootTree(architecture: Architecture, kernels: readonly Kernel[], 
   }
   await symlink(`${triplet}/${loader}`, join(root, 'usr/lib', loader))
   for (const kernel of kernels) {
-    await copyModules(kernel.packages, root, kernel.version, [...Object.values(bootModules).flat(), ...extraModules])
+    await copyModules(kernel.folder, root, kernel.version, [...Object.values(bootModules).flat(), ...extraModules])
   }
 
   for (const [path, content] of Object.entries(text))
