@@ -66,7 +66,7 @@ export function privateInstall(folder: string, loader: string): Start & Pick<Qem
   }
 }
 
-/** Semantic version that a build is kept under: `10.0.13-0-deb13u1` for Debian's `1:10.0.13+ds-0+deb13u1`. */
+/** Semantic version that a build is kept under: `10.0.13-debian-0-deb13u1` for Debian's `1:10.0.13+ds-0+deb13u1`. */
 export function cacheVersion({ version, build }: Pick<QemuInstall, 'version' | 'build'>): string {
   const revision = (/-([^-]+)$/.exec(build ?? '')?.[1] ?? '').replaceAll(/[^0-9A-Za-z]+/g, '-')
   return revision === '' ? version : `${version}-debian-${revision}`
