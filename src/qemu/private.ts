@@ -102,7 +102,8 @@ export async function providePrivateQemu(place: PrivatePlace): Promise<QemuInsta
   } catch (error) {
     if (usable === undefined) throw error
     log.warn(`The private QEMU is over a month old, and was not renewed: ${messageOf(error)}`)
-    await touchTool(usable.tool)
+    // Not asked again in every run; another user's cannot be marked so, and is.
+    await touchTool(usable.tool).catch(() => undefined)
     return usable.install
   }
 }
