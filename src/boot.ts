@@ -145,8 +145,8 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
 
 const workspaceFile = 'workspace.img'
 
-/** The QEMU for a board. */
-async function readyQemu(inputs: Inputs, board: Board, context: Context): Promise<QemuInstall> {
+/** The QEMU for a board, as a phase of the run. */
+export async function readyQemu(inputs: Inputs, board: Board, context: Context): Promise<QemuInstall> {
   const install = await context.phases.run('qemu-ready', 'QEMU ready', () => provideQemu(inputs.qemu, board, context))
   context.output('qemu-version', install.version)
   return install
