@@ -44,6 +44,8 @@ async function fetchWith({ architecture, suite, packages, into }: PackagesReques
     // What apt says is for the error, if there is one.
     ...['--variant=extract', '--verbose', `--architectures=${architecture}`, `--include=${packages.join(',')}`],
     ...(keyring === undefined ? [] : [`--keyring=${keyring}`]),
+    // As root it would mount /dev and others, for programs that are not run here; killed then, the mounts would stay.
+    '--skip=chroot/mount',
     // Without root, everything has to work as this user: chrootless asks for no namespaces and no mounts.
     `--mode=${isRoot() ? 'root' : 'chrootless'}`,
     ...['--aptopt=Acquire::Retries "3"', '--aptopt=APT::Install-Recommends "false"'],

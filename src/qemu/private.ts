@@ -66,7 +66,7 @@ export function privateInstall(folder: string, loader: string): Start & Pick<Qem
   }
 }
 
-/** Semantic version that a build is kept under: `10.0.13-0-deb13u1` for Debian's `1:10.0.13+ds-0+deb13u1`. */
+/** Semantic version that a build is kept under: `10.0.13-debian-0-deb13u1` for Debian's `1:10.0.13+ds-0+deb13u1`. */
 export function cacheVersion({ version, build }: Pick<QemuInstall, 'version' | 'build'>): string {
   const revision = (/-([^-]+)$/.exec(build ?? '')?.[1] ?? '').replaceAll(/[^0-9A-Za-z]+/g, '-')
   return revision === '' ? version : `${version}-debian-${revision}`
@@ -102,7 +102,8 @@ export async function providePrivateQemu(place: PrivatePlace): Promise<QemuInsta
   } catch (error) {
     if (usable === undefined) throw error
     log.warn(`The private QEMU is over a month old, and was not renewed: ${messageOf(error)}`)
-    await touchTool(usable.tool)
+    // Not asked again in every run; another user's cannot be marked so, and is.
+    await touchTool(usable.tool).catch(() => undefined)
     return usable.install
   }
 }

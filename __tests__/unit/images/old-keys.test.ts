@@ -60,6 +60,12 @@ test('where that cannot be checked either, nothing is taken unchecked, and the f
   expect(asked().some(line => line.includes('--keyring='))).toBe(false)
 })
 
+test('nothing is mounted meanwhile, which could stay behind', async () => {
+  hostWithOldKeys({ bullseye: true })
+  await fetchPackages({ ...request, into })
+  for (const line of asked()) expect(line).toContain(' --skip=chroot/mount ')
+})
+
 test('another fault is not taken for one of the keys', async () => {
   mkdirSync(into)
   script(join(bin, 'mmdebstrap'), `echo "$*" >> ${bin}/asked; echo 'E: no network' >&2; exit 25`)

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { boards } from '../../../src/boards'
 import { homeFolders } from '../../../src/host/paths'
@@ -71,6 +71,48 @@ describe("the host's", () => {
       faults: [expect.stringContaining('its apt has QEMU 8.2.2')]
     })
     expect(log.entries).toEqual([])
+  })
+})
+
+describe('a bare host with apt', () => {
+  /** apt knows no package before its first update; what it then installs is on the PATH. */
+  function bareHost(candidate: string, installs: string): void {
+    for (const name of ['env', 'sh', 'cp', 'touch']) symlinkSync(join('/usr/bin', name), join(bin, name))
+    script(join(bin, 'sudo'), 'shift; exec "$@"')
+    script(join(bin, 'true'), 'exit 0')
+    script(join(bin, 'to-install'), answers(installs))
+    script(
+      join(bin, 'apt-cache'),
+      `if [ -e ${bin}/updated ]; then echo '  Candidate: ${candidate}'; else echo '  Candidate: (none)'; fi`
+    )
+    script(
+      join(bin, 'apt-get'),
+      `case " $* " in
+*" update "*) touch ${bin}/updated ;;
+*" install "*" qemu-system-arm "*) cp ${bin}/to-install ${bin}/qemu-system-aarch64 ;;
+*) exit 100 ;;
+esac`
+    )
+    process.env['PATH'] = bin
+  }
+
+  test("installs the host's package if its version has the board, after an update if the lists are not there", async () => {
+    bareHost('1:8.2.2+ds-0ubuntu1.10', '8.2.2 (Debian 1:8.2.2+ds-0ubuntu1.10)')
+    expect(await provide({ kind: 'auto' }, 'raspi3b')).toMatchObject({ origin: 'host', version: '8.2.2' })
+    expect(log.of('info').slice(0, 2)).toEqual(['Updating the package lists', 'Installing qemu-system-arm'])
+  })
+
+  test('does not install it if it lacks the board', async () => {
+    bareHost('1:8.2.2+ds-0ubuntu1.10', '8.2.2')
+    await expect(provide({ kind: 'host' }, 'raspi4b')).rejects.toMatchObject({ outcome: 'bad-input' })
+    expect(existsSync(join(bin, 'qemu-system-aarch64'))).toBe(false)
+  })
+
+  test('looks again at what came', async () => {
+    bareHost('1:9.2.0+ds-1', '8.2.2')
+    await expect(provide({ kind: 'host' }, 'raspi4b')).rejects.toMatchObject({
+      faults: [expect.stringContaining('it has QEMU 8.2.2')]
+    })
   })
 })
 

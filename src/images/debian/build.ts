@@ -7,6 +7,7 @@ import { packRoot } from '../../host/foreign-scripts'
 import { ensureTools } from '../../host/tools'
 import { HostFailure } from '../../report/errors'
 import type { Log } from '../../report/log'
+import { kernelPorts } from './ports'
 import { assembleImage } from '../mini/assemble'
 import { mainSuiteAlone } from '../packages'
 import { fetchKernel, installBootFiles, type DebianKernel } from './kernel'
@@ -17,7 +18,6 @@ import {
   debianPackages,
   debianSizes,
   debianVersion,
-  kernelPorts,
   leftOut,
   needlessModules
 } from './recipe'

@@ -3,7 +3,7 @@ import { copyFile, mkdir, readdir, symlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Architecture } from '../../boards'
 import { tool } from '../../host/exec'
-import { debianPorts } from '../debian'
+import { debianPorts } from './ports'
 import { kernelVersion, writeInitramfs } from '../mini/initramfs'
 import { fetchPackages } from '../packages'
 

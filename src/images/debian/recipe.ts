@@ -1,5 +1,3 @@
-import type { Architecture } from '../../boards'
-
 /** Raise when what {@link buildDebian} writes changes: images built before are then not used again. */
 export const debianVersion = 1
 
@@ -26,16 +24,6 @@ export const needlessModules = [
   ),
   ...['pci', 'soc', 'firewire'].map(name => `sound/${name}`)
 ] as const
-
-/**
- * Whose kernels an image carries, its own first. 32-bit ones have the 64-bit kernel too, like Raspberry Pi OS: QEMU's
- * Pi 3 starts no other.
- */
-export const kernelPorts: Readonly<Record<Architecture, readonly Architecture[]>> = {
-  arm64: ['arm64'],
-  armhf: ['armhf', 'arm64'],
-  armel: ['armel']
-}
 
 /** As in Debian's own images for containers: documentation and translations stay out, copyrights stay. */
 export const leftOut = [

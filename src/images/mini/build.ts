@@ -1,7 +1,7 @@
 import { chmod, copyFile, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Architecture } from '../../boards'
-import { debianPorts } from '../debian'
+import { debianPorts, kernelPorts } from '../debian/ports'
 import { fetchKernel, installBootFiles, type DebianKernel } from '../debian/kernel'
 import { assembleImage } from './assemble'
 import { bootModules, copyModules } from './initramfs'
@@ -65,16 +65,6 @@ export async function buildMini(architecture: Architecture, out: string, workDir
     diskId: '31415926'
   })
   for (const dir of [...kernels.map(({ folder }) => folder), boot, root]) await rm(dir, { recursive: true })
-}
-
-/**
- * Whose kernels an image carries, its own first. 32-bit ones have the 64-bit kernel, too, like Raspberry Pi OS:
- * QEMU's Pi 3 and 4 start no other.
- */
-const kernelPorts: Readonly<Record<Architecture, readonly Architecture[]>> = {
-  arm64: ['arm64'],
-  armhf: ['armhf', 'arm64'],
-  armel: ['armel']
 }
 
 async function bootTree(kernels: readonly DebianKernel[], workDir: string): Promise<string> {

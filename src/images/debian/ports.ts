@@ -35,3 +35,13 @@ export const debianPorts: Readonly<Record<Architecture, DebianPort>> = {
     loader: 'ld-linux.so.3'
   }
 }
+
+/**
+ * Whose kernels an image carries, its own first. 32-bit ones have the 64-bit kernel too, like Raspberry Pi OS: QEMU's
+ * Pi 3 starts no other.
+ */
+export const kernelPorts: Readonly<Record<Architecture, readonly Architecture[]>> = {
+  arm64: ['arm64'],
+  armhf: ['armhf', 'arm64'],
+  armel: ['armel']
+}
