@@ -16,6 +16,7 @@ import { modulesArguments, modulesLabel, uefiFor, type GenericKernel, type Prepa
 import { architectureOf, type ImageRef, type Inputs } from './inputs'
 import { runFiles, type Machine, type TreeRequest, type Volume } from './qemu'
 import { BadInput } from './report/errors'
+import { mib } from './report/log'
 
 type ToolInputs = Pick<Inputs, 'image' | 'saveImage'> &
   Partial<Pick<Inputs, 'password' | 'diskSize' | 'firmware' | 'disks' | 'overlays'>>
@@ -85,9 +86,21 @@ export function describePlan(inputs: Inputs): readonly string[] {
     `image: ${names[image.kind]}`,
     `board: ${inputs.board === undefined ? "by the image's architecture" : boards[inputs.board].title}`,
     `provisioning: ${inputs.provision === 'auto' ? 'offline, on a copy' : 'none (provision: none)'}`,
+    ...wishesOf(inputs),
     `workspace: ${sync === 'none' ? 'not exchanged (sync: none)' : `${inputs.workspace} (sync: ${sync})`}`,
     `script: ${inputs.run === undefined ? 'none, boot only' : `${inputs.run.trim().split('\n').length} line(s)`}`,
     `afterwards: ${inputs.keepRunning ? 'stays up for later steps' : inputs.saveImage === undefined ? 'switched off, changes dropped' : `disk saved to ${inputs.saveImage.path}`}`
+  ]
+}
+
+/** What is asked of the image beyond the usual. */
+function wishesOf({ password, hostname, diskSize, files, firstBoot }: Inputs): readonly string[] {
+  return [
+    ...(firstBoot === 'run' ? ["first boot: the image's own, reboots included"] : []),
+    ...(hostname === undefined ? [] : [`host name: ${hostname}`]),
+    ...(password === undefined ? [] : ['password: as given, for this run only']),
+    ...(diskSize === undefined ? [] : [`disk: ${mib(diskSize)}`]),
+    ...(files.length === 0 ? [] : [`files: ${files.length}, on a copy of this run`])
   ]
 }
 

@@ -142,7 +142,7 @@ describe('the first boot of the image itself', () => {
       style: 'trixie',
       reboots: 0,
       password,
-      done: { 'look-alike-userconf': true, 'cloud/instance/boot-finished': true }
+      done: { 'look-alike-userconf': true, 'look-alike-user-data': true, 'cloud/instance/boot-finished': true }
     }
   ]
 

@@ -34,6 +34,8 @@ export interface Booted {
 const mostReboots = 8
 /** How long (ms) a guest may take from closing connections to its reset. */
 const downPatience = 90_000
+/** How long (ms) a restart may take until the guest counts as halted. */
+const haltPatience = 10_000
 /** How long (ms) QEMU may take to end once the guest has reset itself. */
 const endPatience = 10_000
 
@@ -59,11 +61,12 @@ export async function runFirstBoot(request: FirstBootRequest): Promise<Booted> {
     const serial = new SerialLog(journal.logs, plan.board.uarts)
     started(serial)
     let session: GuestSession | undefined
+    const done = new AbortController()
+    const reboot = Promise.race([qemu.qmp.guestReset, halted(serial, done.signal)])
     try {
       const timeout = Math.max(1, deadline - Date.now())
-      const reboot = qemu.qmp.guestReset
       session = await waitForLogin({ qemu, serial, login: { ...login, port: qemu.sshPort }, timeout, log, reboot })
-      await settled(session, qemu, deadline, serial)
+      await settled(session, { qemu, serial, reboot, deadline })
       // From now on a reboot is the script's, and works as in any other run.
       await qemu.qmp.execute('set-action', { reboot: 'reset' }).catch(() => {
         log.warn('This QEMU cannot change that: a reboot by the script will end it')
@@ -72,6 +75,8 @@ export async function runFirstBoot(request: FirstBootRequest): Promise<Booted> {
     } catch (error) {
       session?.close()
       if (!(error instanceof Rebooted)) throw error
+    } finally {
+      done.abort()
     }
     if (boot > mostReboots) {
       await quitQemu(qemu)
@@ -89,14 +94,40 @@ export async function runFirstBoot(request: FirstBootRequest): Promise<Booted> {
   }
 }
 
+/** Resolves once the guest has wanted to restart but stands still: its kernel has no driver for the board's reset. */
+async function halted(serial: SerialLog, stop: AbortSignal): Promise<void> {
+  let since: number | undefined
+  while (!stop.aborted) {
+    const isLast = serial.tail(2).some(line => /reboot: Restarting system|Reboot failed -- System halted/.test(line))
+    since = isLast ? (since ?? Date.now()) : undefined
+    if (since !== undefined && Date.now() - since > haltPatience) return
+    await sleep(500, undefined, { ref: false })
+  }
+  await new Promise(() => undefined) // nobody waits any more
+}
+
 /** Waits until systemd has started all it wants to start; other inits are taken as they are. */
-async function settled(session: GuestSession, qemu: Qemu, deadline: number, serial: SerialLog): Promise<void> {
-  const reboot = qemu.qmp.guestReset.then(() => {
+async function settled(
+  session: GuestSession,
+  {
+    qemu,
+    serial,
+    reboot: announced,
+    deadline
+  }: {
+    readonly qemu: Qemu
+    readonly serial: SerialLog
+    readonly reboot: Promise<void>
+    readonly deadline: number
+  }
+): Promise<void> {
+  const reboot = announced.then(() => {
     throw new Rebooted()
   })
   const stop = new AbortController()
   const late = sleep(Math.max(1, deadline - Date.now()), 'late' as const, { signal: stop.signal })
   late.catch(() => undefined)
+  const reading = setInterval(() => serial.poll(), 500)
   try {
     const waiting = session.exec('systemctl is-system-running --wait')
     const first = await Promise.race([waiting, reboot, late])
@@ -107,6 +138,7 @@ async function settled(session: GuestSession, qemu: Qemu, deadline: number, seri
     throw lostGuest(qemu, serial)
   } finally {
     stop.abort()
+    clearInterval(reading)
   }
 }
 

@@ -3,7 +3,7 @@ import { open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { utils } from 'ssh2'
 import { tool } from '../host/exec'
-import { HostFailure } from '../report/errors'
+import { BadInput, HostFailure } from '../report/errors'
 
 const comment = 'pi-qemu'
 
@@ -66,8 +66,16 @@ export async function makeKeys(folder: string, password?: string): Promise<RunKe
   return { clientKeyFile, clientKey: clientKey ?? '', hostPublicKey: parsed.getPublicSSH(), slots }
 }
 
-/** The hash that goes into /etc/shadow. The password is passed on standard input: arguments are for all to see. */
+/** openssl silently leaves out what is beyond this (bytes). */
+const longestPassword = 256
+
+/**
+ * The hash that goes into /etc/shadow. The password is passed on standard input: arguments are for all to see.
+ * @throws BadInput if it is too long
+ */
 export async function hashPassword(password: string): Promise<string> {
+  if (Buffer.byteLength(password) > longestPassword)
+    throw new BadInput([`input \`password\` is longer than ${longestPassword} bytes`])
   return (await tool('openssl', ['passwd', '-6', '-stdin'], { input: `${password}\n` })).trim()
 }
 

@@ -169,7 +169,9 @@ fi
   cat > /mnt/run-new-id <<'END'
 boot=/dev/$1
 disk=/dev/$2
-mount -t vfat $boot /boot/firmware
+# The kernel would look for them in the initramfs.
+modprobe -a vfat nls_cp437 nls_ascii
+mount -t vfat $boot /boot/firmware || exit 1
 ${newDiskId('/boot/firmware')}sed -i 's| resize||g' /boot/firmware/cmdline.txt
 umount /boot/firmware
 END

@@ -128,7 +128,9 @@ export const styles = {
       '/lib/systemd/system/rpi-resize.service': [rpiResizeUnit, 0o644],
       '/etc/cloud/cloud.cfg.d/99_raspberry-pi.cfg': [
         'datasource_list: [NoCloud, None]\ndatasource: {NoCloud: {seedfrom: "file:///boot/firmware/"}}\n' +
-          'ssh_deletekeys: false\nssh_genkeytypes: []\n',
+          'ssh_deletekeys: false\nssh_genkeytypes: []\n' +
+          // Debian's list asks for more than there is here (locales, apt's sources).
+          'cloud_config_modules: [runcmd]\ncloud_final_modules: [scripts-user, final-message]\n',
         0o644
       ],
       '/etc/systemd/system/cloud-init-local.service.d/boot.conf': ['[Unit]\nRequiresMountsFor=/boot/firmware\n', 0o644],
@@ -143,7 +145,7 @@ export const styles = {
     ],
     bootFiles: {
       'meta-data': 'dsmode: local\ninstance_id: rpi-imager-look-alike\n',
-      'user-data': '#cloud-config\n# Nothing is asked for.\n',
+      'user-data': '#cloud-config\nruncmd: [[touch, /var/lib/look-alike-user-data]]\n',
       'network-config': '# Nothing is asked for.\n'
     },
     shell: '/usr/sbin/nologin'

@@ -49,6 +49,10 @@ describe('a password', () => {
     expect(new Set(hashes).size).toBe(3)
   })
 
+  test('that is longer than openssl reads is refused, not cut', async () => {
+    await expect(hashPassword('é'.repeat(129))).rejects.toThrow('input `password` is longer than 256 bytes')
+  })
+
   test('is the one that the hash is of, whatever letters it has', () => {
     const hash = withPassword.slots.password?.toString() ?? ''
     const salt = hash.split('$')[2] ?? ''
