@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 const flags = (inputs: Readonly<Record<string, string>>): readonly string[] =>
-  Object.entries(inputs).flatMap(([name, value]) => [`--${name}`, value])
+  Object.entries(inputs).map(([name, value]) => `--${name}=${value}`)
 
 /** `pi-qemu run --image none`; asserts that nothing is left of it. */
 async function bare(
@@ -34,7 +34,7 @@ async function bare(
   return result
 }
 
-async function program(text: string, then: 'off' | 'hang'): Promise<string> {
+async function program(text: string, then: 'off' | 'hang' | number): Promise<string> {
   const file = join(folder, `${then}.bin`)
   await writeFile(file, bareProgram(text, then))
   return file
@@ -87,6 +87,14 @@ describe('a program that is not Linux', () => {
     expect([code, stderr]).toEqual([
       124,
       expect.stringMatching(/did not show \/stage 3\/ within 2 s \(run-timeout\); its last lines:\s+stage 1\s+stage 2/)
+    ])
+  })
+
+  test('ends with a status by semihosting', async () => {
+    const { code, stderr } = await bare({ kernel: await program('failed\n', 3), 'qemu-args': '-semihosting' })
+    expect([code, stderr]).toEqual([
+      3,
+      expect.stringMatching(/switched itself off.*with status 3; its last lines:\s+failed/)
     ])
   })
 

@@ -55,7 +55,8 @@ export async function startQemu(machine: Machine, journal: Journal): Promise<Qem
   try {
     const qmp = await Qmp.connect(folder, runFiles.qmp)
     const sshPort = machine.hasDisk ? sshPortIn(await qmp.human('info usernet')) : 0
-    if (!machine.hasDisk) await qmp.execute('cont')
+    // It may be over before there is an answer.
+    if (!machine.hasDisk) await qmp.execute('cont').catch(() => undefined)
     return { process: identity, qmp, sshPort, isAlive: () => exit === undefined && isAlive(identity), exit: ended }
   } catch (error) {
     await sleep(50) // the exit, if that is why, is on its way

@@ -14,6 +14,9 @@ const noLease = 'the guest got no network address (no DHCP lease)'
 const noNetwork = 'the guest has no network interface'
 const noSsh = 'the SSH server of the guest did not start'
 const panic = 'the kernel of the guest panicked'
+const initEnded = 'the init of the guest ended, and its kernel panicked'
+const noLoader = 'the UEFI firmware found nothing to start'
+const loaderStopped = 'the boot loader of the guest stopped'
 const crash = 'the kernel of the guest crashed'
 
 const tellingLines: readonly (readonly [line: string, symptom: string])[] = [
@@ -48,7 +51,13 @@ const tellingLines: readonly (readonly [line: string, symptom: string])[] = [
   ['[FAILED] Failed to start OpenBSD Secure Shell server.', noSsh],
   ["systemd[1]: ssh.service: Failed with result 'exit-code'.", noSsh],
   ["systemd[1]: sshd.service: Failed with result 'exit-code'.", noSsh],
-  ['[   12.7] Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000000b', panic],
+  ['[   12.7] Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000000b', initEnded],
+  ['[   12.7] Kernel panic - not syncing: Fatal exception in interrupt', panic],
+  ['BdsDxe: No bootable option or device was found.', noLoader],
+  ['UEFI Interactive Shell v2.2', noLoader],
+  ['Shell> ', noLoader],
+  ['grub rescue> ', loaderStopped],
+  ['grub> ', loaderStopped],
   ['[    9.1] Internal error: Oops: 0000000096000004 [#1] SMP', crash],
   ['[    9.0] Unable to handle kernel NULL pointer dereference at virtual address 0000000000000008', crash],
   ['[    9.0] Unable to handle kernel paging request at virtual address ffff80000a5e0000', crash]
