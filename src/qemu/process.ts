@@ -91,7 +91,7 @@ const refusals: readonly { readonly pattern: RegExp; readonly cause: string; rea
     remedy: 'choose another host port'
   },
   {
-    pattern: /Failed to get "\w+" lock/,
+    pattern: /Failed to get (?:shared )?"[\w ]+" lock/,
     cause: 'a file in `disks` is in use by another program, maybe another run',
     remedy: 'wait until it has ended, or give each run a disk of its own'
   },

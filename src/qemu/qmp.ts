@@ -31,7 +31,8 @@ export class Qmp {
     socket.on('error', fail).on('close', fail)
     createInterface({ input: socket })
       .on('line', line => {
-        this.receive(JSON.parse(line) as Reply)
+        const reply = parsed(line)
+        if (reply !== undefined) this.receive(reply)
       })
       .on('error', fail) // it passes the socket's on
   }
@@ -96,5 +97,14 @@ export class Qmp {
     this.waiting.delete(reply.id)
     if (reply.error === undefined) waiting.resolve(reply.return)
     else waiting.reject(new Error(reply.error.desc))
+  }
+}
+
+/** A line that QEMU's end cut off says nothing. */
+function parsed(line: string): Reply | undefined {
+  try {
+    return JSON.parse(line) as Reply
+  } catch {
+    return undefined
   }
 }
