@@ -1,40 +1,43 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bareProgram, linuxFiles } from '../kit/bare-kernels'
 import { cli, type CliResult } from '../kit/cli'
-import { difference, hostState, unchanged } from '../kit/host-state'
 import { needs } from '../kit/needs'
 import { run } from '../kit/run'
-import { RunnerJob, sharedHome } from '../kit/runner'
+import { RunnerJob } from '../kit/runner'
 
 jest.setTimeout(300_000)
 
 let folder: string
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'pi-qemu-test-bare-'))
+  await needs(['procps'])
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 const flags = (inputs: Readonly<Record<string, string>>): readonly string[] =>
-  Object.entries(inputs).flatMap(([name, value]) => [`--${name}`, value])
+  Object.entries(inputs).map(([name, value]) => `--${name}=${value}`)
 
 /** `pi-qemu run --image none`; asserts that nothing is left of it. */
 async function bare(
   inputs: Readonly<Record<string, string>>,
   onStderr: (text: string) => void = () => undefined
 ): Promise<CliResult> {
-  const look = (): ReturnType<typeof hostState> => hostState({ roots: [join(sharedHome, 'runs')] })
-  const before = await look()
+  const home = join(folder, 'home')
   const result = await cli(['run', '--image', 'none', ...flags({ board: 'virt', ...inputs })], {
     cwd: folder,
+    home,
     onStderr
   })
-  expect(difference(before, await look())).toEqual(unchanged)
+  expect(await readdir(join(home, 'runs')).catch(() => [])).toEqual([])
+  expect(await run('pgrep', ['-f', `qemu-system-aarch64.*${home}`], { tolerate: true })).toBe('')
   return result
 }
 
-async function program(text: string, then: 'off' | 'hang'): Promise<string> {
+async function program(text: string, then: 'off' | 'hang' | number): Promise<string> {
   const file = join(folder, `${then}.bin`)
   await writeFile(file, bareProgram(text, then))
   return file
@@ -68,8 +71,8 @@ describe('a Linux kernel without an image', () => {
 
 describe('a program that is not Linux', () => {
   test('switches itself off: success; the console to the byte', async () => {
-    const { code, stdout, seconds } = await bare({ kernel: await program('one\ntwo\n', 'off') })
-    expect([code, stdout]).toEqual([0, 'one\ntwo\n'])
+    const { code, stdout, stderr, seconds } = await bare({ kernel: await program('one\ntwo\n', 'off') })
+    expect([stderr, code, stdout]).toEqual([expect.stringContaining('switched itself off'), 0, 'one\ntwo\n'])
     expect(seconds).toBeLessThan(60)
   })
 
@@ -87,6 +90,14 @@ describe('a program that is not Linux', () => {
     expect([code, stderr]).toEqual([
       124,
       expect.stringMatching(/did not show \/stage 3\/ within 2 s \(run-timeout\); its last lines:\s+stage 1\s+stage 2/)
+    ])
+  })
+
+  test('ends with a status by semihosting', async () => {
+    const { code, stderr } = await bare({ kernel: await program('failed\n', 3), 'qemu-args': '-semihosting' })
+    expect([code, stderr]).toEqual([
+      3,
+      expect.stringMatching(/switched itself off.*with status 3; its last lines:\s+failed/)
     ])
   })
 
@@ -110,7 +121,6 @@ describe('a program that is not Linux', () => {
   })
 
   test('QEMU ended from outside is no power-off', async () => {
-    await needs(['procps'])
     const kernel = await program('up\n', 'hang')
     let ended: Promise<unknown> | undefined
     const end = async (): Promise<void> => {
@@ -159,7 +169,7 @@ describe("the user's disks", () => {
 
   test('that cannot be used are refused before anything starts', async () => {
     const kernel = await program('', 'off')
-    const raw = await make('raw')
+    const [raw, used] = [await make('raw'), await make('used')]
     await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', raw, 'orphan.qcow2'], { cwd: folder })
     await rm(raw)
     const refused = async (disks: string): Promise<string> => {
@@ -170,5 +180,11 @@ describe("the user's disks", () => {
     expect(await refused('orphan.qcow2')).toMatch(/cannot be opened: .*raw\.img.*No such file/)
     expect(await refused('orphan.qcow2:raw')).toMatch(/as raw, but it is a qcow2 file/)
     expect(await refused('off.bin:qcow2')).toMatch(/as qcow2, but it is not a qcow2 file/)
+    const holder = spawn('qemu-io', ['-f', 'raw', used], { stdio: ['pipe', 'pipe', 'inherit'] })
+    // Its prompt: the file is open.
+    await once(holder.stdout, 'data')
+    expect(await refused('used.img')).toMatch(/in use by another program/)
+    holder.stdin.end()
+    await once(holder, 'close')
   })
 })

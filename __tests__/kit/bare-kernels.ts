@@ -49,7 +49,11 @@ const arm64 = {
   movk: (register: number, value: number, shift: 0 | 16): number =>
     0xf2800000 + (shift / 16) * 0x200000 + value * 32 + register,
   storeByte: (register: number, base: number): number => 0x39000000 + base * 32 + register,
+  /** The address `words` further on. */
+  address: (register: number, words: number): number => 0x10000000 + words * 32 + register,
   hvc: 0xd4000002,
+  /** HLT 0xf000: a call to the debugger's host. */
+  semihosting: 0xd45e0000,
   loopForEver: 0x14000000
 } as const
 
@@ -58,13 +62,20 @@ const uart = 0x0900
 /** PSCI's SYSTEM_OFF (Arm DEN 0022). */
 const systemOff = 0x8400_0008
 
+/** SYS_EXIT of Arm's semihosting, whose block is a reason and a status of 8 bytes each. */
+const semihostingExit = { operation: 0x18, applicationExit: 0x20026 } as const
+
 /**
- * A program that is not Linux, for `virt`: writes a text to the UART, then switches the machine off or hangs.
+ * A program that is not Linux, for `virt`: writes a text to the UART, then switches the machine off, hangs, or ends with
+ * a status by semihosting.
  */
-export function bareProgram(text: string, then: 'off' | 'hang'): Buffer {
+export function bareProgram(text: string, then: 'off' | 'hang' | number): Buffer {
   const say = [...Buffer.from(text)].flatMap(byte => [arm64.movz(1, byte, 0), arm64.storeByte(1, 0)])
   const off = [arm64.movz(0, systemOff & 0xffff, 0), arm64.movk(0, systemOff >>> 16, 16), arm64.hvc]
-  const words = [arm64.movz(0, uart, 16), ...say, ...(then === 'off' ? off : []), arm64.loopForEver]
+  const exit = [arm64.movz(0, semihostingExit.operation, 0), arm64.address(1, 3), arm64.semihosting]
+  const block = typeof then === 'number' ? [semihostingExit.applicationExit, 0, then, 0] : []
+  const end = then === 'off' ? off : then === 'hang' ? [] : exit
+  const words = [arm64.movz(0, uart, 16), ...say, ...end, arm64.loopForEver, ...block]
   const program = Buffer.alloc(words.length * 4)
   words.forEach((word, at) => program.writeUInt32LE(word, at * 4))
   return program

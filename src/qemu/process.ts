@@ -66,7 +66,8 @@ export async function startQemu(machine: Machine, install: Start, journal: Journ
   try {
     const qmp = await Qmp.connect(folder, runFiles.qmp)
     const sshPort = machine.hasDisk ? sshPortIn(await qmp.human('info usernet')) : 0
-    if (!machine.hasDisk) await qmp.execute('cont')
+    // It may be over before there is an answer.
+    if (!machine.hasDisk) await qmp.execute('cont').catch(() => undefined)
     return { process: identity, qmp, sshPort, isAlive: () => exit === undefined && isAlive(identity), exit: ended }
   } catch (error) {
     await sleep(50) // the exit, if that is why, is on its way
@@ -101,7 +102,7 @@ const refusals: readonly { readonly pattern: RegExp; readonly cause: string; rea
     remedy: 'choose another host port'
   },
   {
-    pattern: /Failed to get "\w+" lock/,
+    pattern: /Failed to get (?:shared )?"[\w ]+" lock/,
     cause: 'a file in `disks` is in use by another program, maybe another run',
     remedy: 'wait until it has ended, or give each run a disk of its own'
   },

@@ -37,7 +37,8 @@ export class Qmp {
     socket.on('error', fail).on('close', fail)
     createInterface({ input: socket })
       .on('line', line => {
-        this.receive(JSON.parse(line) as Reply)
+        const reply = parsed(line)
+        if (reply !== undefined) this.receive(reply)
       })
       .on('error', fail) // it passes the socket's on
   }
@@ -120,5 +121,14 @@ async function dial(path: string, timeout: number): Promise<Socket> {
       if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED' || Date.now() > deadline) throw error
       await sleep(50)
     }
+  }
+}
+
+/** A line that QEMU's end cut off says nothing. */
+function parsed(line: string): Reply | undefined {
+  try {
+    return JSON.parse(line) as Reply
+  } catch {
+    return undefined
   }
 }

@@ -83,6 +83,21 @@ describe('boot and root partition', () => {
     expect((await inspectDisk(path)).root).toMatchObject({ number: 3, partuuid: '4e639091-03' })
   })
 
+  test('of a cloud image: the root first in the table and last on the disk, behind a /boot of its own', async () => {
+    const table = [
+      '1: start=64MiB, size=60MiB, type=B921B045-1DF0-41C3-AF44-4C6F280D3FAE',
+      '13: start=32MiB, size=32MiB, type=BC13C2FF-59E6-4262-A352-B275FD6F7172',
+      '15: start=1MiB, size=31MiB, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B'
+    ]
+    const { boot, root } = await inspectDisk(disk([...gpt, ...table], [32, 64]))
+    expect([boot.number, root.number]).toEqual([15, 1])
+    const other = [
+      '2: start=32MiB, size=32MiB, type=BC13C2FF-59E6-4262-A352-B275FD6F7172',
+      '3: start=64MiB, size=60MiB'
+    ]
+    expect((await inspectDisk(disk([...gpt, table[2] ?? '', ...other], [32, 64]))).root.number).toBe(3)
+  })
+
   test('in an extended partition count from 5', async () => {
     const table = [
       'start=4MiB, size=8MiB, type=c',

@@ -1,4 +1,4 @@
-import type { Architecture } from '../boards'
+import type { Architecture } from '../../boards'
 
 /** What Debian calls things, by architecture. */
 export interface DebianPort {
