@@ -2,7 +2,7 @@
 /******/ (() => { // webpackBootstrap
 /******/ 	var __webpack_modules__ = ({
 
-/***/ 6656:
+/***/ 6400:
 /***/ ((module) => {
 
 // Copyright 2011 Mark Cavage <mcavage@gmail.com> All rights reserved.
@@ -22,16 +22,16 @@ module.exports = {
 
 /***/ }),
 
-/***/ 7703:
+/***/ 8951:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 // Copyright 2011 Mark Cavage <mcavage@gmail.com> All rights reserved.
 
-var errors = __nccwpck_require__(6656);
-var types = __nccwpck_require__(254);
+var errors = __nccwpck_require__(6400);
+var types = __nccwpck_require__(590);
 
-var Reader = __nccwpck_require__(1996);
-var Writer = __nccwpck_require__(9816);
+var Reader = __nccwpck_require__(924);
+var Writer = __nccwpck_require__(7544);
 
 
 // --- Exports
@@ -56,16 +56,16 @@ for (var e in errors) {
 
 /***/ }),
 
-/***/ 1996:
+/***/ 924:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 // Copyright 2011 Mark Cavage <mcavage@gmail.com> All rights reserved.
 
 var assert = __nccwpck_require__(2613);
-var Buffer = (__nccwpck_require__(2803).Buffer);
+var Buffer = (__nccwpck_require__(9027).Buffer);
 
-var ASN1 = __nccwpck_require__(254);
-var errors = __nccwpck_require__(6656);
+var ASN1 = __nccwpck_require__(590);
+var errors = __nccwpck_require__(6400);
 
 
 // --- Globals
@@ -325,7 +325,7 @@ module.exports = Reader;
 
 /***/ }),
 
-/***/ 254:
+/***/ 590:
 /***/ ((module) => {
 
 // Copyright 2011 Mark Cavage <mcavage@gmail.com> All rights reserved.
@@ -368,15 +368,15 @@ module.exports = {
 
 /***/ }),
 
-/***/ 9816:
+/***/ 7544:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 // Copyright 2011 Mark Cavage <mcavage@gmail.com> All rights reserved.
 
 var assert = __nccwpck_require__(2613);
-var Buffer = (__nccwpck_require__(2803).Buffer);
-var ASN1 = __nccwpck_require__(254);
-var errors = __nccwpck_require__(6656);
+var Buffer = (__nccwpck_require__(9027).Buffer);
+var ASN1 = __nccwpck_require__(590);
+var errors = __nccwpck_require__(6400);
 
 
 // --- Globals
@@ -692,7 +692,7 @@ module.exports = Writer;
 
 /***/ }),
 
-/***/ 9837:
+/***/ 2733:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 // Copyright 2011 Mark Cavage <mcavage@gmail.com> All rights reserved.
@@ -700,7 +700,7 @@ module.exports = Writer;
 // If you have no idea what ASN.1 or BER is, see this:
 // ftp://ftp.rsa.com/pub/pkcs/ascii/layman.asc
 
-var Ber = __nccwpck_require__(7703);
+var Ber = __nccwpck_require__(8951);
 
 
 
@@ -719,13 +719,13 @@ module.exports = {
 
 /***/ }),
 
-/***/ 686:
+/***/ 6046:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-var crypto_hash_sha512 = (__nccwpck_require__(668).lowlevel).crypto_hash;
+var crypto_hash_sha512 = (__nccwpck_require__(8156).lowlevel).crypto_hash;
 
 /*
  * This file is a 1:1 port from the OpenBSD blowfish.c and bcrypt_pbkdf.c. As a
@@ -1283,20 +1283,20 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4982:
+/***/ 8198:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const binding = __nccwpck_require__(7318);
+const binding = __nccwpck_require__(1284);
 
 module.exports = binding.getCPUInfo;
 
 
 /***/ }),
 
-/***/ 298:
+/***/ 5882:
 /***/ ((module) => {
 
 // A simple implementation of make-array
@@ -2935,7 +2935,7 @@ define(module.exports, Symbol.for('setupWindows'), setupWindows)
 
 /***/ }),
 
-/***/ 2803:
+/***/ 9027:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -3020,7 +3020,7 @@ module.exports = safer
 
 /***/ }),
 
-/***/ 5683:
+/***/ 9379:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -3034,8 +3034,8 @@ const {
 
 const {
   CHANNEL_EXTENDED_DATATYPE: { STDERR },
-} = __nccwpck_require__(4020);
-const { bufferSlice } = __nccwpck_require__(2184);
+} = __nccwpck_require__(9044);
+const { bufferSlice } = __nccwpck_require__(4408);
 
 const PACKET_SIZE = 32 * 1024;
 const MAX_WINDOW = 2 * 1024 * 1024;
@@ -3323,7 +3323,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3849:
+/***/ 4969:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -3335,14 +3335,14 @@ const { resolve } = __nccwpck_require__(6928);
 const { readFile } = __nccwpck_require__(9896);
 const { execFile, spawn } = __nccwpck_require__(5317);
 
-const { isParsedKey, parseKey } = __nccwpck_require__(1789);
+const { isParsedKey, parseKey } = __nccwpck_require__(7517);
 
 const {
   makeBufferParser,
   readUInt32BE,
   writeUInt32BE,
   writeUInt32LE,
-} = __nccwpck_require__(2184);
+} = __nccwpck_require__(4408);
 
 function once(cb) {
   let called = false;
@@ -4454,7 +4454,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 6297:
+/***/ 9353:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -4490,11 +4490,11 @@ const {
   SUPPORTED_KEX,
   SUPPORTED_MAC,
   SUPPORTED_SERVER_HOST_KEY,
-} = __nccwpck_require__(4020);
-const { init: cryptoInit } = __nccwpck_require__(2888);
-const Protocol = __nccwpck_require__(7841);
-const { parseKey } = __nccwpck_require__(1789);
-const { SFTP } = __nccwpck_require__(4996);
+} = __nccwpck_require__(9044);
+const { init: cryptoInit } = __nccwpck_require__(408);
+const Protocol = __nccwpck_require__(3393);
+const { parseKey } = __nccwpck_require__(7517);
+const { SFTP } = __nccwpck_require__(7396);
 const {
   bufferCopy,
   makeBufferParser,
@@ -4502,23 +4502,23 @@ const {
   readUInt32BE,
   sigSSHToASN1,
   writeUInt32BE,
-} = __nccwpck_require__(2184);
+} = __nccwpck_require__(4408);
 
-const { AgentContext, createAgent, isAgent } = __nccwpck_require__(3849);
+const { AgentContext, createAgent, isAgent } = __nccwpck_require__(4969);
 const {
   Channel,
   MAX_WINDOW,
   PACKET_SIZE,
   windowAdjust,
   WINDOW_THRESHOLD,
-} = __nccwpck_require__(5683);
+} = __nccwpck_require__(9379);
 const {
   ChannelManager,
   generateAlgorithmList,
   isWritable,
   onChannelOpenFailure,
   onCHANNEL_CLOSE,
-} = __nccwpck_require__(2137);
+} = __nccwpck_require__(1289);
 
 const bufferParser = makeBufferParser();
 const sigParser = makeBufferParser();
@@ -6638,7 +6638,7 @@ module.exports = Client;
 
 /***/ }),
 
-/***/ 137:
+/***/ 2729:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 "use strict";
@@ -6666,7 +6666,7 @@ for (const ctor of [HttpAgent, HttpsAgent]) {
       const dstPort = options.port;
 
       if (Client === undefined)
-        Client = __nccwpck_require__(6297);
+        Client = __nccwpck_require__(9353);
 
       const client = new Client();
       let triedForward = false;
@@ -6730,7 +6730,7 @@ function decorateStream(stream, ctor, options) {
 
 /***/ }),
 
-/***/ 5472:
+/***/ 3328:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -6743,33 +6743,33 @@ const {
   CygwinAgent,
   OpenSSHAgent,
   PageantAgent,
-} = __nccwpck_require__(3849);
+} = __nccwpck_require__(4969);
 const {
   SSHTTPAgent: HTTPAgent,
   SSHTTPSAgent: HTTPSAgent,
-} = __nccwpck_require__(137);
-const { parseKey } = __nccwpck_require__(1789);
+} = __nccwpck_require__(2729);
+const { parseKey } = __nccwpck_require__(7517);
 const {
   flagsToString,
   OPEN_MODE,
   STATUS_CODE,
   stringToFlags,
-} = __nccwpck_require__(4996);
+} = __nccwpck_require__(7396);
 
 module.exports = {
   AgentProtocol,
   BaseAgent,
   createAgent,
-  Client: __nccwpck_require__(6297),
+  Client: __nccwpck_require__(9353),
   CygwinAgent,
   HTTPAgent,
   HTTPSAgent,
   OpenSSHAgent,
   PageantAgent,
-  Server: __nccwpck_require__(2605),
+  Server: __nccwpck_require__(3389),
   utils: {
     parseKey,
-    ...__nccwpck_require__(3489),
+    ...__nccwpck_require__(2113),
     sftp: {
       flagsToString,
       OPEN_MODE,
@@ -6782,7 +6782,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3489:
+/***/ 2113:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -6796,10 +6796,10 @@ const {
   randomBytes,
 } = __nccwpck_require__(6982);
 
-const { Ber } = __nccwpck_require__(9837);
-const bcrypt_pbkdf = (__nccwpck_require__(686).pbkdf);
+const { Ber } = __nccwpck_require__(2733);
+const bcrypt_pbkdf = (__nccwpck_require__(6046).pbkdf);
 
-const { CIPHER_INFO } = __nccwpck_require__(2888);
+const { CIPHER_INFO } = __nccwpck_require__(408);
 
 const SALT_LEN = 16;
 const DEFAULT_ROUNDS = 16;
@@ -7372,7 +7372,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 7841:
+/***/ 3393:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -7418,7 +7418,7 @@ module.exports = {
 
 const { inspect } = __nccwpck_require__(9023);
 
-const { bindingAvailable, NullCipher, NullDecipher } = __nccwpck_require__(2888);
+const { bindingAvailable, NullCipher, NullDecipher } = __nccwpck_require__(408);
 const {
   COMPAT_CHECKS,
   DISCONNECT_REASON,
@@ -7426,18 +7426,18 @@ const {
   MESSAGE,
   SIGNALS,
   TERMINAL_MODE,
-} = __nccwpck_require__(4020);
+} = __nccwpck_require__(9044);
 const {
   DEFAULT_KEXINIT_CLIENT,
   DEFAULT_KEXINIT_SERVER,
   KexInit,
   kexinit,
   onKEXPayload,
-} = __nccwpck_require__(4637);
+} = __nccwpck_require__(797);
 const {
   parseKey,
-} = __nccwpck_require__(1789);
-const MESSAGE_HANDLERS = __nccwpck_require__(9244);
+} = __nccwpck_require__(7517);
+const MESSAGE_HANDLERS = __nccwpck_require__(6316);
 const {
   bufferCopy,
   bufferFill,
@@ -7445,15 +7445,15 @@ const {
   convertSignature,
   sendPacket,
   writeUInt32BE,
-} = __nccwpck_require__(2184);
+} = __nccwpck_require__(4408);
 const {
   PacketReader,
   PacketWriter,
   ZlibPacketReader,
   ZlibPacketWriter,
-} = __nccwpck_require__(4592);
+} = __nccwpck_require__(2752);
 
-const MODULE_VER = (__nccwpck_require__(8342)/* .version */ .rE);
+const MODULE_VER = (__nccwpck_require__(5856)/* .version */ .rE);
 
 const VALID_DISCONNECT_REASONS = new Map(
   Object.values(DISCONNECT_REASON).map((n) => [n, 1])
@@ -9516,7 +9516,7 @@ module.exports = Protocol;
 
 /***/ }),
 
-/***/ 4996:
+/***/ 7396:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -9538,7 +9538,7 @@ const {
   bufferSlice,
   makeBufferParser,
   writeUInt32BE,
-} = __nccwpck_require__(2184);
+} = __nccwpck_require__(4408);
 
 const ATTR = {
   SIZE: 0x00000001,
@@ -13118,7 +13118,7 @@ const {
   ERR_INVALID_ARG_TYPE,
   ERR_OUT_OF_RANGE,
   validateNumber
-} = __nccwpck_require__(3208);
+} = __nccwpck_require__(6200);
 
 const kMinPoolSpace = 128;
 
@@ -13576,7 +13576,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4020:
+/***/ 9044:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -13586,10 +13586,10 @@ const crypto = __nccwpck_require__(6982);
 
 let cpuInfo;
 try {
-  cpuInfo = __nccwpck_require__(4982)();
+  cpuInfo = __nccwpck_require__(8198)();
 } catch {}
 
-const { bindingAvailable, CIPHER_INFO, MAC_INFO } = __nccwpck_require__(2888);
+const { bindingAvailable, CIPHER_INFO, MAC_INFO } = __nccwpck_require__(408);
 
 const eddsaSupported = (() => {
   if (typeof crypto.sign === 'function'
@@ -13940,7 +13940,7 @@ module.exports.DISCONNECT_REASON_BY_VALUE =
 
 /***/ }),
 
-/***/ 2888:
+/***/ 408:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -13956,7 +13956,7 @@ const {
   createCipheriv, createDecipheriv, createHmac, randomFillSync, timingSafeEqual
 } = __nccwpck_require__(6982);
 
-const { readUInt32BE, writeUInt32BE } = __nccwpck_require__(2184);
+const { readUInt32BE, writeUInt32BE } = __nccwpck_require__(4408);
 
 const FastBuffer = Buffer[Symbol.species];
 const MAX_SEQNO = 2 ** 32 - 1;
@@ -13973,7 +13973,7 @@ let AESGCMDecipher;
 let ChaChaPolyDecipher;
 let GenericDecipher;
 try {
-  binding = __nccwpck_require__(490);
+  binding = __nccwpck_require__(7168);
   ({ AESGCMCipher, ChaChaPolyCipher, GenericCipher,
      AESGCMDecipher, ChaChaPolyDecipher, GenericDecipher } = binding);
 } catch {}
@@ -15527,7 +15527,7 @@ module.exports = {
     // eslint-disable-next-line no-async-promise-executor
     return new Promise(async (resolve, reject) => {
       try {
-        POLY1305_WASM_MODULE = await __nccwpck_require__(7830)();
+        POLY1305_WASM_MODULE = await __nccwpck_require__(1878)();
         POLY1305_RESULT_MALLOC = POLY1305_WASM_MODULE._malloc(16);
         poly1305_auth = POLY1305_WASM_MODULE.cwrap(
           'poly1305_auth',
@@ -15550,7 +15550,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 7830:
+/***/ 1878:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 
@@ -15597,7 +15597,7 @@ else {}
 
 /***/ }),
 
-/***/ 9244:
+/***/ 6316:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -15605,8 +15605,8 @@ else {}
 
 const MESSAGE_HANDLERS = new Array(256);
 [
-  (__nccwpck_require__(4637).HANDLERS),
-  __nccwpck_require__(9964),
+  (__nccwpck_require__(797).HANDLERS),
+  __nccwpck_require__(8268),
 ].forEach((handlers) => {
   // eslint-disable-next-line prefer-const
   for (let [type, handler] of Object.entries(handlers)) {
@@ -15621,7 +15621,7 @@ module.exports = MESSAGE_HANDLERS;
 
 /***/ }),
 
-/***/ 9964:
+/***/ 8268:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -15633,18 +15633,18 @@ const {
   doFatalError,
   sigSSHToASN1,
   writeUInt32BE,
-} = __nccwpck_require__(2184);
+} = __nccwpck_require__(4408);
 
 const {
   CHANNEL_OPEN_FAILURE,
   COMPAT,
   MESSAGE,
   TERMINAL_MODE,
-} = __nccwpck_require__(4020);
+} = __nccwpck_require__(9044);
 
 const {
   parseKey,
-} = __nccwpck_require__(1789);
+} = __nccwpck_require__(7517);
 
 const TERMINAL_MODE_BY_VALUE =
   Array.from(Object.entries(TERMINAL_MODE))
@@ -16914,7 +16914,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4637:
+/***/ 797:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -16931,7 +16931,7 @@ const {
   randomFillSync,
 } = __nccwpck_require__(6982);
 
-const { Ber } = __nccwpck_require__(9837);
+const { Ber } = __nccwpck_require__(2733);
 
 const {
   COMPAT,
@@ -16943,14 +16943,14 @@ const {
   DEFAULT_COMPRESSION,
   DISCONNECT_REASON,
   MESSAGE,
-} = __nccwpck_require__(4020);
+} = __nccwpck_require__(9044);
 const {
   CIPHER_INFO,
   createCipher,
   createDecipher,
   MAC_INFO,
-} = __nccwpck_require__(2888);
-const { parseDERKey } = __nccwpck_require__(1789);
+} = __nccwpck_require__(408);
+const { parseDERKey } = __nccwpck_require__(7517);
 const {
   bufferFill,
   bufferParser,
@@ -16959,13 +16959,13 @@ const {
   FastBuffer,
   sigSSHToASN1,
   writeUInt32BE,
-} = __nccwpck_require__(2184);
+} = __nccwpck_require__(4408);
 const {
   PacketReader,
   PacketWriter,
   ZlibPacketReader,
   ZlibPacketWriter,
-} = __nccwpck_require__(4592);
+} = __nccwpck_require__(2752);
 
 let MESSAGE_HANDLERS;
 
@@ -18709,7 +18709,7 @@ function onKEXPayload(state, payload) {
       case MESSAGE.UNIMPLEMENTED:
       case MESSAGE.DEBUG:
         if (!MESSAGE_HANDLERS)
-          MESSAGE_HANDLERS = __nccwpck_require__(9244);
+          MESSAGE_HANDLERS = __nccwpck_require__(6316);
         return MESSAGE_HANDLERS[type](this, payload);
     }
   }
@@ -18717,7 +18717,7 @@ function onKEXPayload(state, payload) {
   switch (type) {
     case MESSAGE.DISCONNECT:
       if (!MESSAGE_HANDLERS)
-        MESSAGE_HANDLERS = __nccwpck_require__(9244);
+        MESSAGE_HANDLERS = __nccwpck_require__(6316);
       return MESSAGE_HANDLERS[type](this, payload);
     case MESSAGE.KEXINIT:
       if (!state.firstPacket) {
@@ -18830,7 +18830,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1789:
+/***/ 7517:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -18853,18 +18853,18 @@ const {
 } = __nccwpck_require__(6982);
 const supportedOpenSSLCiphers = getCiphers();
 
-const { Ber } = __nccwpck_require__(9837);
-const bcrypt_pbkdf = (__nccwpck_require__(686).pbkdf);
+const { Ber } = __nccwpck_require__(2733);
+const bcrypt_pbkdf = (__nccwpck_require__(6046).pbkdf);
 
-const { CIPHER_INFO } = __nccwpck_require__(2888);
-const { eddsaSupported, SUPPORTED_CIPHER } = __nccwpck_require__(4020);
+const { CIPHER_INFO } = __nccwpck_require__(408);
+const { eddsaSupported, SUPPORTED_CIPHER } = __nccwpck_require__(9044);
 const {
   bufferSlice,
   makeBufferParser,
   readString,
   readUInt32BE,
   writeUInt32BE,
-} = __nccwpck_require__(2184);
+} = __nccwpck_require__(4408);
 
 const SYM_HASH_ALGO = Symbol('Hash Algorithm');
 const SYM_PRIV_PEM = Symbol('Private key PEM');
@@ -20322,7 +20322,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3208:
+/***/ 6200:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 "use strict";
@@ -20445,13 +20445,13 @@ exports.validateNumber = function validateNumber(value, name) {
 
 /***/ }),
 
-/***/ 2184:
+/***/ 4408:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const Ber = (__nccwpck_require__(9837).Ber);
+const Ber = (__nccwpck_require__(2733).Ber);
 
 let DISCONNECT_REASON;
 
@@ -20622,7 +20622,7 @@ module.exports = {
   doFatalError: (protocol, msg, level, reason) => {
     let err;
     if (DISCONNECT_REASON === undefined)
-      ({ DISCONNECT_REASON } = __nccwpck_require__(4020));
+      ({ DISCONNECT_REASON } = __nccwpck_require__(9044));
     if (msg instanceof Error) {
       // doFatalError(protocol, err[, reason])
       err = msg;
@@ -20809,7 +20809,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4592:
+/***/ 2752:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -21072,7 +21072,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 2605:
+/***/ 3389:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -21101,13 +21101,13 @@ const {
   SUPPORTED_KEX,
   SUPPORTED_MAC,
   SUPPORTED_SERVER_HOST_KEY,
-} = __nccwpck_require__(4020);
-const { init: cryptoInit } = __nccwpck_require__(2888);
-const { KexInit } = __nccwpck_require__(4637);
-const { parseKey } = __nccwpck_require__(1789);
-const Protocol = __nccwpck_require__(7841);
-const { SFTP } = __nccwpck_require__(4996);
-const { writeUInt32BE } = __nccwpck_require__(2184);
+} = __nccwpck_require__(9044);
+const { init: cryptoInit } = __nccwpck_require__(408);
+const { KexInit } = __nccwpck_require__(797);
+const { parseKey } = __nccwpck_require__(7517);
+const Protocol = __nccwpck_require__(3393);
+const { SFTP } = __nccwpck_require__(7396);
+const { writeUInt32BE } = __nccwpck_require__(4408);
 
 const {
   Channel,
@@ -21115,7 +21115,7 @@ const {
   PACKET_SIZE,
   windowAdjust,
   WINDOW_THRESHOLD,
-} = __nccwpck_require__(5683);
+} = __nccwpck_require__(9379);
 
 const {
   ChannelManager,
@@ -21123,7 +21123,7 @@ const {
   isWritable,
   onChannelOpenFailure,
   onCHANNEL_CLOSE,
-} = __nccwpck_require__(2137);
+} = __nccwpck_require__(1289);
 
 const MAX_PENDING_AUTHS = 10;
 
@@ -22460,13 +22460,13 @@ module.exports.IncomingClient = Client;
 
 /***/ }),
 
-/***/ 2137:
+/***/ 1289:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { SFTP } = __nccwpck_require__(4996);
+const { SFTP } = __nccwpck_require__(7396);
 
 const MAX_CHANNEL = 2 ** 32 - 1;
 
@@ -22804,15 +22804,15 @@ module.exports = {
 
 /***/ }),
 
-/***/ 770:
+/***/ 8482:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
-module.exports = __nccwpck_require__(218);
+module.exports = __nccwpck_require__(9290);
 
 
 /***/ }),
 
-/***/ 218:
+/***/ 9290:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 "use strict";
@@ -23085,7 +23085,7 @@ __webpack_unused_export__ = debug; // for test
 
 /***/ }),
 
-/***/ 668:
+/***/ 8156:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 (function(nacl) {
@@ -25480,35 +25480,35 @@ nacl.setPRNG = function(fn) {
 
 /***/ }),
 
-/***/ 6752:
+/***/ 2480:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 var __webpack_unused_export__;
 
 
-const Client = __nccwpck_require__(3701)
-const Dispatcher = __nccwpck_require__(883)
-const Pool = __nccwpck_require__(628)
-const BalancedPool = __nccwpck_require__(837)
-const Agent = __nccwpck_require__(7405)
-const ProxyAgent = __nccwpck_require__(6672)
-const EnvHttpProxyAgent = __nccwpck_require__(3137)
-const RetryAgent = __nccwpck_require__(50)
-const errors = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
+const Client = __nccwpck_require__(1285)
+const Dispatcher = __nccwpck_require__(7939)
+const Pool = __nccwpck_require__(2244)
+const BalancedPool = __nccwpck_require__(2549)
+const Agent = __nccwpck_require__(8285)
+const ProxyAgent = __nccwpck_require__(9920)
+const EnvHttpProxyAgent = __nccwpck_require__(929)
+const RetryAgent = __nccwpck_require__(1346)
+const errors = __nccwpck_require__(4627)
+const util = __nccwpck_require__(4640)
 const { InvalidArgumentError } = errors
-const api = __nccwpck_require__(6615)
-const buildConnector = __nccwpck_require__(9136)
-const MockClient = __nccwpck_require__(7365)
-const MockAgent = __nccwpck_require__(7501)
-const MockPool = __nccwpck_require__(4004)
-const mockErrors = __nccwpck_require__(2429)
-const RetryHandler = __nccwpck_require__(7816)
-const { getGlobalDispatcher, setGlobalDispatcher } = __nccwpck_require__(2581)
-const DecoratorHandler = __nccwpck_require__(8155)
-const RedirectHandler = __nccwpck_require__(8754)
-const createRedirectInterceptor = __nccwpck_require__(5092)
+const api = __nccwpck_require__(8567)
+const buildConnector = __nccwpck_require__(2784)
+const MockClient = __nccwpck_require__(9493)
+const MockAgent = __nccwpck_require__(1437)
+const MockPool = __nccwpck_require__(5220)
+const mockErrors = __nccwpck_require__(9917)
+const RetryHandler = __nccwpck_require__(5640)
+const { getGlobalDispatcher, setGlobalDispatcher } = __nccwpck_require__(8421)
+const DecoratorHandler = __nccwpck_require__(91)
+const RedirectHandler = __nccwpck_require__(7970)
+const createRedirectInterceptor = __nccwpck_require__(6036)
 
 Object.assign(Dispatcher.prototype, api)
 
@@ -25526,10 +25526,10 @@ __webpack_unused_export__ = DecoratorHandler
 __webpack_unused_export__ = RedirectHandler
 __webpack_unused_export__ = createRedirectInterceptor
 __webpack_unused_export__ = {
-  redirect: __nccwpck_require__(1514),
-  retry: __nccwpck_require__(2026),
-  dump: __nccwpck_require__(8060),
-  dns: __nccwpck_require__(379)
+  redirect: __nccwpck_require__(730),
+  retry: __nccwpck_require__(4346),
+  dump: __nccwpck_require__(8412),
+  dns: __nccwpck_require__(8731)
 }
 
 __webpack_unused_export__ = buildConnector
@@ -25591,7 +25591,7 @@ function makeDispatcher (fn) {
 __webpack_unused_export__ = setGlobalDispatcher
 __webpack_unused_export__ = getGlobalDispatcher
 
-const fetchImpl = (__nccwpck_require__(4398).fetch)
+const fetchImpl = (__nccwpck_require__(8702).fetch)
 __webpack_unused_export__ = async function fetch (init, options = undefined) {
   try {
     return await fetchImpl(init, options)
@@ -25603,39 +25603,39 @@ __webpack_unused_export__ = async function fetch (init, options = undefined) {
     throw err
   }
 }
-/* unused reexport */ __nccwpck_require__(660).Headers
-/* unused reexport */ __nccwpck_require__(9051).Response
-/* unused reexport */ __nccwpck_require__(9967).Request
-/* unused reexport */ __nccwpck_require__(5910).FormData
+/* unused reexport */ __nccwpck_require__(5524).Headers
+/* unused reexport */ __nccwpck_require__(715).Response
+/* unused reexport */ __nccwpck_require__(175).Request
+/* unused reexport */ __nccwpck_require__(1142).FormData
 __webpack_unused_export__ = globalThis.File ?? (__nccwpck_require__(4573).File)
-/* unused reexport */ __nccwpck_require__(8355).FileReader
+/* unused reexport */ __nccwpck_require__(4848).FileReader
 
-const { setGlobalOrigin, getGlobalOrigin } = __nccwpck_require__(1059)
+const { setGlobalOrigin, getGlobalOrigin } = __nccwpck_require__(179)
 
 __webpack_unused_export__ = setGlobalOrigin
 __webpack_unused_export__ = getGlobalOrigin
 
-const { CacheStorage } = __nccwpck_require__(3245)
-const { kConstruct } = __nccwpck_require__(109)
+const { CacheStorage } = __nccwpck_require__(5965)
+const { kConstruct } = __nccwpck_require__(61)
 
 // Cache & CacheStorage are tightly coupled with fetch. Even if it may run
 // in an older version of Node, it doesn't have any use without fetch.
 __webpack_unused_export__ = new CacheStorage(kConstruct)
 
-const { deleteCookie, getCookies, getSetCookies, setCookie } = __nccwpck_require__(9061)
+const { deleteCookie, getCookies, getSetCookies, setCookie } = __nccwpck_require__(6933)
 
 __webpack_unused_export__ = deleteCookie
 __webpack_unused_export__ = getCookies
 __webpack_unused_export__ = getSetCookies
 __webpack_unused_export__ = setCookie
 
-const { parseMIMEType, serializeAMimeType } = __nccwpck_require__(1900)
+const { parseMIMEType, serializeAMimeType } = __nccwpck_require__(7708)
 
 __webpack_unused_export__ = parseMIMEType
 __webpack_unused_export__ = serializeAMimeType
 
-const { CloseEvent, ErrorEvent, MessageEvent } = __nccwpck_require__(5188)
-/* unused reexport */ __nccwpck_require__(3726).WebSocket
+const { CloseEvent, ErrorEvent, MessageEvent } = __nccwpck_require__(7316)
+/* unused reexport */ __nccwpck_require__(1886).WebSocket
 __webpack_unused_export__ = CloseEvent
 __webpack_unused_export__ = ErrorEvent
 __webpack_unused_export__ = MessageEvent
@@ -25651,18 +25651,18 @@ __webpack_unused_export__ = MockPool
 __webpack_unused_export__ = MockAgent
 __webpack_unused_export__ = mockErrors
 
-const { EventSource } = __nccwpck_require__(1238)
+const { EventSource } = __nccwpck_require__(1670)
 
 __webpack_unused_export__ = EventSource
 
 
 /***/ }),
 
-/***/ 158:
+/***/ 670:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
-const { addAbortListener } = __nccwpck_require__(3440)
-const { RequestAbortedError } = __nccwpck_require__(8707)
+const { addAbortListener } = __nccwpck_require__(4640)
+const { RequestAbortedError } = __nccwpck_require__(4627)
 
 const kListener = Symbol('kListener')
 const kSignal = Symbol('kSignal')
@@ -25722,7 +25722,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 2279:
+/***/ 2004:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -25730,9 +25730,9 @@ module.exports = {
 
 const assert = __nccwpck_require__(4589)
 const { AsyncResource } = __nccwpck_require__(6698)
-const { InvalidArgumentError, SocketError } = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
-const { addSignal, removeSignal } = __nccwpck_require__(158)
+const { InvalidArgumentError, SocketError } = __nccwpck_require__(4627)
+const util = __nccwpck_require__(4640)
+const { addSignal, removeSignal } = __nccwpck_require__(670)
 
 class ConnectHandler extends AsyncResource {
   constructor (opts, callback) {
@@ -25838,7 +25838,7 @@ module.exports = connect
 
 /***/ }),
 
-/***/ 6862:
+/***/ 5646:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -25853,10 +25853,10 @@ const {
   InvalidArgumentError,
   InvalidReturnValueError,
   RequestAbortedError
-} = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
+} = __nccwpck_require__(4627)
+const util = __nccwpck_require__(4640)
 const { AsyncResource } = __nccwpck_require__(6698)
-const { addSignal, removeSignal } = __nccwpck_require__(158)
+const { addSignal, removeSignal } = __nccwpck_require__(670)
 const assert = __nccwpck_require__(4589)
 
 const kResume = Symbol('resume')
@@ -26097,17 +26097,17 @@ module.exports = pipeline
 
 /***/ }),
 
-/***/ 4043:
+/***/ 4203:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
 const assert = __nccwpck_require__(4589)
-const { Readable } = __nccwpck_require__(9927)
-const { InvalidArgumentError, RequestAbortedError } = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
-const { getResolveErrorBodyCallback } = __nccwpck_require__(7655)
+const { Readable } = __nccwpck_require__(471)
+const { InvalidArgumentError, RequestAbortedError } = __nccwpck_require__(4627)
+const util = __nccwpck_require__(4640)
+const { getResolveErrorBodyCallback } = __nccwpck_require__(2247)
 const { AsyncResource } = __nccwpck_require__(6698)
 
 class RequestHandler extends AsyncResource {
@@ -26319,7 +26319,7 @@ module.exports.RequestHandler = RequestHandler
 
 /***/ }),
 
-/***/ 3560:
+/***/ 9656:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -26327,11 +26327,11 @@ module.exports.RequestHandler = RequestHandler
 
 const assert = __nccwpck_require__(4589)
 const { finished, PassThrough } = __nccwpck_require__(7075)
-const { InvalidArgumentError, InvalidReturnValueError } = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
-const { getResolveErrorBodyCallback } = __nccwpck_require__(7655)
+const { InvalidArgumentError, InvalidReturnValueError } = __nccwpck_require__(4627)
+const util = __nccwpck_require__(4640)
+const { getResolveErrorBodyCallback } = __nccwpck_require__(2247)
 const { AsyncResource } = __nccwpck_require__(6698)
-const { addSignal, removeSignal } = __nccwpck_require__(158)
+const { addSignal, removeSignal } = __nccwpck_require__(670)
 
 class StreamHandler extends AsyncResource {
   constructor (opts, factory, callback) {
@@ -26547,16 +26547,16 @@ module.exports = stream
 
 /***/ }),
 
-/***/ 1882:
+/***/ 6730:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { InvalidArgumentError, SocketError } = __nccwpck_require__(8707)
+const { InvalidArgumentError, SocketError } = __nccwpck_require__(4627)
 const { AsyncResource } = __nccwpck_require__(6698)
-const util = __nccwpck_require__(3440)
-const { addSignal, removeSignal } = __nccwpck_require__(158)
+const util = __nccwpck_require__(4640)
+const { addSignal, removeSignal } = __nccwpck_require__(670)
 const assert = __nccwpck_require__(4589)
 
 class UpgradeHandler extends AsyncResource {
@@ -26663,22 +26663,22 @@ module.exports = upgrade
 
 /***/ }),
 
-/***/ 6615:
+/***/ 8567:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-module.exports.request = __nccwpck_require__(4043)
-module.exports.stream = __nccwpck_require__(3560)
-module.exports.pipeline = __nccwpck_require__(6862)
-module.exports.upgrade = __nccwpck_require__(1882)
-module.exports.connect = __nccwpck_require__(2279)
+module.exports.request = __nccwpck_require__(4203)
+module.exports.stream = __nccwpck_require__(9656)
+module.exports.pipeline = __nccwpck_require__(5646)
+module.exports.upgrade = __nccwpck_require__(6730)
+module.exports.connect = __nccwpck_require__(2004)
 
 
 /***/ }),
 
-/***/ 9927:
+/***/ 471:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -26688,9 +26688,9 @@ module.exports.connect = __nccwpck_require__(2279)
 
 const assert = __nccwpck_require__(4589)
 const { Readable } = __nccwpck_require__(7075)
-const { RequestAbortedError, NotSupportedError, InvalidArgumentError, AbortError } = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
-const { ReadableStreamFrom } = __nccwpck_require__(3440)
+const { RequestAbortedError, NotSupportedError, InvalidArgumentError, AbortError } = __nccwpck_require__(4627)
+const util = __nccwpck_require__(4640)
+const { ReadableStreamFrom } = __nccwpck_require__(4640)
 
 const kConsume = Symbol('kConsume')
 const kReading = Symbol('kReading')
@@ -27071,15 +27071,15 @@ module.exports = { Readable: BodyReadable, chunksDecode }
 
 /***/ }),
 
-/***/ 7655:
+/***/ 2247:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 const assert = __nccwpck_require__(4589)
 const {
   ResponseStatusCodeError
-} = __nccwpck_require__(8707)
+} = __nccwpck_require__(4627)
 
-const { chunksDecode } = __nccwpck_require__(9927)
+const { chunksDecode } = __nccwpck_require__(471)
 const CHUNK_LIMIT = 128 * 1024
 
 async function getResolveErrorBodyCallback ({ callback, body, contentType, statusCode, statusMessage, headers }) {
@@ -27171,7 +27171,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 9136:
+/***/ 2784:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -27179,9 +27179,9 @@ module.exports = {
 
 const net = __nccwpck_require__(7030)
 const assert = __nccwpck_require__(4589)
-const util = __nccwpck_require__(3440)
-const { InvalidArgumentError, ConnectTimeoutError } = __nccwpck_require__(8707)
-const timers = __nccwpck_require__(6603)
+const util = __nccwpck_require__(4640)
+const { InvalidArgumentError, ConnectTimeoutError } = __nccwpck_require__(4627)
+const timers = __nccwpck_require__(1275)
 
 function noop () {}
 
@@ -27419,7 +27419,7 @@ module.exports = buildConnector
 
 /***/ }),
 
-/***/ 735:
+/***/ 2303:
 /***/ ((module) => {
 
 "use strict";
@@ -27545,7 +27545,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 2414:
+/***/ 3374:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -27755,7 +27755,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 8707:
+/***/ 4627:
 /***/ ((module) => {
 
 "use strict";
@@ -28188,7 +28188,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4655:
+/***/ 7311:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -28197,7 +28197,7 @@ module.exports = {
 const {
   InvalidArgumentError,
   NotSupportedError
-} = __nccwpck_require__(8707)
+} = __nccwpck_require__(4627)
 const assert = __nccwpck_require__(4589)
 const {
   isValidHTTPToken,
@@ -28212,9 +28212,9 @@ const {
   validateHandler,
   getServerName,
   normalizedMethodRecords
-} = __nccwpck_require__(3440)
-const { channels } = __nccwpck_require__(2414)
-const { headerNameLowerCasedRecord } = __nccwpck_require__(735)
+} = __nccwpck_require__(4640)
+const { channels } = __nccwpck_require__(3374)
+const { headerNameLowerCasedRecord } = __nccwpck_require__(2303)
 
 // Verifies that a given path is valid does not contain control chars \x00 to \x20
 const invalidPathRegex = /[^\u0021-\u00ff]/
@@ -28678,7 +28678,7 @@ module.exports = Request
 
 /***/ }),
 
-/***/ 6443:
+/***/ 4043:
 /***/ ((module) => {
 
 module.exports = {
@@ -28752,7 +28752,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 7752:
+/***/ 4152:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -28761,7 +28761,7 @@ module.exports = {
 const {
   wellknownHeaderNames,
   headerNameLowerCasedRecord
-} = __nccwpck_require__(735)
+} = __nccwpck_require__(2303)
 
 class TstNode {
   /** @type {any} */
@@ -28912,14 +28912,14 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3440:
+/***/ 4640:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
 const assert = __nccwpck_require__(4589)
-const { kDestroyed, kBodyUsed, kListeners, kBody } = __nccwpck_require__(6443)
+const { kDestroyed, kBodyUsed, kListeners, kBody } = __nccwpck_require__(4043)
 const { IncomingMessage } = __nccwpck_require__(7067)
 const stream = __nccwpck_require__(7075)
 const net = __nccwpck_require__(7030)
@@ -28927,9 +28927,9 @@ const { Blob } = __nccwpck_require__(4573)
 const nodeUtil = __nccwpck_require__(7975)
 const { stringify } = __nccwpck_require__(1792)
 const { EventEmitter: EE } = __nccwpck_require__(8474)
-const { InvalidArgumentError } = __nccwpck_require__(8707)
-const { headerNameLowerCasedRecord } = __nccwpck_require__(735)
-const { tree } = __nccwpck_require__(7752)
+const { InvalidArgumentError } = __nccwpck_require__(4627)
+const { headerNameLowerCasedRecord } = __nccwpck_require__(2303)
+const { tree } = __nccwpck_require__(4152)
 
 const [nodeMajor, nodeMinor] = process.versions.node.split('.').map(v => Number(v))
 
@@ -29639,19 +29639,19 @@ module.exports = {
 
 /***/ }),
 
-/***/ 7405:
+/***/ 8285:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { InvalidArgumentError } = __nccwpck_require__(8707)
-const { kClients, kRunning, kClose, kDestroy, kDispatch, kInterceptors } = __nccwpck_require__(6443)
-const DispatcherBase = __nccwpck_require__(1841)
-const Pool = __nccwpck_require__(628)
-const Client = __nccwpck_require__(3701)
-const util = __nccwpck_require__(3440)
-const createRedirectInterceptor = __nccwpck_require__(5092)
+const { InvalidArgumentError } = __nccwpck_require__(4627)
+const { kClients, kRunning, kClose, kDestroy, kDispatch, kInterceptors } = __nccwpck_require__(4043)
+const DispatcherBase = __nccwpck_require__(9265)
+const Pool = __nccwpck_require__(2244)
+const Client = __nccwpck_require__(1285)
+const util = __nccwpck_require__(4640)
+const createRedirectInterceptor = __nccwpck_require__(6036)
 
 const kOnConnect = Symbol('onConnect')
 const kOnDisconnect = Symbol('onDisconnect')
@@ -29780,7 +29780,7 @@ module.exports = Agent
 
 /***/ }),
 
-/***/ 837:
+/***/ 2549:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -29789,7 +29789,7 @@ module.exports = Agent
 const {
   BalancedPoolMissingUpstreamError,
   InvalidArgumentError
-} = __nccwpck_require__(8707)
+} = __nccwpck_require__(4627)
 const {
   PoolBase,
   kClients,
@@ -29797,10 +29797,10 @@ const {
   kAddClient,
   kRemoveClient,
   kGetDispatcher
-} = __nccwpck_require__(2128)
-const Pool = __nccwpck_require__(628)
-const { kUrl, kInterceptors } = __nccwpck_require__(6443)
-const { parseOrigin } = __nccwpck_require__(3440)
+} = __nccwpck_require__(3856)
+const Pool = __nccwpck_require__(2244)
+const { kUrl, kInterceptors } = __nccwpck_require__(4043)
+const { parseOrigin } = __nccwpck_require__(4640)
 const kFactory = Symbol('factory')
 
 const kOptions = Symbol('options')
@@ -29997,7 +29997,7 @@ module.exports = BalancedPool
 
 /***/ }),
 
-/***/ 637:
+/***/ 9133:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -30006,9 +30006,9 @@ module.exports = BalancedPool
 /* global WebAssembly */
 
 const assert = __nccwpck_require__(4589)
-const util = __nccwpck_require__(3440)
-const { channels } = __nccwpck_require__(2414)
-const timers = __nccwpck_require__(6603)
+const util = __nccwpck_require__(4640)
+const { channels } = __nccwpck_require__(3374)
+const timers = __nccwpck_require__(1275)
 const {
   RequestContentLengthMismatchError,
   ResponseContentLengthMismatchError,
@@ -30021,7 +30021,7 @@ const {
   BodyTimeoutError,
   HTTPParserError,
   ResponseExceededMaxSizeError
-} = __nccwpck_require__(8707)
+} = __nccwpck_require__(4627)
 const {
   kUrl,
   kReset,
@@ -30054,9 +30054,9 @@ const {
   kOnError,
   kResume,
   kHTTPContext
-} = __nccwpck_require__(6443)
+} = __nccwpck_require__(4043)
 
-const constants = __nccwpck_require__(2824)
+const constants = __nccwpck_require__(776)
 const EMPTY_BUF = Buffer.alloc(0)
 const FastBuffer = Buffer[Symbol.species]
 const addListener = util.addListener
@@ -30068,11 +30068,11 @@ const kSocketUsed = Symbol('kSocketUsed')
 let extractBody
 
 async function lazyllhttp () {
-  const llhttpWasmData = process.env.JEST_WORKER_ID ? __nccwpck_require__(3870) : undefined
+  const llhttpWasmData = process.env.JEST_WORKER_ID ? __nccwpck_require__(7630) : undefined
 
   let mod
   try {
-    mod = await WebAssembly.compile(__nccwpck_require__(3434))
+    mod = await WebAssembly.compile(__nccwpck_require__(8586))
   } catch (e) {
     /* istanbul ignore next */
 
@@ -30080,7 +30080,7 @@ async function lazyllhttp () {
     // being enabled, but the occurring of this other error
     // * https://github.com/emscripten-core/emscripten/issues/11495
     // got me to remove that check to avoid breaking Node 12.
-    mod = await WebAssembly.compile(llhttpWasmData || __nccwpck_require__(3870))
+    mod = await WebAssembly.compile(llhttpWasmData || __nccwpck_require__(7630))
   }
 
   return await WebAssembly.instantiate(mod, {
@@ -30995,7 +30995,7 @@ function writeH1 (client, request) {
 
   if (util.isFormDataLike(body)) {
     if (!extractBody) {
-      extractBody = (__nccwpck_require__(4492).extractBody)
+      extractBody = (__nccwpck_require__(6396).extractBody)
     }
 
     const [bodyStream, contentType] = extractBody(body)
@@ -31518,7 +31518,7 @@ module.exports = connectH1
 
 /***/ }),
 
-/***/ 8788:
+/***/ 4548:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -31527,13 +31527,13 @@ module.exports = connectH1
 const assert = __nccwpck_require__(4589)
 const { errorMonitor } = __nccwpck_require__(8474)
 const { pipeline } = __nccwpck_require__(7075)
-const util = __nccwpck_require__(3440)
+const util = __nccwpck_require__(4640)
 const {
   RequestContentLengthMismatchError,
   RequestAbortedError,
   SocketError,
   InformationalError
-} = __nccwpck_require__(8707)
+} = __nccwpck_require__(4627)
 const {
   kUrl,
   kReset,
@@ -31552,7 +31552,7 @@ const {
   kResume,
   kSize,
   kHTTPContext
-} = __nccwpck_require__(6443)
+} = __nccwpck_require__(4043)
 
 const kOpenStreams = Symbol('open streams')
 
@@ -31958,7 +31958,7 @@ function writeH2 (client, request) {
   let contentLength = util.bodyLength(body)
 
   if (util.isFormDataLike(body)) {
-    extractBody ??= (__nccwpck_require__(4492).extractBody)
+    extractBody ??= (__nccwpck_require__(6396).extractBody)
 
     const [bodyStream, contentType] = extractBody(body)
     headers['content-type'] = contentType
@@ -32318,7 +32318,7 @@ module.exports = connectH2
 
 /***/ }),
 
-/***/ 3701:
+/***/ 1285:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -32329,16 +32329,16 @@ module.exports = connectH2
 const assert = __nccwpck_require__(4589)
 const net = __nccwpck_require__(7030)
 const http = __nccwpck_require__(7067)
-const util = __nccwpck_require__(3440)
-const { channels } = __nccwpck_require__(2414)
-const Request = __nccwpck_require__(4655)
-const DispatcherBase = __nccwpck_require__(1841)
+const util = __nccwpck_require__(4640)
+const { channels } = __nccwpck_require__(3374)
+const Request = __nccwpck_require__(7311)
+const DispatcherBase = __nccwpck_require__(9265)
 const {
   InvalidArgumentError,
   InformationalError,
   ClientDestroyedError
-} = __nccwpck_require__(8707)
-const buildConnector = __nccwpck_require__(9136)
+} = __nccwpck_require__(4627)
+const buildConnector = __nccwpck_require__(2784)
 const {
   kUrl,
   kServerName,
@@ -32380,9 +32380,9 @@ const {
   kHTTPContext,
   kMaxConcurrentStreams,
   kResume
-} = __nccwpck_require__(6443)
-const connectH1 = __nccwpck_require__(637)
-const connectH2 = __nccwpck_require__(8788)
+} = __nccwpck_require__(4043)
+const connectH1 = __nccwpck_require__(9133)
+const connectH2 = __nccwpck_require__(4548)
 let deprecatedInterceptorWarned = false
 
 const kClosedResolve = Symbol('kClosedResolve')
@@ -32690,7 +32690,7 @@ class Client extends DispatcherBase {
   }
 }
 
-const createRedirectInterceptor = __nccwpck_require__(5092)
+const createRedirectInterceptor = __nccwpck_require__(6036)
 
 function onError (client, err) {
   if (
@@ -32950,20 +32950,20 @@ module.exports = Client
 
 /***/ }),
 
-/***/ 1841:
+/***/ 9265:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
 const buffer = __nccwpck_require__(4573)
-const Dispatcher = __nccwpck_require__(883)
+const Dispatcher = __nccwpck_require__(7939)
 const {
   ClientDestroyedError,
   ClientClosedError,
   InvalidArgumentError
-} = __nccwpck_require__(8707)
-const { kDestroy, kClose, kClosed, kDestroyed, kDispatch, kInterceptors } = __nccwpck_require__(6443)
+} = __nccwpck_require__(4627)
+const { kDestroy, kClose, kClosed, kDestroyed, kDispatch, kInterceptors } = __nccwpck_require__(4043)
 
 const kOnDestroyed = Symbol('onDestroyed')
 const kOnClosed = Symbol('onClosed')
@@ -33166,7 +33166,7 @@ module.exports = DispatcherBase
 
 /***/ }),
 
-/***/ 883:
+/***/ 7939:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -33239,16 +33239,16 @@ module.exports = Dispatcher
 
 /***/ }),
 
-/***/ 3137:
+/***/ 929:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const DispatcherBase = __nccwpck_require__(1841)
-const { kClose, kDestroy, kClosed, kDestroyed, kDispatch, kNoProxyAgent, kHttpProxyAgent, kHttpsProxyAgent } = __nccwpck_require__(6443)
-const ProxyAgent = __nccwpck_require__(6672)
-const Agent = __nccwpck_require__(7405)
+const DispatcherBase = __nccwpck_require__(9265)
+const { kClose, kDestroy, kClosed, kDestroyed, kDispatch, kNoProxyAgent, kHttpProxyAgent, kHttpsProxyAgent } = __nccwpck_require__(4043)
+const ProxyAgent = __nccwpck_require__(9920)
+const Agent = __nccwpck_require__(8285)
 
 const DEFAULT_PORTS = {
   'http:': 80,
@@ -33407,7 +33407,7 @@ module.exports = EnvHttpProxyAgent
 
 /***/ }),
 
-/***/ 4660:
+/***/ 5844:
 /***/ ((module) => {
 
 "use strict";
@@ -33532,16 +33532,16 @@ module.exports = class FixedQueue {
 
 /***/ }),
 
-/***/ 2128:
+/***/ 3856:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const DispatcherBase = __nccwpck_require__(1841)
-const FixedQueue = __nccwpck_require__(4660)
-const { kConnected, kSize, kRunning, kPending, kQueued, kBusy, kFree, kUrl, kClose, kDestroy, kDispatch } = __nccwpck_require__(6443)
-const PoolStats = __nccwpck_require__(3246)
+const DispatcherBase = __nccwpck_require__(9265)
+const FixedQueue = __nccwpck_require__(5844)
+const { kConnected, kSize, kRunning, kPending, kQueued, kBusy, kFree, kUrl, kClose, kDestroy, kDispatch } = __nccwpck_require__(4043)
+const PoolStats = __nccwpck_require__(5710)
 
 const kClients = Symbol('clients')
 const kNeedDrain = Symbol('needDrain')
@@ -33734,10 +33734,10 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3246:
+/***/ 5710:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
-const { kFree, kConnected, kPending, kQueued, kRunning, kSize } = __nccwpck_require__(6443)
+const { kFree, kConnected, kPending, kQueued, kRunning, kSize } = __nccwpck_require__(4043)
 const kPool = Symbol('pool')
 
 class PoolStats {
@@ -33775,7 +33775,7 @@ module.exports = PoolStats
 
 /***/ }),
 
-/***/ 628:
+/***/ 2244:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -33787,14 +33787,14 @@ const {
   kNeedDrain,
   kAddClient,
   kGetDispatcher
-} = __nccwpck_require__(2128)
-const Client = __nccwpck_require__(3701)
+} = __nccwpck_require__(3856)
+const Client = __nccwpck_require__(1285)
 const {
   InvalidArgumentError
-} = __nccwpck_require__(8707)
-const util = __nccwpck_require__(3440)
-const { kUrl, kInterceptors } = __nccwpck_require__(6443)
-const buildConnector = __nccwpck_require__(9136)
+} = __nccwpck_require__(4627)
+const util = __nccwpck_require__(4640)
+const { kUrl, kInterceptors } = __nccwpck_require__(4043)
+const buildConnector = __nccwpck_require__(2784)
 
 const kOptions = Symbol('options')
 const kConnections = Symbol('connections')
@@ -33890,20 +33890,20 @@ module.exports = Pool
 
 /***/ }),
 
-/***/ 6672:
+/***/ 9920:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { kProxy, kClose, kDestroy, kDispatch, kInterceptors } = __nccwpck_require__(6443)
+const { kProxy, kClose, kDestroy, kDispatch, kInterceptors } = __nccwpck_require__(4043)
 const { URL } = __nccwpck_require__(3136)
-const Agent = __nccwpck_require__(7405)
-const Pool = __nccwpck_require__(628)
-const DispatcherBase = __nccwpck_require__(1841)
-const { InvalidArgumentError, RequestAbortedError, SecureProxyConnectionError } = __nccwpck_require__(8707)
-const buildConnector = __nccwpck_require__(9136)
-const Client = __nccwpck_require__(3701)
+const Agent = __nccwpck_require__(8285)
+const Pool = __nccwpck_require__(2244)
+const DispatcherBase = __nccwpck_require__(9265)
+const { InvalidArgumentError, RequestAbortedError, SecureProxyConnectionError } = __nccwpck_require__(4627)
+const buildConnector = __nccwpck_require__(2784)
+const Client = __nccwpck_require__(1285)
 
 const kAgent = Symbol('proxy agent')
 const kClient = Symbol('proxy client')
@@ -34172,14 +34172,14 @@ module.exports = ProxyAgent
 
 /***/ }),
 
-/***/ 50:
+/***/ 1346:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const Dispatcher = __nccwpck_require__(883)
-const RetryHandler = __nccwpck_require__(7816)
+const Dispatcher = __nccwpck_require__(7939)
+const RetryHandler = __nccwpck_require__(5640)
 
 class RetryAgent extends Dispatcher {
   #agent = null
@@ -34215,7 +34215,7 @@ module.exports = RetryAgent
 
 /***/ }),
 
-/***/ 2581:
+/***/ 8421:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -34224,8 +34224,8 @@ module.exports = RetryAgent
 // We include a version number for the Dispatcher API. In case of breaking changes,
 // this version number must be increased to avoid conflicts.
 const globalDispatcher = Symbol.for('undici.globalDispatcher.1')
-const { InvalidArgumentError } = __nccwpck_require__(8707)
-const Agent = __nccwpck_require__(7405)
+const { InvalidArgumentError } = __nccwpck_require__(4627)
+const Agent = __nccwpck_require__(8285)
 
 if (getGlobalDispatcher() === undefined) {
   setGlobalDispatcher(new Agent())
@@ -34255,7 +34255,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 8155:
+/***/ 91:
 /***/ ((module) => {
 
 "use strict";
@@ -34307,16 +34307,16 @@ module.exports = class DecoratorHandler {
 
 /***/ }),
 
-/***/ 8754:
+/***/ 7970:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const util = __nccwpck_require__(3440)
-const { kBodyUsed } = __nccwpck_require__(6443)
+const util = __nccwpck_require__(4640)
+const { kBodyUsed } = __nccwpck_require__(4043)
 const assert = __nccwpck_require__(4589)
-const { InvalidArgumentError } = __nccwpck_require__(8707)
+const { InvalidArgumentError } = __nccwpck_require__(4627)
 const EE = __nccwpck_require__(8474)
 
 const redirectableStatusCodes = [300, 301, 302, 303, 307, 308]
@@ -34547,21 +34547,21 @@ module.exports = RedirectHandler
 
 /***/ }),
 
-/***/ 7816:
+/***/ 5640:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 const assert = __nccwpck_require__(4589)
 
-const { kRetryHandlerDefaultRetry } = __nccwpck_require__(6443)
-const { RequestRetryError } = __nccwpck_require__(8707)
+const { kRetryHandlerDefaultRetry } = __nccwpck_require__(4043)
+const { RequestRetryError } = __nccwpck_require__(4627)
 const {
   isDisturbed,
   parseHeaders,
   parseRangeHeader,
   wrapRequestBody
-} = __nccwpck_require__(3440)
+} = __nccwpck_require__(4640)
 
 function calculateRetryAfterHeader (retryAfter) {
   const current = Date.now()
@@ -34992,15 +34992,15 @@ module.exports = RetryHandler
 
 /***/ }),
 
-/***/ 379:
+/***/ 8731:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 const { isIP } = __nccwpck_require__(7030)
 const { lookup } = __nccwpck_require__(610)
-const DecoratorHandler = __nccwpck_require__(8155)
-const { InvalidArgumentError, InformationalError } = __nccwpck_require__(8707)
+const DecoratorHandler = __nccwpck_require__(91)
+const { InvalidArgumentError, InformationalError } = __nccwpck_require__(4627)
 const maxInt = Math.pow(2, 31) - 1
 
 class DNSInstance {
@@ -35375,15 +35375,15 @@ module.exports = interceptorOpts => {
 
 /***/ }),
 
-/***/ 8060:
+/***/ 8412:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const util = __nccwpck_require__(3440)
-const { InvalidArgumentError, RequestAbortedError } = __nccwpck_require__(8707)
-const DecoratorHandler = __nccwpck_require__(8155)
+const util = __nccwpck_require__(4640)
+const { InvalidArgumentError, RequestAbortedError } = __nccwpck_require__(4627)
+const DecoratorHandler = __nccwpck_require__(91)
 
 class DumpHandler extends DecoratorHandler {
   #maxSize = 1024 * 1024
@@ -35506,13 +35506,13 @@ module.exports = createDumpInterceptor
 
 /***/ }),
 
-/***/ 5092:
+/***/ 6036:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const RedirectHandler = __nccwpck_require__(8754)
+const RedirectHandler = __nccwpck_require__(7970)
 
 function createRedirectInterceptor ({ maxRedirections: defaultMaxRedirections }) {
   return (dispatch) => {
@@ -35535,12 +35535,12 @@ module.exports = createRedirectInterceptor
 
 /***/ }),
 
-/***/ 1514:
+/***/ 730:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
-const RedirectHandler = __nccwpck_require__(8754)
+const RedirectHandler = __nccwpck_require__(7970)
 
 module.exports = opts => {
   const globalMaxRedirections = opts?.maxRedirections
@@ -35567,12 +35567,12 @@ module.exports = opts => {
 
 /***/ }),
 
-/***/ 2026:
+/***/ 4346:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
-const RetryHandler = __nccwpck_require__(7816)
+const RetryHandler = __nccwpck_require__(5640)
 
 module.exports = globalOpts => {
   return dispatch => {
@@ -35594,14 +35594,14 @@ module.exports = globalOpts => {
 
 /***/ }),
 
-/***/ 2824:
+/***/ 776:
 /***/ ((__unused_webpack_module, exports, __nccwpck_require__) => {
 
 "use strict";
 
 Object.defineProperty(exports, "__esModule", ({ value: true }));
 exports.SPECIAL_HEADERS = exports.HEADER_STATE = exports.MINOR = exports.MAJOR = exports.CONNECTION_TOKEN_CHARS = exports.HEADER_CHARS = exports.TOKEN = exports.STRICT_TOKEN = exports.HEX = exports.URL_CHAR = exports.STRICT_URL_CHAR = exports.USERINFO_CHARS = exports.MARK = exports.ALPHANUM = exports.NUM = exports.HEX_MAP = exports.NUM_MAP = exports.ALPHA = exports.FINISH = exports.H_METHOD_MAP = exports.METHOD_MAP = exports.METHODS_RTSP = exports.METHODS_ICE = exports.METHODS_HTTP = exports.METHODS = exports.LENIENT_FLAGS = exports.FLAGS = exports.TYPE = exports.ERROR = void 0;
-const utils_1 = __nccwpck_require__(172);
+const utils_1 = __nccwpck_require__(1308);
 // C headers
 var ERROR;
 (function (ERROR) {
@@ -35879,7 +35879,7 @@ exports.SPECIAL_HEADERS = {
 
 /***/ }),
 
-/***/ 3870:
+/***/ 7630:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -35892,7 +35892,7 @@ module.exports = Buffer.from('AGFzbQEAAAABJwdgAX8Bf2ADf39/AX9gAX8AYAJ/fwBgBH9/f3
 
 /***/ }),
 
-/***/ 3434:
+/***/ 8586:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -35905,7 +35905,7 @@ module.exports = Buffer.from('AGFzbQEAAAABJwdgAX8Bf2ADf39/AX9gAX8AYAJ/fwBgBH9/f3
 
 /***/ }),
 
-/***/ 172:
+/***/ 1308:
 /***/ ((__unused_webpack_module, exports) => {
 
 "use strict";
@@ -35927,14 +35927,14 @@ exports.enumToMap = enumToMap;
 
 /***/ }),
 
-/***/ 7501:
+/***/ 1437:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { kClients } = __nccwpck_require__(6443)
-const Agent = __nccwpck_require__(7405)
+const { kClients } = __nccwpck_require__(4043)
+const Agent = __nccwpck_require__(8285)
 const {
   kAgent,
   kMockAgentSet,
@@ -35945,14 +35945,14 @@ const {
   kGetNetConnect,
   kOptions,
   kFactory
-} = __nccwpck_require__(1117)
-const MockClient = __nccwpck_require__(7365)
-const MockPool = __nccwpck_require__(4004)
-const { matchValue, buildMockOptions } = __nccwpck_require__(3397)
-const { InvalidArgumentError, UndiciError } = __nccwpck_require__(8707)
-const Dispatcher = __nccwpck_require__(883)
-const Pluralizer = __nccwpck_require__(1529)
-const PendingInterceptorsFormatter = __nccwpck_require__(6142)
+} = __nccwpck_require__(941)
+const MockClient = __nccwpck_require__(9493)
+const MockPool = __nccwpck_require__(5220)
+const { matchValue, buildMockOptions } = __nccwpck_require__(8981)
+const { InvalidArgumentError, UndiciError } = __nccwpck_require__(4627)
+const Dispatcher = __nccwpck_require__(7939)
+const Pluralizer = __nccwpck_require__(3289)
+const PendingInterceptorsFormatter = __nccwpck_require__(1726)
 
 class MockAgent extends Dispatcher {
   constructor (opts) {
@@ -36095,15 +36095,15 @@ module.exports = MockAgent
 
 /***/ }),
 
-/***/ 7365:
+/***/ 9493:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
 const { promisify } = __nccwpck_require__(7975)
-const Client = __nccwpck_require__(3701)
-const { buildMockDispatch } = __nccwpck_require__(3397)
+const Client = __nccwpck_require__(1285)
+const { buildMockDispatch } = __nccwpck_require__(8981)
 const {
   kDispatches,
   kMockAgent,
@@ -36112,10 +36112,10 @@ const {
   kOrigin,
   kOriginalDispatch,
   kConnected
-} = __nccwpck_require__(1117)
-const { MockInterceptor } = __nccwpck_require__(1511)
-const Symbols = __nccwpck_require__(6443)
-const { InvalidArgumentError } = __nccwpck_require__(8707)
+} = __nccwpck_require__(941)
+const { MockInterceptor } = __nccwpck_require__(5015)
+const Symbols = __nccwpck_require__(4043)
+const { InvalidArgumentError } = __nccwpck_require__(4627)
 
 /**
  * MockClient provides an API that extends the Client to influence the mockDispatches.
@@ -36162,13 +36162,13 @@ module.exports = MockClient
 
 /***/ }),
 
-/***/ 2429:
+/***/ 9917:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { UndiciError } = __nccwpck_require__(8707)
+const { UndiciError } = __nccwpck_require__(4627)
 
 const kMockNotMatchedError = Symbol.for('undici.error.UND_MOCK_ERR_MOCK_NOT_MATCHED')
 
@@ -36198,13 +36198,13 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1511:
+/***/ 5015:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { getResponseData, buildKey, addMockDispatch } = __nccwpck_require__(3397)
+const { getResponseData, buildKey, addMockDispatch } = __nccwpck_require__(8981)
 const {
   kDispatches,
   kDispatchKey,
@@ -36212,9 +36212,9 @@ const {
   kDefaultTrailers,
   kContentLength,
   kMockDispatch
-} = __nccwpck_require__(1117)
-const { InvalidArgumentError } = __nccwpck_require__(8707)
-const { buildURL } = __nccwpck_require__(3440)
+} = __nccwpck_require__(941)
+const { InvalidArgumentError } = __nccwpck_require__(4627)
+const { buildURL } = __nccwpck_require__(4640)
 
 /**
  * Defines the scope API for an interceptor reply
@@ -36413,15 +36413,15 @@ module.exports.MockScope = MockScope
 
 /***/ }),
 
-/***/ 4004:
+/***/ 5220:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
 const { promisify } = __nccwpck_require__(7975)
-const Pool = __nccwpck_require__(628)
-const { buildMockDispatch } = __nccwpck_require__(3397)
+const Pool = __nccwpck_require__(2244)
+const { buildMockDispatch } = __nccwpck_require__(8981)
 const {
   kDispatches,
   kMockAgent,
@@ -36430,10 +36430,10 @@ const {
   kOrigin,
   kOriginalDispatch,
   kConnected
-} = __nccwpck_require__(1117)
-const { MockInterceptor } = __nccwpck_require__(1511)
-const Symbols = __nccwpck_require__(6443)
-const { InvalidArgumentError } = __nccwpck_require__(8707)
+} = __nccwpck_require__(941)
+const { MockInterceptor } = __nccwpck_require__(5015)
+const Symbols = __nccwpck_require__(4043)
+const { InvalidArgumentError } = __nccwpck_require__(4627)
 
 /**
  * MockPool provides an API that extends the Pool to influence the mockDispatches.
@@ -36480,7 +36480,7 @@ module.exports = MockPool
 
 /***/ }),
 
-/***/ 1117:
+/***/ 941:
 /***/ ((module) => {
 
 "use strict";
@@ -36511,21 +36511,21 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3397:
+/***/ 8981:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { MockNotMatchedError } = __nccwpck_require__(2429)
+const { MockNotMatchedError } = __nccwpck_require__(9917)
 const {
   kDispatches,
   kMockAgent,
   kOriginalDispatch,
   kOrigin,
   kGetNetConnect
-} = __nccwpck_require__(1117)
-const { buildURL } = __nccwpck_require__(3440)
+} = __nccwpck_require__(941)
+const { buildURL } = __nccwpck_require__(4640)
 const { STATUS_CODES } = __nccwpck_require__(7067)
 const {
   types: {
@@ -36886,7 +36886,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 6142:
+/***/ 1726:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -36937,7 +36937,7 @@ module.exports = class PendingInterceptorsFormatter {
 
 /***/ }),
 
-/***/ 1529:
+/***/ 3289:
 /***/ ((module) => {
 
 "use strict";
@@ -36974,7 +36974,7 @@ module.exports = class Pluralizer {
 
 /***/ }),
 
-/***/ 6603:
+/***/ 1275:
 /***/ ((module) => {
 
 "use strict";
@@ -37405,21 +37405,21 @@ module.exports = {
 
 /***/ }),
 
-/***/ 9634:
+/***/ 8514:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { kConstruct } = __nccwpck_require__(109)
-const { urlEquals, getFieldValues } = __nccwpck_require__(6798)
-const { kEnumerableProperty, isDisturbed } = __nccwpck_require__(3440)
-const { webidl } = __nccwpck_require__(5893)
-const { Response, cloneResponse, fromInnerResponse } = __nccwpck_require__(9051)
-const { Request, fromInnerRequest } = __nccwpck_require__(9967)
-const { kState } = __nccwpck_require__(3627)
-const { fetching } = __nccwpck_require__(4398)
-const { urlIsHttpHttpsScheme, createDeferredPromise, readAllBytes } = __nccwpck_require__(3168)
+const { kConstruct } = __nccwpck_require__(61)
+const { urlEquals, getFieldValues } = __nccwpck_require__(6814)
+const { kEnumerableProperty, isDisturbed } = __nccwpck_require__(4640)
+const { webidl } = __nccwpck_require__(5701)
+const { Response, cloneResponse, fromInnerResponse } = __nccwpck_require__(715)
+const { Request, fromInnerRequest } = __nccwpck_require__(175)
+const { kState } = __nccwpck_require__(1995)
+const { fetching } = __nccwpck_require__(8702)
+const { urlIsHttpHttpsScheme, createDeferredPromise, readAllBytes } = __nccwpck_require__(9520)
 const assert = __nccwpck_require__(4589)
 
 /**
@@ -38272,16 +38272,16 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3245:
+/***/ 5965:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { kConstruct } = __nccwpck_require__(109)
-const { Cache } = __nccwpck_require__(9634)
-const { webidl } = __nccwpck_require__(5893)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
+const { kConstruct } = __nccwpck_require__(61)
+const { Cache } = __nccwpck_require__(8514)
+const { webidl } = __nccwpck_require__(5701)
+const { kEnumerableProperty } = __nccwpck_require__(4640)
 
 class CacheStorage {
   /**
@@ -38432,28 +38432,28 @@ module.exports = {
 
 /***/ }),
 
-/***/ 109:
+/***/ 61:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
 module.exports = {
-  kConstruct: (__nccwpck_require__(6443).kConstruct)
+  kConstruct: (__nccwpck_require__(4043).kConstruct)
 }
 
 
 /***/ }),
 
-/***/ 6798:
+/***/ 6814:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
 const assert = __nccwpck_require__(4589)
-const { URLSerializer } = __nccwpck_require__(1900)
-const { isValidHeaderName } = __nccwpck_require__(3168)
+const { URLSerializer } = __nccwpck_require__(7708)
+const { isValidHeaderName } = __nccwpck_require__(9520)
 
 /**
  * @see https://url.spec.whatwg.org/#concept-url-equals
@@ -38498,7 +38498,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1276:
+/***/ 3404:
 /***/ ((module) => {
 
 "use strict";
@@ -38518,16 +38518,16 @@ module.exports = {
 
 /***/ }),
 
-/***/ 9061:
+/***/ 6933:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { parseSetCookie } = __nccwpck_require__(1978)
-const { stringify } = __nccwpck_require__(7797)
-const { webidl } = __nccwpck_require__(5893)
-const { Headers } = __nccwpck_require__(660)
+const { parseSetCookie } = __nccwpck_require__(8906)
+const { stringify } = __nccwpck_require__(1077)
+const { webidl } = __nccwpck_require__(5701)
+const { Headers } = __nccwpck_require__(5524)
 
 /**
  * @typedef {Object} Cookie
@@ -38710,15 +38710,15 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1978:
+/***/ 8906:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { maxNameValuePairSize, maxAttributeValueSize } = __nccwpck_require__(1276)
-const { isCTLExcludingHtab } = __nccwpck_require__(7797)
-const { collectASequenceOfCodePointsFast } = __nccwpck_require__(1900)
+const { maxNameValuePairSize, maxAttributeValueSize } = __nccwpck_require__(3404)
+const { isCTLExcludingHtab } = __nccwpck_require__(1077)
+const { collectASequenceOfCodePointsFast } = __nccwpck_require__(7708)
 const assert = __nccwpck_require__(4589)
 
 /**
@@ -39028,7 +39028,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 7797:
+/***/ 1077:
 /***/ ((module) => {
 
 "use strict";
@@ -39388,14 +39388,14 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4031:
+/***/ 335:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 const buffer = __nccwpck_require__(4573)
 const { Transform } = __nccwpck_require__(7075)
-const { isASCIINumber, isValidLastEventId } = __nccwpck_require__(4811)
+const { isASCIINumber, isValidLastEventId } = __nccwpck_require__(3691)
 
 /**
  * @type {number[]} BOM
@@ -39970,24 +39970,24 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1238:
+/***/ 1670:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
 const { pipeline } = __nccwpck_require__(7075)
-const { fetching } = __nccwpck_require__(4398)
-const { makeRequest } = __nccwpck_require__(9967)
-const { webidl } = __nccwpck_require__(5893)
-const { EventSourceStream } = __nccwpck_require__(4031)
-const { parseMIMEType } = __nccwpck_require__(1900)
-const { createFastMessageEvent } = __nccwpck_require__(5188)
-const { isNetworkError } = __nccwpck_require__(9051)
-const { delay } = __nccwpck_require__(4811)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
-const { environmentSettingsObject } = __nccwpck_require__(3168)
-const { getGlobalDispatcher } = __nccwpck_require__(2581)
+const { fetching } = __nccwpck_require__(8702)
+const { makeRequest } = __nccwpck_require__(175)
+const { webidl } = __nccwpck_require__(5701)
+const { EventSourceStream } = __nccwpck_require__(335)
+const { parseMIMEType } = __nccwpck_require__(7708)
+const { createFastMessageEvent } = __nccwpck_require__(7316)
+const { isNetworkError } = __nccwpck_require__(715)
+const { delay } = __nccwpck_require__(3691)
+const { kEnumerableProperty } = __nccwpck_require__(4640)
+const { environmentSettingsObject } = __nccwpck_require__(9520)
+const { getGlobalDispatcher } = __nccwpck_require__(8421)
 
 let experimentalWarned = false
 
@@ -40461,7 +40461,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4811:
+/***/ 3691:
 /***/ ((module) => {
 
 "use strict";
@@ -40506,13 +40506,13 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4492:
+/***/ 6396:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const util = __nccwpck_require__(3440)
+const util = __nccwpck_require__(4640)
 const {
   ReadableStreamFrom,
   isBlobLike,
@@ -40522,16 +40522,16 @@ const {
   fullyReadBody,
   extractMimeType,
   utf8DecodeBytes
-} = __nccwpck_require__(3168)
-const { FormData } = __nccwpck_require__(5910)
-const { kState } = __nccwpck_require__(3627)
-const { webidl } = __nccwpck_require__(5893)
+} = __nccwpck_require__(9520)
+const { FormData } = __nccwpck_require__(1142)
+const { kState } = __nccwpck_require__(1995)
+const { webidl } = __nccwpck_require__(5701)
 const { Blob } = __nccwpck_require__(4573)
 const assert = __nccwpck_require__(4589)
 const { isErrored, isDisturbed } = __nccwpck_require__(7075)
 const { isArrayBuffer } = __nccwpck_require__(3429)
-const { serializeAMimeType } = __nccwpck_require__(1900)
-const { multipartFormDataParser } = __nccwpck_require__(116)
+const { serializeAMimeType } = __nccwpck_require__(7708)
+const { multipartFormDataParser } = __nccwpck_require__(3028)
 let random
 
 try {
@@ -41043,7 +41043,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4495:
+/***/ 7775:
 /***/ ((module) => {
 
 "use strict";
@@ -41175,7 +41175,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 1900:
+/***/ 7708:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -41927,13 +41927,13 @@ module.exports = {
 
 /***/ }),
 
-/***/ 6653:
+/***/ 9197:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { kConnected, kSize } = __nccwpck_require__(6443)
+const { kConnected, kSize } = __nccwpck_require__(4043)
 
 class CompatWeakRef {
   constructor (value) {
@@ -41981,15 +41981,15 @@ module.exports = function () {
 
 /***/ }),
 
-/***/ 7114:
+/***/ 2538:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
 const { Blob, File } = __nccwpck_require__(4573)
-const { kState } = __nccwpck_require__(3627)
-const { webidl } = __nccwpck_require__(5893)
+const { kState } = __nccwpck_require__(1995)
+const { webidl } = __nccwpck_require__(5701)
 
 // TODO(@KhafraDev): remove
 class FileLike {
@@ -42115,17 +42115,17 @@ module.exports = { FileLike, isFileLike }
 
 /***/ }),
 
-/***/ 116:
+/***/ 3028:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { isUSVString, bufferToLowerCasedHeaderName } = __nccwpck_require__(3440)
-const { utf8DecodeBytes } = __nccwpck_require__(3168)
-const { HTTP_TOKEN_CODEPOINTS, isomorphicDecode } = __nccwpck_require__(1900)
-const { isFileLike } = __nccwpck_require__(7114)
-const { makeEntry } = __nccwpck_require__(5910)
+const { isUSVString, bufferToLowerCasedHeaderName } = __nccwpck_require__(4640)
+const { utf8DecodeBytes } = __nccwpck_require__(9520)
+const { HTTP_TOKEN_CODEPOINTS, isomorphicDecode } = __nccwpck_require__(7708)
+const { isFileLike } = __nccwpck_require__(2538)
+const { makeEntry } = __nccwpck_require__(1142)
 const assert = __nccwpck_require__(4589)
 const { File: NodeFile } = __nccwpck_require__(4573)
 
@@ -42597,17 +42597,17 @@ module.exports = {
 
 /***/ }),
 
-/***/ 5910:
+/***/ 1142:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { isBlobLike, iteratorMixin } = __nccwpck_require__(3168)
-const { kState } = __nccwpck_require__(3627)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
-const { FileLike, isFileLike } = __nccwpck_require__(7114)
-const { webidl } = __nccwpck_require__(5893)
+const { isBlobLike, iteratorMixin } = __nccwpck_require__(9520)
+const { kState } = __nccwpck_require__(1995)
+const { kEnumerableProperty } = __nccwpck_require__(4640)
+const { FileLike, isFileLike } = __nccwpck_require__(2538)
+const { webidl } = __nccwpck_require__(5701)
 const { File: NativeFile } = __nccwpck_require__(4573)
 const nodeUtil = __nccwpck_require__(7975)
 
@@ -42857,7 +42857,7 @@ module.exports = { FormData, makeEntry }
 
 /***/ }),
 
-/***/ 1059:
+/***/ 179:
 /***/ ((module) => {
 
 "use strict";
@@ -42905,7 +42905,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 660:
+/***/ 5524:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -42913,14 +42913,14 @@ module.exports = {
 
 
 
-const { kConstruct } = __nccwpck_require__(6443)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
+const { kConstruct } = __nccwpck_require__(4043)
+const { kEnumerableProperty } = __nccwpck_require__(4640)
 const {
   iteratorMixin,
   isValidHeaderName,
   isValidHeaderValue
-} = __nccwpck_require__(3168)
-const { webidl } = __nccwpck_require__(5893)
+} = __nccwpck_require__(9520)
+const { webidl } = __nccwpck_require__(5701)
 const assert = __nccwpck_require__(4589)
 const util = __nccwpck_require__(7975)
 
@@ -43600,7 +43600,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 4398:
+/***/ 8702:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -43614,9 +43614,9 @@ const {
   filterResponse,
   makeResponse,
   fromInnerResponse
-} = __nccwpck_require__(9051)
-const { HeadersList } = __nccwpck_require__(660)
-const { Request, cloneRequest } = __nccwpck_require__(9967)
+} = __nccwpck_require__(715)
+const { HeadersList } = __nccwpck_require__(5524)
+const { Request, cloneRequest } = __nccwpck_require__(175)
 const zlib = __nccwpck_require__(8522)
 const {
   bytesMatch,
@@ -43652,23 +43652,23 @@ const {
   buildContentRange,
   createInflate,
   extractMimeType
-} = __nccwpck_require__(3168)
-const { kState, kDispatcher } = __nccwpck_require__(3627)
+} = __nccwpck_require__(9520)
+const { kState, kDispatcher } = __nccwpck_require__(1995)
 const assert = __nccwpck_require__(4589)
-const { safelyExtractBody, extractBody } = __nccwpck_require__(4492)
+const { safelyExtractBody, extractBody } = __nccwpck_require__(6396)
 const {
   redirectStatusSet,
   nullBodyStatus,
   safeMethodsSet,
   requestBodyHeader,
   subresourceSet
-} = __nccwpck_require__(4495)
+} = __nccwpck_require__(7775)
 const EE = __nccwpck_require__(8474)
 const { Readable, pipeline, finished } = __nccwpck_require__(7075)
-const { addAbortListener, isErrored, isReadable, bufferToLowerCasedHeaderName } = __nccwpck_require__(3440)
-const { dataURLProcessor, serializeAMimeType, minimizeSupportedMimeType } = __nccwpck_require__(1900)
-const { getGlobalDispatcher } = __nccwpck_require__(2581)
-const { webidl } = __nccwpck_require__(5893)
+const { addAbortListener, isErrored, isReadable, bufferToLowerCasedHeaderName } = __nccwpck_require__(4640)
+const { dataURLProcessor, serializeAMimeType, minimizeSupportedMimeType } = __nccwpck_require__(7708)
+const { getGlobalDispatcher } = __nccwpck_require__(8421)
+const { webidl } = __nccwpck_require__(5701)
 const { STATUS_CODES } = __nccwpck_require__(7067)
 const GET_OR_HEAD = ['GET', 'HEAD']
 
@@ -45878,7 +45878,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 9967:
+/***/ 175:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -45886,16 +45886,16 @@ module.exports = {
 
 
 
-const { extractBody, mixinBody, cloneBody, bodyUnusable } = __nccwpck_require__(4492)
-const { Headers, fill: fillHeaders, HeadersList, setHeadersGuard, getHeadersGuard, setHeadersList, getHeadersList } = __nccwpck_require__(660)
-const { FinalizationRegistry } = __nccwpck_require__(6653)()
-const util = __nccwpck_require__(3440)
+const { extractBody, mixinBody, cloneBody, bodyUnusable } = __nccwpck_require__(6396)
+const { Headers, fill: fillHeaders, HeadersList, setHeadersGuard, getHeadersGuard, setHeadersList, getHeadersList } = __nccwpck_require__(5524)
+const { FinalizationRegistry } = __nccwpck_require__(9197)()
+const util = __nccwpck_require__(4640)
 const nodeUtil = __nccwpck_require__(7975)
 const {
   isValidHTTPToken,
   sameOrigin,
   environmentSettingsObject
-} = __nccwpck_require__(3168)
+} = __nccwpck_require__(9520)
 const {
   forbiddenMethodsSet,
   corsSafeListedMethodsSet,
@@ -45905,12 +45905,12 @@ const {
   requestCredentials,
   requestCache,
   requestDuplex
-} = __nccwpck_require__(4495)
+} = __nccwpck_require__(7775)
 const { kEnumerableProperty, normalizedMethodRecordsBase, normalizedMethodRecords } = util
-const { kHeaders, kSignal, kState, kDispatcher } = __nccwpck_require__(3627)
-const { webidl } = __nccwpck_require__(5893)
-const { URLSerializer } = __nccwpck_require__(1900)
-const { kConstruct } = __nccwpck_require__(6443)
+const { kHeaders, kSignal, kState, kDispatcher } = __nccwpck_require__(1995)
+const { webidl } = __nccwpck_require__(5701)
+const { URLSerializer } = __nccwpck_require__(7708)
+const { kConstruct } = __nccwpck_require__(4043)
 const assert = __nccwpck_require__(4589)
 const { getMaxListeners, setMaxListeners, getEventListeners, defaultMaxListeners } = __nccwpck_require__(8474)
 
@@ -46923,15 +46923,15 @@ module.exports = { Request, makeRequest, fromInnerRequest, cloneRequest }
 
 /***/ }),
 
-/***/ 9051:
+/***/ 715:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { Headers, HeadersList, fill, getHeadersGuard, setHeadersGuard, setHeadersList } = __nccwpck_require__(660)
-const { extractBody, cloneBody, mixinBody, hasFinalizationRegistry, streamRegistry, bodyUnusable } = __nccwpck_require__(4492)
-const util = __nccwpck_require__(3440)
+const { Headers, HeadersList, fill, getHeadersGuard, setHeadersGuard, setHeadersList } = __nccwpck_require__(5524)
+const { extractBody, cloneBody, mixinBody, hasFinalizationRegistry, streamRegistry, bodyUnusable } = __nccwpck_require__(6396)
+const util = __nccwpck_require__(4640)
 const nodeUtil = __nccwpck_require__(7975)
 const { kEnumerableProperty } = util
 const {
@@ -46943,16 +46943,16 @@ const {
   isErrorLike,
   isomorphicEncode,
   environmentSettingsObject: relevantRealm
-} = __nccwpck_require__(3168)
+} = __nccwpck_require__(9520)
 const {
   redirectStatusSet,
   nullBodyStatus
-} = __nccwpck_require__(4495)
-const { kState, kHeaders } = __nccwpck_require__(3627)
-const { webidl } = __nccwpck_require__(5893)
-const { FormData } = __nccwpck_require__(5910)
-const { URLSerializer } = __nccwpck_require__(1900)
-const { kConstruct } = __nccwpck_require__(6443)
+} = __nccwpck_require__(7775)
+const { kState, kHeaders } = __nccwpck_require__(1995)
+const { webidl } = __nccwpck_require__(5701)
+const { FormData } = __nccwpck_require__(1142)
+const { URLSerializer } = __nccwpck_require__(7708)
+const { kConstruct } = __nccwpck_require__(4043)
 const assert = __nccwpck_require__(4589)
 const { types } = __nccwpck_require__(7975)
 
@@ -47541,7 +47541,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3627:
+/***/ 1995:
 /***/ ((module) => {
 
 "use strict";
@@ -47558,7 +47558,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3168:
+/***/ 9520:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -47566,14 +47566,14 @@ module.exports = {
 
 const { Transform } = __nccwpck_require__(7075)
 const zlib = __nccwpck_require__(8522)
-const { redirectStatusSet, referrerPolicySet: referrerPolicyTokens, badPortsSet } = __nccwpck_require__(4495)
-const { getGlobalOrigin } = __nccwpck_require__(1059)
-const { collectASequenceOfCodePoints, collectAnHTTPQuotedString, removeChars, parseMIMEType } = __nccwpck_require__(1900)
+const { redirectStatusSet, referrerPolicySet: referrerPolicyTokens, badPortsSet } = __nccwpck_require__(7775)
+const { getGlobalOrigin } = __nccwpck_require__(179)
+const { collectASequenceOfCodePoints, collectAnHTTPQuotedString, removeChars, parseMIMEType } = __nccwpck_require__(7708)
 const { performance } = __nccwpck_require__(643)
-const { isBlobLike, ReadableStreamFrom, isValidHTTPToken, normalizedMethodRecordsBase } = __nccwpck_require__(3440)
+const { isBlobLike, ReadableStreamFrom, isValidHTTPToken, normalizedMethodRecordsBase } = __nccwpck_require__(4640)
 const assert = __nccwpck_require__(4589)
 const { isUint8Array } = __nccwpck_require__(3429)
-const { webidl } = __nccwpck_require__(5893)
+const { webidl } = __nccwpck_require__(5701)
 
 let supportedHashes = []
 
@@ -49198,7 +49198,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 5893:
+/***/ 5701:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -49206,7 +49206,7 @@ module.exports = {
 
 const { types, inspect } = __nccwpck_require__(7975)
 const { markAsUncloneable } = __nccwpck_require__(5919)
-const { toUSVString } = __nccwpck_require__(3440)
+const { toUSVString } = __nccwpck_require__(4640)
 
 /** @type {import('../../../types/webidl').Webidl} */
 const webidl = {}
@@ -49901,7 +49901,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 2607:
+/***/ 2927:
 /***/ ((module) => {
 
 "use strict";
@@ -50199,7 +50199,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 8355:
+/***/ 4848:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -50209,16 +50209,16 @@ const {
   staticPropertyDescriptors,
   readOperation,
   fireAProgressEvent
-} = __nccwpck_require__(3610)
+} = __nccwpck_require__(410)
 const {
   kState,
   kError,
   kResult,
   kEvents,
   kAborted
-} = __nccwpck_require__(961)
-const { webidl } = __nccwpck_require__(5893)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
+} = __nccwpck_require__(4929)
+const { webidl } = __nccwpck_require__(5701)
+const { kEnumerableProperty } = __nccwpck_require__(4640)
 
 class FileReader extends EventTarget {
   constructor () {
@@ -50551,13 +50551,13 @@ module.exports = {
 
 /***/ }),
 
-/***/ 8573:
+/***/ 5549:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { webidl } = __nccwpck_require__(5893)
+const { webidl } = __nccwpck_require__(5701)
 
 const kState = Symbol('ProgressEvent state')
 
@@ -50637,7 +50637,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 961:
+/***/ 4929:
 /***/ ((module) => {
 
 "use strict";
@@ -50655,7 +50655,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3610:
+/***/ 410:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -50667,10 +50667,10 @@ const {
   kResult,
   kAborted,
   kLastProgressEventFired
-} = __nccwpck_require__(961)
-const { ProgressEvent } = __nccwpck_require__(8573)
-const { getEncoding } = __nccwpck_require__(2607)
-const { serializeAMimeType, parseMIMEType } = __nccwpck_require__(1900)
+} = __nccwpck_require__(4929)
+const { ProgressEvent } = __nccwpck_require__(5549)
+const { getEncoding } = __nccwpck_require__(2927)
+const { serializeAMimeType, parseMIMEType } = __nccwpck_require__(7708)
 const { types } = __nccwpck_require__(7975)
 const { StringDecoder } = __nccwpck_require__(3193)
 const { btoa } = __nccwpck_require__(4573)
@@ -51054,28 +51054,28 @@ module.exports = {
 
 /***/ }),
 
-/***/ 6897:
+/***/ 7905:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { uid, states, sentCloseFrameState, emptyBuffer, opcodes } = __nccwpck_require__(736)
+const { uid, states, sentCloseFrameState, emptyBuffer, opcodes } = __nccwpck_require__(6096)
 const {
   kReadyState,
   kSentClose,
   kByteParser,
   kReceivedClose,
   kResponse
-} = __nccwpck_require__(1216)
-const { fireEvent, failWebsocketConnection, isClosing, isClosed, isEstablished, parseExtensions } = __nccwpck_require__(8625)
-const { channels } = __nccwpck_require__(2414)
-const { CloseEvent } = __nccwpck_require__(5188)
-const { makeRequest } = __nccwpck_require__(9967)
-const { fetching } = __nccwpck_require__(4398)
-const { Headers, getHeadersList } = __nccwpck_require__(660)
-const { getDecodeSplit } = __nccwpck_require__(3168)
-const { WebsocketFrameSend } = __nccwpck_require__(3264)
+} = __nccwpck_require__(32)
+const { fireEvent, failWebsocketConnection, isClosing, isClosed, isEstablished, parseExtensions } = __nccwpck_require__(1025)
+const { channels } = __nccwpck_require__(3374)
+const { CloseEvent } = __nccwpck_require__(7316)
+const { makeRequest } = __nccwpck_require__(175)
+const { fetching } = __nccwpck_require__(8702)
+const { Headers, getHeadersList } = __nccwpck_require__(5524)
+const { getDecodeSplit } = __nccwpck_require__(9520)
+const { WebsocketFrameSend } = __nccwpck_require__(9104)
 
 /** @type {import('crypto')} */
 let crypto
@@ -51433,7 +51433,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 736:
+/***/ 6096:
 /***/ ((module) => {
 
 "use strict";
@@ -51507,15 +51507,15 @@ module.exports = {
 
 /***/ }),
 
-/***/ 5188:
+/***/ 7316:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { webidl } = __nccwpck_require__(5893)
-const { kEnumerableProperty } = __nccwpck_require__(3440)
-const { kConstruct } = __nccwpck_require__(6443)
+const { webidl } = __nccwpck_require__(5701)
+const { kEnumerableProperty } = __nccwpck_require__(4640)
+const { kConstruct } = __nccwpck_require__(4043)
 const { MessagePort } = __nccwpck_require__(5919)
 
 /**
@@ -51844,13 +51844,13 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3264:
+/***/ 9104:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { maxUnsigned16Bit } = __nccwpck_require__(736)
+const { maxUnsigned16Bit } = __nccwpck_require__(6096)
 
 const BUFFER_SIZE = 16386
 
@@ -51948,15 +51948,15 @@ module.exports = {
 
 /***/ }),
 
-/***/ 9469:
+/***/ 1869:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
 const { createInflateRaw, Z_DEFAULT_WINDOWBITS } = __nccwpck_require__(8522)
-const { isValidClientWindowBits } = __nccwpck_require__(8625)
-const { MessageSizeExceededError } = __nccwpck_require__(8707)
+const { isValidClientWindowBits } = __nccwpck_require__(1025)
+const { MessageSizeExceededError } = __nccwpck_require__(4627)
 
 const tail = Buffer.from([0x00, 0x00, 0xff, 0xff])
 const kBuffer = Symbol('kBuffer')
@@ -52061,7 +52061,7 @@ module.exports = { PerMessageDeflate }
 
 /***/ }),
 
-/***/ 1652:
+/***/ 9332:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -52069,9 +52069,9 @@ module.exports = { PerMessageDeflate }
 
 const { Writable } = __nccwpck_require__(7075)
 const assert = __nccwpck_require__(4589)
-const { parserStates, opcodes, states, emptyBuffer, sentCloseFrameState } = __nccwpck_require__(736)
-const { kReadyState, kSentClose, kResponse, kReceivedClose } = __nccwpck_require__(1216)
-const { channels } = __nccwpck_require__(2414)
+const { parserStates, opcodes, states, emptyBuffer, sentCloseFrameState } = __nccwpck_require__(6096)
+const { kReadyState, kSentClose, kResponse, kReceivedClose } = __nccwpck_require__(32)
+const { channels } = __nccwpck_require__(3374)
 const {
   isValidStatusCode,
   isValidOpcode,
@@ -52081,11 +52081,11 @@ const {
   isControlFrame,
   isTextBinaryFrame,
   isContinuationFrame
-} = __nccwpck_require__(8625)
-const { WebsocketFrameSend } = __nccwpck_require__(3264)
-const { closeWebSocketConnection } = __nccwpck_require__(6897)
-const { PerMessageDeflate } = __nccwpck_require__(9469)
-const { MessageSizeExceededError } = __nccwpck_require__(8707)
+} = __nccwpck_require__(1025)
+const { WebsocketFrameSend } = __nccwpck_require__(9104)
+const { closeWebSocketConnection } = __nccwpck_require__(7905)
+const { PerMessageDeflate } = __nccwpck_require__(1869)
+const { MessageSizeExceededError } = __nccwpck_require__(4627)
 
 function failWebsocketConnectionWithCode (ws, code, reason) {
   closeWebSocketConnection(ws, code, reason, Buffer.byteLength(reason))
@@ -52596,15 +52596,15 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3900:
+/***/ 9388:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { WebsocketFrameSend } = __nccwpck_require__(3264)
-const { opcodes, sendHints } = __nccwpck_require__(736)
-const FixedQueue = __nccwpck_require__(4660)
+const { WebsocketFrameSend } = __nccwpck_require__(9104)
+const { opcodes, sendHints } = __nccwpck_require__(6096)
+const FixedQueue = __nccwpck_require__(5844)
 
 /** @type {typeof Uint8Array} */
 const FastBuffer = Buffer[Symbol.species]
@@ -52708,7 +52708,7 @@ module.exports = { SendQueue }
 
 /***/ }),
 
-/***/ 1216:
+/***/ 32:
 /***/ ((module) => {
 
 "use strict";
@@ -52728,17 +52728,17 @@ module.exports = {
 
 /***/ }),
 
-/***/ 8625:
+/***/ 1025:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { kReadyState, kController, kResponse, kBinaryType, kWebSocketURL } = __nccwpck_require__(1216)
-const { states, opcodes } = __nccwpck_require__(736)
-const { ErrorEvent, createFastMessageEvent } = __nccwpck_require__(5188)
+const { kReadyState, kController, kResponse, kBinaryType, kWebSocketURL } = __nccwpck_require__(32)
+const { states, opcodes } = __nccwpck_require__(6096)
+const { ErrorEvent, createFastMessageEvent } = __nccwpck_require__(7316)
 const { isUtf8 } = __nccwpck_require__(4573)
-const { collectASequenceOfCodePointsFast, removeHTTPWhitespace } = __nccwpck_require__(1900)
+const { collectASequenceOfCodePointsFast, removeHTTPWhitespace } = __nccwpck_require__(7708)
 
 /* globals Blob */
 
@@ -53058,16 +53058,16 @@ module.exports = {
 
 /***/ }),
 
-/***/ 3726:
+/***/ 1886:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
 
 
-const { webidl } = __nccwpck_require__(5893)
-const { URLSerializer } = __nccwpck_require__(1900)
-const { environmentSettingsObject } = __nccwpck_require__(3168)
-const { staticPropertyDescriptors, states, sentCloseFrameState, sendHints } = __nccwpck_require__(736)
+const { webidl } = __nccwpck_require__(5701)
+const { URLSerializer } = __nccwpck_require__(7708)
+const { environmentSettingsObject } = __nccwpck_require__(9520)
+const { staticPropertyDescriptors, states, sentCloseFrameState, sendHints } = __nccwpck_require__(6096)
 const {
   kWebSocketURL,
   kReadyState,
@@ -53076,21 +53076,21 @@ const {
   kResponse,
   kSentClose,
   kByteParser
-} = __nccwpck_require__(1216)
+} = __nccwpck_require__(32)
 const {
   isConnecting,
   isEstablished,
   isClosing,
   isValidSubprotocol,
   fireEvent
-} = __nccwpck_require__(8625)
-const { establishWebSocketConnection, closeWebSocketConnection } = __nccwpck_require__(6897)
-const { ByteParser } = __nccwpck_require__(1652)
-const { kEnumerableProperty, isBlobLike } = __nccwpck_require__(3440)
-const { getGlobalDispatcher } = __nccwpck_require__(2581)
+} = __nccwpck_require__(1025)
+const { establishWebSocketConnection, closeWebSocketConnection } = __nccwpck_require__(7905)
+const { ByteParser } = __nccwpck_require__(9332)
+const { kEnumerableProperty, isBlobLike } = __nccwpck_require__(4640)
+const { getGlobalDispatcher } = __nccwpck_require__(8421)
 const { types } = __nccwpck_require__(7975)
-const { ErrorEvent, CloseEvent } = __nccwpck_require__(5188)
-const { SendQueue } = __nccwpck_require__(3900)
+const { ErrorEvent, CloseEvent } = __nccwpck_require__(7316)
+const { SendQueue } = __nccwpck_require__(9388)
 
 // https://websockets.spec.whatwg.org/#interface-definition
 class WebSocket extends EventTarget {
@@ -53661,7 +53661,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 7318:
+/***/ 1284:
 /***/ ((module) => {
 
 module.exports = eval("require")("../build/Release/cpufeatures.node");
@@ -53669,7 +53669,7 @@ module.exports = eval("require")("../build/Release/cpufeatures.node");
 
 /***/ }),
 
-/***/ 490:
+/***/ 7168:
 /***/ ((module) => {
 
 module.exports = eval("require")("./crypto/build/Release/sshcrypto.node");
@@ -53965,7 +53965,7 @@ module.exports = require("zlib");
 
 /***/ }),
 
-/***/ 8342:
+/***/ 5856:
 /***/ ((module) => {
 
 "use strict";
@@ -54109,7 +54109,7 @@ var external_path_ = __nccwpck_require__(6928);
 var external_assert_ = __nccwpck_require__(2613);
 // EXTERNAL MODULE: external "fs"
 var external_fs_ = __nccwpck_require__(9896);
-;// CONCATENATED MODULE: ./node_modules/@actions/io/lib/io-util.js
+;// CONCATENATED MODULE: ../main/node_modules/@actions/io/lib/io-util.js
 var __awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -54289,7 +54289,7 @@ function getCmdPath() {
     return (_a = process.env['COMSPEC']) !== null && _a !== void 0 ? _a : `cmd.exe`;
 }
 //# sourceMappingURL=io-util.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/io/lib/io.js
+;// CONCATENATED MODULE: ../main/node_modules/@actions/io/lib/io.js
 var io_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -54563,7 +54563,7 @@ function io_copyFile(srcFile, destFile, force) {
 //# sourceMappingURL=io.js.map
 ;// CONCATENATED MODULE: external "timers"
 const external_timers_namespaceObject = require("timers");
-;// CONCATENATED MODULE: ./node_modules/@actions/exec/lib/toolrunner.js
+;// CONCATENATED MODULE: ../main/node_modules/@actions/exec/lib/toolrunner.js
 var toolrunner_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -55151,7 +55151,7 @@ class ExecState extends external_events_.EventEmitter {
     }
 }
 //# sourceMappingURL=toolrunner.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/exec/lib/exec.js
+;// CONCATENATED MODULE: ../main/node_modules/@actions/exec/lib/exec.js
 var exec_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -55386,6 +55386,7 @@ function homeFolders(env) {
         runs: (0,external_node_path_namespaceObject.join)(root, 'runs'),
         logs: (0,external_node_path_namespaceObject.join)(root, 'logs'),
         images: (0,external_node_path_namespaceObject.join)(root, 'images'),
+        kernels: (0,external_node_path_namespaceObject.join)(root, 'kernels'),
         exchange: (0,external_node_path_namespaceObject.join)(root, 'exchange'),
         sources: (0,external_node_path_namespaceObject.join)(root, 'sources')
     };
@@ -55403,119 +55404,268 @@ async function removeTree(path) {
     }
 }
 
-;// CONCATENATED MODULE: ./src/boards/index.ts
-const boardNames = ['raspi3b', 'virt'];
+;// CONCATENATED MODULE: ./src/boards/tree-fixes.ts
+const off = { status: 'disabled' };
+/** Display blocks that QEMU does not have, and whose drivers wait for it or fault. */
+const display = {
+    node: /^(hdmi|hvs|pixelvalve|dsi|vec|txp|v3d|gpu)@/,
+    set: off,
+    why: 'no display hardware'
+};
+/** Changes to device trees by chip and naming, found by booting; the nodes that a tree lacks are passed over. */
+const treeFixes = {
+    bcm2835: [
+        { node: '/soc/watchdog@7e100000', set: off, why: 'its power domains panic the kernel before there is a console' },
+        display
+    ],
+    bcm2711: {
+        raspberrypi: [
+            {
+                node: '/soc/usb@7e980000',
+                set: { status: 'okay', dr_mode: 'host' },
+                why: 'the firmware switches it on; the network hangs on it'
+            }
+        ],
+        mainline: [
+            { node: '/soc/interrupt-controller@7ef00100', set: off, why: 'its driver panics' },
+            { node: /^i2c@7ef0[49]500$/, set: off, why: 'its driver panics' },
+            { ...display, node: /^(hdmi|hvs|pixelvalve|dsi|vec|txp|v3d|gpu|pwm|avs-monitor)@|^clock@7ef00000$/ },
+            { node: '/soc/serial@7e215040', set: off, why: 'writing to the mini UART ends in an interrupt storm' },
+            { node: '/soc/serial@7e201000/bluetooth', set: off, why: 'no Bluetooth' },
+            {
+                node: '/soc/usb@7e980000',
+                set: { status: 'okay', dr_mode: 'host' },
+                why: 'the network hangs on it'
+            },
+            {
+                node: '/soc/mmc@7e300000',
+                set: { 'broken-cd': true },
+                unset: ['mmc-pwrseq', 'non-removable'],
+                childless: true,
+                why: 'QEMU has the SD card where the Wi-Fi chip would be'
+            }
+        ]
+    }
+};
+
+;// CONCATENATED MODULE: ./src/boards/table.ts
+
+const kernel = (number, more = {}) => ({
+    kernels: [`kernel${number}.img`],
+    initramfs: [`initramfs${number}`],
+    ...more
+});
+/** What every emulated Pi shares. */
+const pi = {
+    sizable: false,
+    needsDeviceTree: true,
+    kernelFromUser: false,
+    treeFixes: { raspberrypi: [], mainline: [] },
+    disk: 'sd',
+    storage: 'usb-storage',
+    network: 'usb-net',
+    consoles: { raspberrypi: ['console=ttyAMA0,115200'], mainline: ['console=ttyAMA0,115200'] },
+    // Raspberry Pi's own USB driver uses features of the controller that QEMU lacks; other kernels ignore these.
+    kernelArguments: ['dwc_otg.lpm_enable=0', 'dwc_otg.fiq_fsm_enable=0'],
+    uarts: 2,
+    clock: 'host',
+    sinceQemu: [5, 2],
+    needsGenericKernel: false,
+    fidelity: "the image's own kernel and device tree on an emulated board; slower than the real one"
+};
+/**
+ * Boards with Bluetooth give it the PL011, and the console the mini UART (off unless counted), as the firmware has it;
+ * mainline's device trees number the UARTs the other way round.
+ */
+const bluetoothConsoles = {
+    raspberrypi: ['8250.nr_uarts=1', 'console=ttyAMA1,115200', 'console=ttyS0,115200'],
+    mainline: ['console=ttyAMA0,115200']
+};
+/** 32-bit systems on a 64-bit Pi run on its 64-bit kernel: QEMU's Pi 3 and 4 start no 32-bit ones. */
+const cortexA53 = { arm64: kernel('8'), armhf: kernel('8') };
+/** Raspberry Pi OS's armhf is built for ARMv6, and has a kernel for it; Debian's is not, and has none. */
+const arm1176 = { armel: kernel(''), armhf: kernel('') };
 /** One row per board; everything that differs between boards is in here. */
 const boards = {
     raspi3b: {
+        ...pi,
         name: 'raspi3b',
         title: 'Raspberry Pi 3 Model B (BCM2837, 4 x Cortex-A53, 1 GiB)',
+        soc: 'Cortex-A53',
         machine: 'raspi3b',
         cpus: 4,
         memoryMiB: 1024,
-        sizable: false,
-        architectures: ['arm64'],
-        kernels: ['kernel8.img'],
-        initramfs: ['initramfs8'],
+        architectures: cortexA53,
         deviceTrees: ['bcm2710-rpi-3-b.dtb', 'bcm2710-rpi-3-b-plus.dtb', 'bcm2837-rpi-3-b.dtb', 'bcm2837-rpi-3-b-plus.dtb'],
-        disk: 'sd',
-        volumes: 'usb',
-        network: 'usb-net',
-        consoles: {
-            // The PL011 belongs to Bluetooth there, the console to the mini UART (off unless counted), as the firmware has it.
-            raspberrypi: ['8250.nr_uarts=1', 'console=ttyAMA1,115200', 'console=ttyS0,115200'],
-            mainline: ['console=ttyAMA0,115200']
-        },
-        // Raspberry Pi's own USB driver uses features of the controller that QEMU lacks; other kernels ignore these.
-        kernelArguments: ['dwc_otg.lpm_enable=0', 'dwc_otg.fiq_fsm_enable=0'],
+        consoles: bluetoothConsoles,
+        earlycon: 'pl011,mmio32,0x3f201000'
+    },
+    raspi2b: {
+        ...pi,
+        name: 'raspi2b',
+        title: 'Raspberry Pi 2 Model B (BCM2836, 4 x Cortex-A7, 1 GiB)',
+        soc: 'Cortex-A7',
+        machine: 'raspi2b',
+        cpus: 4,
+        memoryMiB: 1024,
+        architectures: { armhf: kernel('7') },
+        deviceTrees: ['bcm2709-rpi-2-b.dtb', 'bcm2836-rpi-2-b.dtb'],
         earlycon: 'pl011,mmio32,0x3f201000',
-        uarts: 2,
-        // Called raspi3 before.
-        sinceQemu: [5, 2],
-        needsGenericKernel: false,
-        fidelity: "the image's own kernel and device tree on an emulated board; slower than the real one"
+        // On a slow host the 1 kHz interrupts of its USB outrun the emulation, and the guest stalls.
+        clock: 'icount'
+    },
+    raspi0: {
+        ...pi,
+        name: 'raspi0',
+        title: 'Raspberry Pi Zero (BCM2835, ARM1176, 512 MiB)',
+        soc: 'ARM1176',
+        machine: 'raspi0',
+        cpus: 1,
+        memoryMiB: 512,
+        architectures: arm1176,
+        deviceTrees: ['bcm2708-rpi-zero.dtb', 'bcm2835-rpi-zero.dtb'],
+        treeFixes: { raspberrypi: [], mainline: treeFixes.bcm2835 },
+        earlycon: 'pl011,mmio32,0x20201000'
+    },
+    raspi1ap: {
+        ...pi,
+        name: 'raspi1ap',
+        title: 'Raspberry Pi 1 Model A+ (BCM2835, ARM1176, 512 MiB)',
+        soc: 'ARM1176',
+        machine: 'raspi1ap',
+        cpus: 1,
+        memoryMiB: 512,
+        architectures: arm1176,
+        deviceTrees: ['bcm2708-rpi-b-plus.dtb', 'bcm2835-rpi-a-plus.dtb', 'bcm2835-rpi-b-plus.dtb'],
+        treeFixes: { raspberrypi: [], mainline: treeFixes.bcm2835 },
+        earlycon: 'pl011,mmio32,0x20201000'
+    },
+    raspi3ap: {
+        ...pi,
+        name: 'raspi3ap',
+        title: 'Raspberry Pi 3 Model A+ (BCM2837, 4 x Cortex-A53, 512 MiB)',
+        soc: 'Cortex-A53',
+        machine: 'raspi3ap',
+        cpus: 4,
+        memoryMiB: 512,
+        architectures: cortexA53,
+        deviceTrees: ['bcm2710-rpi-3-a-plus.dtb', 'bcm2837-rpi-3-a-plus.dtb', 'bcm2710-rpi-3-b.dtb'],
+        consoles: bluetoothConsoles,
+        earlycon: 'pl011,mmio32,0x3f201000'
+    },
+    raspi4b: {
+        ...pi,
+        name: 'raspi4b',
+        title: 'Raspberry Pi 4 Model B (BCM2711, 4 x Cortex-A72, 2 GiB)',
+        soc: 'Cortex-A72',
+        machine: 'raspi4b',
+        cpus: 4,
+        memoryMiB: 2048,
+        architectures: cortexA53,
+        deviceTrees: ['bcm2711-rpi-4-b.dtb'],
+        treeFixes: treeFixes.bcm2711,
+        consoles: bluetoothConsoles,
+        earlycon: 'pl011,mmio32,0xfe201000',
+        sinceQemu: [9, 0],
+        fidelity: "the image's own kernel on an emulated board without PCIe, Gigabit Ethernet and USB 3; the network is on its USB 2 port"
     },
     virt: {
         name: 'virt',
         title: "QEMU's generic Arm machine with virtio devices",
+        soc: 'any CPU',
         machine: 'virt',
-        // A Pi 4's core. QEMU's default (max) is several times slower on programs built with pointer authentication.
-        cpu: 'cortex-a72',
         cpus: 2,
         memoryMiB: 1024,
         sizable: true,
-        architectures: ['arm64'],
-        kernels: ['kernel8.img'],
-        initramfs: ['initramfs8'],
+        architectures: {
+            // A Pi 4's core. QEMU's default (max) is several times slower on programs built with pointer authentication.
+            arm64: kernel('8', { cpu: 'cortex-a72' }),
+            // Debian's 32-bit kernel reaches nothing above 4 GiB, where the PCI host would be otherwise.
+            armhf: kernel('7', { cpu: 'cortex-a15', machineOptions: 'highmem=off' })
+        },
         deviceTrees: [],
-        disk: 'virtio',
-        volumes: 'virtio',
+        needsDeviceTree: false,
+        kernelFromUser: false,
+        treeFixes: { raspberrypi: [], mainline: [] },
+        disk: 'storage',
+        storage: 'virtio-blk-pci',
         network: 'virtio-net-pci,romfile=',
         consoles: { raspberrypi: ['console=ttyAMA0,115200'], mainline: ['console=ttyAMA0,115200'] },
         kernelArguments: [],
         earlycon: 'pl011,mmio32,0x09000000',
         uarts: 1,
+        clock: 'host',
         sinceQemu: [2, 6],
         needsGenericKernel: true,
         fidelity: 'not a Pi: no Raspberry Pi device tree, buses or peripherals; faster disk and network'
+    },
+    versatilepb: {
+        name: 'versatilepb',
+        title: 'Arm Versatile/PB with the ARM1176 of a Pi 1 (256 MiB)',
+        soc: 'ARM1176',
+        machine: 'versatilepb',
+        cpus: 1,
+        memoryMiB: 256,
+        sizable: false,
+        architectures: { armel: kernel('', { cpu: 'arm1176' }), armhf: kernel('', { cpu: 'arm1176' }) },
+        deviceTrees: [],
+        needsDeviceTree: true,
+        kernelFromUser: true,
+        treeFixes: { raspberrypi: [], mainline: [] },
+        disk: 'storage',
+        // Its PCI host has no room for what a modern virtio device maps.
+        storage: 'virtio-blk-pci,disable-modern=on,disable-legacy=off',
+        network: 'smc91c111',
+        consoles: { raspberrypi: ['console=ttyAMA0,115200'], mainline: ['console=ttyAMA0,115200'] },
+        kernelArguments: [],
+        earlycon: 'pl011,0x101f1000',
+        uarts: 1,
+        clock: 'host',
+        sinceQemu: [2, 6],
+        needsGenericKernel: false,
+        fidelity: "not a Pi: the classic stand-in for a Pi 1, with the user's kernel"
     }
 };
-/** The board for an image when none was asked for. */
-function defaultBoard(architecture) {
-    return boardNames.find(name => boards[name].architectures.includes(architecture));
-}
 
-;// CONCATENATED MODULE: ./src/inputs/definitions.ts
-
-/** Inputs that take several values, one per line; on the command line the flag is repeated. */
-const listInputs = ['env', 'ports', 'sync-exclude'];
-const definitions_define = (name, placeholder, fallback, description) => ({ name, placeholder, default: fallback, description });
-/**
- * Every input, once: action.yml, `pi-qemu --help` and the README's table are checked against this. A flag of the
- * command line has the input's name.
- */
-const definitions = [
-    definitions_define('image', 'IMAGE', 'mini-arm64', 'What to boot: a file, an http(s) URL, or a built-in name (`mini-arm64`). Raw, `.xz`, `.gz`, `.zst`, `.zip` or `.qcow2`.'),
-    definitions_define('image-sha256', 'HEX', '', 'SHA-256 of the image file as downloaded. Default: `<url>.sha256`, if the server has it.'),
-    definitions_define('board', boardNames.join('|'), '', `The emulated board: ${boardNames.map(name => `\`${name}\``).join(' or ')}. Default: by the image's architecture (\`raspi3b\`).`),
-    definitions_define('memory', 'MIB', '', 'Memory in MiB, or with a suffix (`2G`). Only on `virt`; a Pi has what it has.'),
-    definitions_define('cpus', 'N', '', 'Number of CPUs, 1 to 8. Only on `virt`.'),
-    definitions_define('run', 'SCRIPT', '', 'The script to run in the Pi. Without it the Pi is only booted.'),
-    definitions_define('shell', 'SHELL', '', 'Shell for `run`: a command, or a form with `{0}` for the script file, as in workflows. Default: `bash -e`, or `sh -e` where there is no bash.'),
-    definitions_define('user', 'NAME', '', 'Guest user who runs the script. Default: `pi` where it exists, else `root`.'),
-    definitions_define('working-directory', 'DIR', '', "Where the script starts. Relative to the workspace. Default: the workspace, or the user's home with `sync: none`."),
-    definitions_define('env', 'NAME[=VALUE]', '', 'Environment of the script, one per line: `NAME=value`, or `NAME` to pass the variable on.'),
-    definitions_define('sync', 'both|in|out|none', 'both', 'The workspace appears in the guest under the same path. `in`: changes stay there; `out`: it starts empty; `none`: not at all.'),
-    definitions_define('sync-exclude', 'PATTERN', '', 'Paths that stay on the host, one pattern per line as in .gitignore (`node_modules`, `build/**`, `*.o`).'),
-    definitions_define('ports', 'HOST:GUEST[/udp]', '', 'Ports of the guest to reach on 127.0.0.1, one per line: `host:guest` or `host:guest/udp`.'),
-    definitions_define('append', 'ARGS', '', 'More kernel arguments.'),
-    definitions_define('kernel', 'FILE', '', "Kernel to boot instead of the image's own."),
-    definitions_define('initrd', 'FILE', '', "Initramfs instead of the image's own."),
-    definitions_define('dtb', 'FILE', '', "Device tree instead of the image's own."),
-    definitions_define('qemu-args', 'ARGS', '', 'More arguments for QEMU, split at blanks; quotes group.'),
-    definitions_define('provision', 'auto|none', 'auto', '`auto` prepares the image for an unattended login, offline and on a copy. `none` leaves it as it is; then `ssh-key` is needed.'),
-    definitions_define('ssh-key', 'FILE', '', 'Private key that the image already accepts for `user`. Only with `provision: none`.'),
-    definitions_define('cache', 'auto|off|read-only', 'auto', 'Prepared images: `auto` keeps and reuses them (in a workflow also in the Actions cache), `read-only` saves nothing there, `off` prepares anew.'),
-    definitions_define('boot-timeout', 'TIME', '10m', 'How long SSH may take to answer (`90s`, `10m`).'),
-    definitions_define('run-timeout', 'TIME', '', 'How long the script may run (`90s`, `2h`). Default: no limit.'),
-    definitions_define('keep-running', 'true|false', 'false', 'Leave the Pi up for later steps, until the job ends.'),
-    definitions_define('save-image', 'FILE', '', 'Write the changed disk here: `.img` (raw), `.img.xz`, `.img.zst` or `.qcow2`.')
+;// CONCATENATED MODULE: ./src/boards/types.ts
+/** Architectures of a guest's user space, by Debian's names. */
+const architectures = ['arm64', 'armhf', 'armel'];
+/** Boards that QEMU emulates, the one to take by default first. */
+const boardNames = [
+    'raspi3b',
+    'raspi2b',
+    'raspi0',
+    'raspi1ap',
+    'raspi3ap',
+    'raspi4b',
+    'virt',
+    'versatilepb'
 ];
-const outputs = {
-    'exit-code': "The script's exit status; 128 + N if signal N ended it.",
-    outcome: '`success`, `script-failed`, `boot-failed`, `timeout`, `bad-input` or `host-failed`.',
-    'ssh-host': 'Where SSH listens (127.0.0.1), while the Pi is up.',
-    'ssh-port': 'Its port.',
-    'ssh-user': 'The guest user.',
-    'ssh-key': 'File with the private key of this run.',
-    'ssh-config': 'File for `ssh -F`; the host in it is called `pi`.',
-    'serial-log': 'File with what the guest wrote to its serial console.',
-    board: 'The emulated board.',
-    'cache-hit': '`prepared` if the image was prepared before, here or in another job; else `none`.',
-    'qemu-version': 'Version of QEMU used.',
-    'boot-seconds': "Seconds from QEMU's start to SSH.",
-    timings: 'Seconds per phase, as JSON.'
-};
+
+;// CONCATENATED MODULE: ./src/boards/index.ts
+
+
+
+/** Names of the boards that run systems of an architecture, best first. */
+function boardsFor(architecture) {
+    return Object.values(boards)
+        .filter(board => board.architectures[architecture] !== undefined && !board.kernelFromUser)
+        .map(({ name }) => name);
+}
+/**
+ * The board for an image when none was asked for: the first that has a kernel for it.
+ * @param available names of the boot files; without them, whatever the architecture's first board is
+ */
+function defaultBoard(architecture, available) {
+    const able = boardsFor(architecture);
+    return available === undefined
+        ? able[0]
+        : (able.find(name => kernelFor(boards[name], architecture, available)) ?? able[0]);
+}
+/** Name of the boot file that is a board's kernel for an architecture, or undefined if the image has none. */
+function kernelFor(board, architecture, available) {
+    return board.architectures[architecture]?.kernels.find(name => available.has(name));
+}
 
 ;// CONCATENATED MODULE: ./src/inputs/readers.ts
 /**
@@ -55561,6 +55711,44 @@ function memory(text) {
     if (!(value >= 128 && value <= 1_048_576))
         throw new Fault(`is ${quoted(text)}; valid: MiB from 128 up, or with a suffix, such as 2048 or 2G`);
     return value;
+}
+/** A disk's size in bytes: `8G`, `512M`; MiB without a suffix. */
+function diskSize(text) {
+    const match = /^(\d+)(?:([MGT])(?:i?B)?)?$/i.exec(text);
+    const value = Number(match?.[1]) * 1024 ** { M: 2, G: 3, T: 4 }[(match?.[2] ?? 'M').toUpperCase()];
+    if (!(value >= 64 * 1024 ** 2 && value <= 2 * 1024 ** 4))
+        throw new Fault(`is ${quoted(text)}; valid: a size from 64M to 2T, such as 8G`);
+    return value;
+}
+/** The name of a CPU model, with QEMU's properties behind it. */
+function cpuModel(text) {
+    if (!/^[a-z0-9][\w.-]*(,[a-z0-9-]+=[\w.-]+)*$/i.test(text))
+        throw new Fault(`is ${quoted(text)}; valid: a CPU model of QEMU's, such as cortex-a72 or max`);
+    return text;
+}
+function hostName(text) {
+    if (!/^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(text))
+        throw new Fault(`is ${quoted(text)}; valid: up to 63 letters, digits and dashes`);
+    return text;
+}
+/** Never repeated in a message. */
+function readers_password(text) {
+    if (/[\r\n\0]/.test(text) || text.length > 256)
+        throw new Fault('has a line break, or is longer than 256 letters');
+    return text;
+}
+function pattern(text) {
+    try {
+        return new RegExp(text);
+    }
+    catch (error) {
+        throw new Fault(`is no valid regular expression: ${error.message}`);
+    }
+}
+function webAddress(text) {
+    if (!/^https?:\/\//i.test(text) || !URL.canParse(text))
+        throw new Fault(`is ${quoted(text)}; valid: an http(s) URL`);
+    return text;
 }
 function sha256(text) {
     const hex = text.toLowerCase().replace(/^sha256:/, '');
@@ -55651,6 +55839,268 @@ function imageTarget(text) {
     return { path: text, format: diskFormats[ending] };
 }
 
+;// CONCATENATED MODULE: ./src/inputs/files.ts
+
+
+
+/** Inputs that name files of this host. Relative paths start in the workspace. */
+/** @throws Fault unless the path is a file with something in it. */
+function existingFile(path) {
+    const stat = (0,external_node_fs_namespaceObject.statSync)(path, { throwIfNoEntry: false });
+    if (stat === undefined)
+        throw new Fault(`names ${path}, which does not exist`);
+    if (!stat.isFile())
+        throw new Fault(`names ${path}, which is not a file`);
+    if (stat.size === 0)
+        throw new Fault(`names ${path}, which is empty`);
+    return path;
+}
+/** Where `save-image` writes to. */
+function saveTarget(text, base) {
+    const target = imageTarget((0,external_node_path_namespaceObject.isAbsolute)(text) ? text : (0,external_node_path_namespaceObject.resolve)(base, text));
+    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.dirname)(target.path)))
+        throw new Fault(`names a folder that does not exist: ${(0,external_node_path_namespaceObject.dirname)(target.path)}`);
+    return target;
+}
+/** Lines `file[:format]`; without a format the name's ending decides. */
+function disks(base) {
+    return text => lines(text).map(line => {
+        const [, name = '', given] = /^(.*?)(?::(raw|qcow2))?$/.exec(line) ?? [];
+        return {
+            path: existingFile((0,external_node_path_namespaceObject.resolve)(base, name)),
+            format: given === 'qcow2' || (given === undefined && name.endsWith('.qcow2')) ? 'qcow2' : 'raw'
+        };
+    });
+}
+/** Lines `host-path:guest-path[:mode]`. */
+function filesToPlace(base) {
+    return text => lines(text).map(line => {
+        const [, from, to, mode] = /^([^:]+):(\/[^:]+)(?::([0-7]{3,4}))?$/.exec(line) ?? [];
+        if (from === undefined || to === undefined || to.endsWith('/')) {
+            throw new Fault(`has the line “${line}”; valid: host-path:/guest/path or host-path:/guest/path:0755, without colons in the paths`);
+        }
+        return {
+            from: existingFile((0,external_node_path_namespaceObject.resolve)(base, from)),
+            to: external_node_path_namespaceObject.posix.normalize(to),
+            mode: mode === undefined ? undefined : Number.parseInt(mode, 8)
+        };
+    });
+}
+
+;// CONCATENATED MODULE: ./src/inputs/images.ts
+
+
+
+
+
+/** Debian releases that are built on the spot; the first is the default. */
+const debianSuites = ['bookworm', 'trixie'];
+/** Images that are built here from Debian packages. */
+const builtInImages = [
+    ...architectures.map(architecture => `mini-${architecture}`),
+    ...architectures.flatMap(architecture => debianSuites.map(suite => `debian-${architecture}:${suite}`))
+];
+/**
+ * Reads the input `image`. A name is looked up in the catalogue later, unless a file is called so.
+ * @throws Fault
+ */
+function imageRef(text, base) {
+    if (text === 'none')
+        return { kind: 'none' };
+    if (/^https?:\/\//i.test(text)) {
+        if (!URL.canParse(text))
+            throw new Fault(`is no valid URL: ${text}`);
+        return { kind: 'url', url: text };
+    }
+    const path = (0,external_node_path_namespaceObject.resolve)(base, text);
+    const [, name, tag] = /^([a-z][a-z0-9-]*)(?::([\w.-]+))?$/.exec(text) ?? [];
+    const [, family, word] = /^(mini|debian)-(\w+)$/.exec(name ?? '') ?? [];
+    if (family !== undefined) {
+        const architecture = architectures.find(known => known === word);
+        const suite = debianSuites.find(known => known === (tag ?? debianSuites[0]));
+        if (architecture !== undefined && family === 'mini' && tag === undefined)
+            return { kind: 'mini', name: text, architecture };
+        if (architecture !== undefined && family === 'debian' && suite !== undefined)
+            return { kind: 'debian', name: `${name ?? ''}:${suite}`, architecture, suite };
+        throw new Fault(`is “${text}”; valid names of images built here: ${builtInImages.join(', ')}`);
+    }
+    if ((0,external_node_fs_namespaceObject.existsSync)(path))
+        return { kind: 'file', path: existingFile(path) };
+    if (name !== undefined)
+        return { kind: 'catalogue', name, tag: tag ?? 'latest' };
+    throw new Fault(`is “${text}”, which is neither a file (${path} does not exist) nor a URL nor a name such as raspios-lite-arm64:bookworm or ${builtInImages.slice(0, 2).join(', ')}`);
+}
+/** What can be known of an image's architecture before it is here. */
+function architectureOf(image) {
+    if (image.kind === 'mini' || image.kind === 'debian')
+        return image.architecture;
+    return image.kind === 'catalogue'
+        ? architectures.find(architecture => image.name.split('-').includes(architecture))
+        : undefined;
+}
+
+;// CONCATENATED MODULE: ./src/inputs/conflicts.ts
+
+
+
+
+
+
+const isSameFile = (a, b) => (0,external_node_fs_namespaceObject.existsSync)(b) && (0,external_node_fs_namespaceObject.realpathSync)(a) === (0,external_node_fs_namespaceObject.realpathSync)(b);
+/** Faults that concern two inputs, or an input and the machine; all that can be known before any work. */
+function conflicts(inputs, env) {
+    const { board: name, image, saveImage, workspace } = inputs;
+    const architecture = architectureOf(image);
+    // Without `board` a Pi is taken, whichever it is.
+    const board = boards[name ?? (architecture && defaultBoard(architecture)) ?? boardNames[0]];
+    const variant = architecture && board.architectures[architecture];
+    const sizable = Object.values(boards).flatMap(row => (row.sizable ? [`\`board: ${row.name}\``] : []));
+    const only = (input, has) => `input \`${input}\` does not go with board \`${board.name}\`, which has ${has}; valid with ${sizable.join(', ')} only`;
+    const bare = image.kind === 'none';
+    const rows = [
+        [
+            architecture !== undefined && variant === undefined,
+            `board \`${board.name}\` does not run ${architecture ?? ''} systems, which the image is; boards that do: ${architecture === undefined ? '' : boardsFor(architecture).join(', ')}`
+        ],
+        [inputs.memoryMiB !== undefined && !board.sizable, only('memory', `${board.memoryMiB} MiB`)],
+        [inputs.cpus !== undefined && !board.sizable, only('cpus', board.cpus)],
+        [inputs.cpu !== undefined && !board.sizable, only('cpu', board.soc)],
+        [
+            inputs.firmware !== undefined && board.name !== 'virt',
+            `input \`firmware\` does not go with board \`${board.name}\`, whose boot firmware QEMU does not emulate; valid with \`board: virt\` only`
+        ],
+        [
+            inputs.firmware !== undefined && inputs.kernel !== undefined,
+            'inputs `firmware` and `kernel` do not go together: with UEFI the image starts its own kernel'
+        ],
+        [
+            inputs.dtb !== undefined && !board.needsDeviceTree,
+            `input \`dtb\` does not go with board \`${board.name}\`: QEMU makes its device tree`
+        ],
+        [
+            inputs.overlays.length > 0 && !board.needsDeviceTree,
+            `input \`overlays\` does not go with board \`${board.name}\`: QEMU makes its device tree`
+        ],
+        [bare && inputs.kernel === undefined, 'input `image` is “none”; then `kernel` is needed'],
+        [bare && name === undefined, 'input `image` is “none”; then `board` is needed'],
+        [
+            bare && (inputs.run !== undefined || inputs.keepRunning || saveImage !== undefined),
+            'inputs `run`, `keep-running` and `save-image` need an image; with `image: none` the result is the serial output (see `expect`)'
+        ],
+        [!bare && inputs.expect !== undefined, 'input `expect` goes with `image: none` only; a script has its exit status'],
+        [
+            board.kernelFromUser && inputs.kernel === undefined,
+            `board \`${board.name}\` needs \`kernel\`: no image brings one for it`
+        ],
+        [
+            inputs.provision === 'none' && inputs.sshKey === undefined && !bare,
+            'input `provision` is “none”, so the image does not get the key of this run; give `ssh-key`, a private key that it already accepts'
+        ],
+        [
+            inputs.provision === 'auto' && inputs.sshKey !== undefined,
+            'input `ssh-key` goes with `provision: none` only; otherwise a key is made for each run'
+        ],
+        ...[
+            ['password', inputs.password !== undefined],
+            ['hostname', inputs.hostname !== undefined],
+            ['files', inputs.files.length > 0]
+        ].map(([input, given]) => [
+            given && (inputs.provision === 'none' || bare),
+            `input \`${input}\` changes the image, which ${bare ? 'there is none of' : '`provision: none` forbids'}`
+        ]),
+        [
+            saveImage !== undefined && inputs.keepRunning,
+            'inputs `save-image` and `keep-running` do not go together: the disk is saved once the Pi is switched off'
+        ],
+        [
+            saveImage !== undefined && image.kind === 'file' && isSameFile(image.path, saveImage.path),
+            `inputs \`image\` and \`save-image\` name the same file, ${image.kind === 'file' ? image.path : ''}; the image is never written`
+        ],
+        [
+            inputs.sync !== 'none' && !bare && ['/', (0,external_node_os_namespaceObject.homedir)()].includes((0,external_node_path_namespaceObject.resolve)(workspace)),
+            `input \`sync\` is “${inputs.sync}”, but the workspace is ${workspace}; change to a project's folder, or use \`sync: none\``
+        ],
+        [
+            inputs.sync !== 'none' &&
+                !bare &&
+                (0,external_node_path_namespaceObject.resolve)(workspace) !== (0,external_node_os_namespaceObject.homedir)() &&
+                homeFolders(env).root.startsWith(`${(0,external_node_path_namespaceObject.resolve)(workspace)}/`),
+            `input \`sync\` is “${inputs.sync}”, but PI_QEMU_HOME (${homeFolders(env).root}) lies in the workspace, and would be sent with it; set it to a folder outside`
+        ],
+        [
+            image.kind !== 'file' && image.kind !== 'url' && inputs.imageSha256 !== undefined,
+            'input `image-sha256` goes with a file or a URL; an image with a name is verified by itself'
+        ]
+    ];
+    return rows.filter(([wrong]) => wrong).map(([, fault]) => fault);
+}
+
+;// CONCATENATED MODULE: ./src/inputs/definitions.ts
+
+/** Inputs that take several values, one per line; on the command line the flag is repeated. */
+const listInputs = ['disks', 'env', 'files', 'overlays', 'ports', 'sync-exclude'];
+const definitions_define = (name, placeholder, fallback, description) => ({ name, placeholder, default: fallback, description });
+/**
+ * Every input, once: action.yml, `pi-qemu --help` and the README's table are checked against this. A flag of the
+ * command line has the input's name.
+ */
+const definitions = [
+    definitions_define('image', 'IMAGE', 'mini-arm64', 'What to boot: a name with a tag (`raspios-lite-arm64:bookworm`, `debian-armhf:trixie`, `mini-arm64`), an http(s) URL or a file (raw, `.xz`, `.gz`, `.zst`, `.zip`, `.qcow2`), or `none` for a bare `kernel`.'),
+    definitions_define('image-sha256', 'HEX', '', 'SHA-256 of the image file as downloaded. Default: `<url>.sha256`, if the server has it.'),
+    definitions_define('catalog-url', 'URL', '', "List of images that names are looked up in, in the form of Raspberry Pi's imager. Default: Raspberry Pi's own."),
+    definitions_define('board', 'BOARD', '', `The emulated board: ${boardNames.map(name => `\`${name}\``).join(', ')}. Default: the first of them that can run the image.`),
+    definitions_define('cpu', 'MODEL', '', "CPU model, by QEMU's names. Only on `virt`; a Pi has what it has."),
+    definitions_define('memory', 'MIB', '', 'Memory in MiB, or with a suffix (`2G`). Only on `virt`.'),
+    definitions_define('cpus', 'N', '', 'Number of CPUs, 1 to 8. Only on `virt`.'),
+    definitions_define('clock', 'host|icount', '', "The guest's time follows the `host`'s, or the instructions executed (`icount`: slower, but no time-outs on a slow host). Default: by board."),
+    definitions_define('firmware', 'uefi', '', '`uefi` starts whatever boot loader the image has, as a generic cloud image needs it. Only on `virt`.'),
+    definitions_define('qemu', 'auto|host|private|FILE', 'auto', "Which QEMU: the `host`'s, a `private` one (Debian stable's, kept apart from the host), or a program. `auto`: the host's if it can do the board, else a private one."),
+    definitions_define('run', 'SCRIPT', '', 'The script to run in the Pi. Without it the Pi is only booted.'),
+    definitions_define('shell', 'SHELL', '', 'Shell for `run`: a command, or a form with `{0}` for the script file, as in workflows. Default: `bash -e`, or `sh -e` where there is no bash.'),
+    definitions_define('user', 'NAME', '', 'Guest user who runs the script. Default: `pi` where it exists, else `root`.'),
+    definitions_define('working-directory', 'DIR', '', "Where the script starts. Relative to the workspace. Default: the workspace, or the user's home with `sync: none`."),
+    definitions_define('env', 'NAME[=VALUE]', '', 'Environment of the script, one per line: `NAME=value`, or `NAME` to pass the variable on.'),
+    definitions_define('sync', 'both|in|out|none', 'both', 'The workspace appears in the guest under the same path. `in`: changes stay there; `out`: it starts empty; `none`: not at all.'),
+    definitions_define('sync-exclude', 'PATTERN', '', 'Paths that stay on the host, one pattern per line as in .gitignore (`node_modules`, `build/**`, `*.o`).'),
+    definitions_define('ports', 'HOST:GUEST[/udp]', '', 'Ports of the guest to reach on 127.0.0.1, one per line: `host:guest` or `host:guest/udp`.'),
+    definitions_define('append', 'ARGS', '', 'More kernel arguments.'),
+    definitions_define('kernel', 'FILE', '', "Kernel to boot instead of the image's own."),
+    definitions_define('initrd', 'FILE', '', "Initramfs instead of the image's own."),
+    definitions_define('dtb', 'FILE', '', "Device tree instead of the image's own."),
+    definitions_define('overlays', 'NAME', '', 'Device tree overlays to apply, one per line: names of `.dtbo` files on the boot partition (as in `dtoverlay=`), or files.'),
+    definitions_define('disks', 'FILE[:FORMAT]', '', 'Further disks of the guest, one per line: `file`, or `file:raw` / `file:qcow2`. Writable: the guest may change them.'),
+    definitions_define('expect', 'REGEXP', '', 'Only with `image: none`: the run succeeds once the serial console shows this. Default: once the guest switches itself off.'),
+    definitions_define('qemu-args', 'ARGS', '', 'More arguments for QEMU, split at blanks; quotes group.'),
+    definitions_define('provision', 'auto|none', 'auto', '`auto` prepares the image for an unattended login, offline and on a copy. `none` leaves it as it is; then `ssh-key` is needed.'),
+    definitions_define('password', 'TEXT', '', 'Password of `user`, for SSH and the console. Default: none; keys are the only way in.'),
+    definitions_define('hostname', 'NAME', '', "The guest's host name. Default: the image's."),
+    definitions_define('first-boot', 'skip|run', 'skip', "`skip` leaves out the image's own first-boot steps (resizing, new keys, wizard). `run` lets them happen, reboots included, before the script."),
+    definitions_define('disk-size', 'SIZE', '', "Grow the disk and the root file system to this (`8G`), offline. Default: the image's size."),
+    definitions_define('files', 'HOST:GUEST[:MODE]', '', 'Files to put into the image before it boots, one per line: `host-path:guest-path` or `host-path:guest-path:0755`.'),
+    definitions_define('ssh-key', 'FILE', '', 'Private key that the image already accepts for `user`. Only with `provision: none`.'),
+    definitions_define('cache', 'auto|off|read-only', 'auto', 'Prepared images: `auto` keeps and reuses them (in a workflow also in the Actions cache), `read-only` saves nothing there, `off` prepares anew.'),
+    definitions_define('boot-timeout', 'TIME', '10m', 'How long SSH may take to answer (`90s`, `10m`).'),
+    definitions_define('run-timeout', 'TIME', '', 'How long the script may run (`90s`, `2h`). Default: no limit.'),
+    definitions_define('keep-running', 'true|false', 'false', 'Leave the Pi up for later steps, until the job ends.'),
+    definitions_define('save-image', 'FILE', '', 'Write the changed disk here: `.img` (raw), `.img.xz`, `.img.zst` or `.qcow2`.')
+];
+const outputs = {
+    'exit-code': "The script's exit status; 128 + N if signal N ended it.",
+    outcome: '`success`, `script-failed`, `boot-failed`, `timeout`, `bad-input` or `host-failed`.',
+    'ssh-host': 'Where SSH listens (127.0.0.1), while the Pi is up.',
+    'ssh-port': 'Its port.',
+    'ssh-user': 'The guest user.',
+    'ssh-key': 'File with the private key of this run.',
+    'ssh-config': 'File for `ssh -F`; the host in it is called `pi`.',
+    'serial-log': 'File with what the guest wrote to its serial console.',
+    board: 'The emulated board.',
+    'image-release': 'The exact release that the name of the image stood for, as `name:date`: give it as `image` to get the same again.',
+    'cache-hit': '`prepared` if the image was prepared before, here or in another job; else `none`.',
+    'qemu-version': 'Version of QEMU used.',
+    'boot-seconds': "Seconds from QEMU's start to SSH.",
+    timings: 'Seconds per phase, as JSON.'
+};
+
 ;// CONCATENATED MODULE: ./src/inputs/index.ts
 
 
@@ -55661,8 +56111,9 @@ function imageTarget(text) {
 
 
 
-/** Images that are known by name. */
-const builtInImages = ['mini-arm64'];
+
+/** The list of images that Raspberry Pi's own imager reads. */
+const officialCatalogue = 'https://downloads.raspberrypi.com/os_list_imagingutility_v4.json';
 /**
  * Reads all inputs. Nothing else in this project looks at what the user wrote.
  * @throws BadInput that lists every fault at once.
@@ -55686,11 +56137,20 @@ function parseInputs(raw, { env, workspace }) {
     const trimmed = (text) => text.trim();
     const file = (text) => existingFile((0,external_node_path_namespaceObject.resolve)(workspace, text.trim()));
     const inputs = {
-        image: get('image', text => imageRef(text.trim(), workspace)) ?? { kind: 'built-in', name: 'mini-arm64' },
+        image: get('image', text => imageRef(text.trim(), workspace)) ?? {
+            kind: 'mini',
+            name: 'mini-arm64',
+            architecture: 'arm64'
+        },
         imageSha256: get('image-sha256', text => sha256(text.trim())),
+        catalogUrl: get('catalog-url', text => webAddress(text.trim())) ?? officialCatalogue,
         board: get('board', text => oneOf(...boardNames)(text.trim())),
+        cpu: get('cpu', text => cpuModel(text.trim())),
         memoryMiB: get('memory', text => memory(text.trim())),
         cpus: get('cpus', text => count(1, 8)(text.trim())),
+        clock: get('clock', text => oneOf('host', 'icount')(text.trim())),
+        firmware: get('firmware', text => oneOf('uefi')(text.trim())),
+        qemu: get('qemu', text => qemuChoice(text.trim(), workspace)) ?? { kind: 'auto' },
         run: get('run', text => text),
         shell: get('shell', trimmed),
         user: get('user', text => userName(text.trim())),
@@ -55703,8 +56163,16 @@ function parseInputs(raw, { env, workspace }) {
         kernel: get('kernel', file),
         initrd: get('initrd', file),
         dtb: get('dtb', file),
+        overlays: get('overlays', lines) ?? [],
+        disks: get('disks', disks(workspace)) ?? [],
+        expect: get('expect', text => pattern(text.trim())),
         qemuArgs: get('qemu-args', words) ?? [],
         provision: get('provision', text => oneOf('auto', 'none')(text.trim())) ?? 'auto',
+        password: get('password', readers_password),
+        hostname: get('hostname', text => hostName(text.trim())),
+        firstBoot: get('first-boot', text => oneOf('skip', 'run')(text.trim())) ?? 'skip',
+        diskSize: get('disk-size', text => diskSize(text.trim())),
+        files: get('files', filesToPlace(workspace)) ?? [],
         sshKey: get('ssh-key', file),
         cache: get('cache', text => oneOf('auto', 'off', 'read-only')(text.trim())) ?? 'auto',
         bootTimeout: get('boot-timeout', text => duration(text.trim())) ?? 600_000,
@@ -55723,95 +56191,17 @@ function parseInputs(raw, { env, workspace }) {
         throw new BadInput(faults);
     return inputs;
 }
-function imageRef(text, base) {
-    if (/^https?:\/\//i.test(text)) {
-        if (!URL.canParse(text))
-            throw new Fault(`is no valid URL: ${text}`);
-        return { kind: 'url', url: text };
-    }
-    const name = builtInImages.find(known => known === text);
-    if (name !== undefined)
-        return { kind: 'built-in', name };
-    const path = (0,external_node_path_namespaceObject.resolve)(base, text);
-    if (!(0,external_node_fs_namespaceObject.existsSync)(path)) {
-        throw new Fault(`is “${text}”, which is neither a file (${path} does not exist) nor a URL nor a built-in name; valid names: ${builtInImages.join(', ')}`);
-    }
-    return { kind: 'file', path: existingFile(path) };
-}
-function existingFile(path) {
-    const stat = (0,external_node_fs_namespaceObject.statSync)(path, { throwIfNoEntry: false });
-    if (stat === undefined)
-        throw new Fault(`names ${path}, which does not exist`);
-    if (!stat.isFile())
-        throw new Fault(`names ${path}, which is not a file`);
-    if (stat.size === 0)
-        throw new Fault(`names ${path}, which is empty`);
-    return path;
-}
-function saveTarget(text, base) {
-    const target = imageTarget((0,external_node_path_namespaceObject.isAbsolute)(text) ? text : (0,external_node_path_namespaceObject.resolve)(base, text));
-    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.dirname)(target.path)))
-        throw new Fault(`names a folder that does not exist: ${(0,external_node_path_namespaceObject.dirname)(target.path)}`);
-    return target;
-}
-function isSameFile(a, b) {
-    return (0,external_node_fs_namespaceObject.existsSync)(b) && (0,external_node_fs_namespaceObject.realpathSync)(a) === (0,external_node_fs_namespaceObject.realpathSync)(b);
-}
-/** Faults that concern two inputs, or an input and the machine. */
-function conflicts(inputs, env) {
-    const { board: name, image, saveImage, workspace } = inputs;
-    // Without `board` the first board is taken, which is a Pi.
-    const board = boards[name ?? 'raspi3b'];
-    const rows = [
-        [
-            inputs.memoryMiB !== undefined && !board.sizable,
-            `input \`memory\` does not go with board \`${board.name}\`, which has ${board.memoryMiB} MiB; valid with \`board: virt\` only`
-        ],
-        [
-            inputs.cpus !== undefined && !board.sizable,
-            `input \`cpus\` does not go with board \`${board.name}\`, which has ${board.cpus}; valid with \`board: virt\` only`
-        ],
-        [
-            inputs.dtb !== undefined && board.deviceTrees.length === 0,
-            `input \`dtb\` does not go with board \`${board.name}\`: QEMU makes its device tree`
-        ],
-        [
-            inputs.provision === 'none' && inputs.sshKey === undefined,
-            'input `provision` is “none”, so the image does not get the key of this run; give `ssh-key`, a private key that it already accepts'
-        ],
-        [
-            inputs.provision === 'auto' && inputs.sshKey !== undefined,
-            'input `ssh-key` goes with `provision: none` only; otherwise a key is made for each run'
-        ],
-        [
-            saveImage !== undefined && inputs.keepRunning,
-            'inputs `save-image` and `keep-running` do not go together: the disk is saved once the Pi is switched off'
-        ],
-        [
-            saveImage !== undefined && image.kind === 'file' && isSameFile(image.path, saveImage.path),
-            `inputs \`image\` and \`save-image\` name the same file, ${image.kind === 'file' ? image.path : ''}; the image is never written`
-        ],
-        [
-            inputs.sync !== 'none' && ['/', (0,external_node_os_namespaceObject.homedir)()].includes((0,external_node_path_namespaceObject.resolve)(workspace)),
-            `input \`sync\` is “${inputs.sync}”, but the workspace is ${workspace}; change to a project's folder, or use \`sync: none\``
-        ],
-        [
-            inputs.sync !== 'none' &&
-                (0,external_node_path_namespaceObject.resolve)(workspace) !== (0,external_node_os_namespaceObject.homedir)() &&
-                homeFolders(env).root.startsWith(`${(0,external_node_path_namespaceObject.resolve)(workspace)}/`),
-            `input \`sync\` is “${inputs.sync}”, but PI_QEMU_HOME (${homeFolders(env).root}) lies in the workspace, and would be sent with it; set it to a folder outside`
-        ],
-        [
-            image.kind === 'built-in' && inputs.imageSha256 !== undefined,
-            'input `image-sha256` does not go with a built-in image, which is made here from signed packages'
-        ]
-    ];
-    return rows.filter(([wrong]) => wrong).map(([, fault]) => fault);
+function qemuChoice(text, base) {
+    if (/^(auto|host|private)$/.test(text))
+        return { kind: text };
+    if (!text.includes('/'))
+        throw new Fault(`is “${text}”; valid: auto, host, private, or the path of a program`);
+    return { kind: 'path', path: existingFile((0,external_node_path_namespaceObject.resolve)(base, text)) };
 }
 
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/utils.js
+;// CONCATENATED MODULE: ../main/node_modules/@actions/core/lib/utils.js
 // We use any as a valid input type
 /* eslint-disable @typescript-eslint/no-explicit-any */
 /**
@@ -55847,7 +56237,7 @@ function utils_toCommandProperties(annotationProperties) {
     };
 }
 //# sourceMappingURL=utils.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/command.js
+;// CONCATENATED MODULE: ../main/node_modules/@actions/core/lib/command.js
 
 
 /**
@@ -55941,7 +56331,7 @@ function escapeProperty(s) {
 //# sourceMappingURL=command.js.map
 // EXTERNAL MODULE: external "crypto"
 var external_crypto_ = __nccwpck_require__(6982);
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/file-command.js
+;// CONCATENATED MODULE: ../main/node_modules/@actions/core/lib/file-command.js
 // For internal use, subject to change.
 // We use any as a valid input type
 /* eslint-disable @typescript-eslint/no-explicit-any */
@@ -55982,7 +56372,7 @@ var external_http_namespaceObject = /*#__PURE__*/__nccwpck_require__.t(external_
 // EXTERNAL MODULE: external "https"
 var external_https_ = __nccwpck_require__(5692);
 var external_https_namespaceObject = /*#__PURE__*/__nccwpck_require__.t(external_https_, 2);
-;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/proxy.js
+;// CONCATENATED MODULE: ../main/node_modules/@actions/http-client/lib/proxy.js
 function getProxyUrl(reqUrl) {
     const usingSsl = reqUrl.protocol === 'https:';
     if (checkBypass(reqUrl)) {
@@ -56073,11 +56463,11 @@ class DecodedURL extends URL {
     }
 }
 //# sourceMappingURL=proxy.js.map
-// EXTERNAL MODULE: ./node_modules/tunnel/index.js
-var tunnel = __nccwpck_require__(770);
-// EXTERNAL MODULE: ./node_modules/undici/index.js
-var undici = __nccwpck_require__(6752);
-;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/index.js
+// EXTERNAL MODULE: ../main/node_modules/tunnel/index.js
+var tunnel = __nccwpck_require__(8482);
+// EXTERNAL MODULE: ../main/node_modules/undici/index.js
+var undici = __nccwpck_require__(2480);
+;// CONCATENATED MODULE: ../main/node_modules/@actions/http-client/lib/index.js
 /* eslint-disable @typescript-eslint/no-explicit-any */
 var lib_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
@@ -56774,7 +57164,7 @@ class lib_HttpClient {
 }
 const lowercaseKeys = (obj) => Object.keys(obj).reduce((c, k) => ((c[k.toLowerCase()] = obj[k]), c), {});
 //# sourceMappingURL=index.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/http-client/lib/auth.js
+;// CONCATENATED MODULE: ../main/node_modules/@actions/http-client/lib/auth.js
 var auth_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -56850,7 +57240,7 @@ class PersonalAccessTokenCredentialHandler {
     }
 }
 //# sourceMappingURL=auth.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/oidc-utils.js
+;// CONCATENATED MODULE: ../main/node_modules/@actions/core/lib/oidc-utils.js
 var oidc_utils_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -56924,7 +57314,7 @@ class oidc_utils_OidcClient {
     }
 }
 //# sourceMappingURL=oidc-utils.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/summary.js
+;// CONCATENATED MODULE: ../main/node_modules/@actions/core/lib/summary.js
 var summary_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -57205,7 +57595,7 @@ const _summary = new Summary();
 const markdownSummary = (/* unused pure expression or super */ null && (_summary));
 const summary = (/* unused pure expression or super */ null && (_summary));
 //# sourceMappingURL=summary.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/path-utils.js
+;// CONCATENATED MODULE: ../main/node_modules/@actions/core/lib/path-utils.js
 
 /**
  * toPosixPath converts the given path to the posix form. On Windows, \\ will be
@@ -57239,7 +57629,7 @@ function toPlatformPath(pth) {
     return pth.replace(/[/\\]/g, path.sep);
 }
 //# sourceMappingURL=path-utils.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/platform.js
+;// CONCATENATED MODULE: ../main/node_modules/@actions/core/lib/platform.js
 var platform_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -57304,7 +57694,7 @@ function getDetails() {
     });
 }
 //# sourceMappingURL=platform.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/core/lib/core.js
+;// CONCATENATED MODULE: ../main/node_modules/@actions/core/lib/core.js
 var core_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
     function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
     return new (P || (P = Promise))(function (resolve, reject) {
@@ -57987,8 +58377,8 @@ function diagnose(lines, quiet = 0) {
 
 // EXTERNAL MODULE: external "node:net"
 var external_node_net_ = __nccwpck_require__(7030);
-// EXTERNAL MODULE: ./node_modules/ssh2/lib/index.js
-var lib = __nccwpck_require__(5472);
+// EXTERNAL MODULE: ../main/node_modules/ssh2/lib/index.js
+var lib = __nccwpck_require__(3328);
 ;// CONCATENATED MODULE: ./src/guest/ssh.ts
 
 
@@ -58523,6 +58913,9 @@ const tools = {
     bsdtar: { package: 'libarchive-tools' },
     cpio: { package: 'cpio' },
     depmod: { package: 'kmod' },
+    'qemu-aarch64-static': { package: 'qemu-user-static', version: ['--version'] },
+    'qemu-arm-static': { package: 'qemu-user-static', version: ['--version'] },
+    fdtput: { package: 'device-tree-compiler' },
     ssh: { package: 'openssh-client', version: ['-V'] },
     'ssh-keygen': { package: 'openssh-client' },
     // Ubuntu's mmdebstrap can check Debian's signatures only with Debian's keys.
@@ -58962,6 +59355,10 @@ async function takeBootFiles(image, offset, into) {
     }
     await (0,promises_namespaceObject.mkdir)(into, { recursive: true });
     await tool('mcopy', ['-n', '-i', volume, ...names.map(name => `::${name}`), into], { env });
+    const hasOverlays = (await tryTool('mdir', ['-b', '-i', volume, '::/overlays'], { env })).code === 0;
+    if (hasOverlays)
+        await tool('mcopy', ['-n', '-s', '-i', volume, '::overlays', into], { env });
+    const overlays = hasOverlays ? (await (0,promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(into, 'overlays'))).flatMap(overlayName) : [];
     const kernelReleases = {};
     for (const name of names.filter(entry => entry.startsWith('kernel'))) {
         await gunzip((0,external_node_path_namespaceObject.join)(into, name));
@@ -58969,8 +59366,9 @@ async function takeBootFiles(image, offset, into) {
         if (release !== undefined)
             kernelReleases[name] = release;
     }
-    return { names: await (0,promises_namespaceObject.readdir)(into), kernelReleases };
+    return { names: (await (0,promises_namespaceObject.readdir)(into)).filter(name => name !== 'overlays'), overlays, kernelReleases };
 }
+const overlayName = (file) => (file.endsWith('.dtbo') ? [file.slice(0, -5)] : []);
 async function gunzip(file) {
     const head = Buffer.alloc(2);
     const handle = await (0,promises_namespaceObject.open)(file, 'r');
@@ -59151,7 +59549,8 @@ const features = 'ext_attr,resize_inode,dir_index,filetype,extent,flex_bg,sparse
 /** Makes an ext4 file system in a file (sparse), filled from a folder. */
 async function makeExt4(request) {
     const { file, offset = 0, size, label, from, owner, journal = true, inodes } = request;
-    await tool('mke2fs', [
+    const mke2fs = request.mke2fs ?? (args => tool('mke2fs', args));
+    await mke2fs([
         ...['-q', '-F', '-t', 'ext4', '-L', label, '-m', '1', '-b', '4096', '-I', '256'],
         ...['-O', `none,${features}${journal ? ',has_journal' : ''}`],
         ...['-E', `offset=${offset},root_owner=${owner?.uid ?? 0}:${owner?.gid ?? 0},lazy_itable_init=1,nodiscard`],
@@ -59180,191 +59579,179 @@ function quote(path) {
     return `"${path.replaceAll('"', '""')}"`;
 }
 
-;// CONCATENATED MODULE: ./src/images/families.ts
-/** Paths whose presence decides something. */
-const probedPaths = [
-    '/etc/rpi-issue',
-    '/etc/pi-qemu',
-    '/etc/ssh/sshd_config.d',
-    '/etc/sudoers.d',
-    '/etc/systemd/system/multi-user.target.wants',
-    '/etc/systemd/network',
-    '/etc/resolv.conf',
-    '/etc/NetworkManager/system-connections',
-    '/etc/dhcpcd.conf',
-    '/etc/network/interfaces',
-    '/lib/ld-linux-aarch64.so.1',
-    '/lib/ld-linux-armhf.so.3',
-    '/lib/ld-linux.so.3'
-];
-/** Reads the facts, offline. */
-async function readRootFacts(root) {
-    const osRelease = (await root.readText('/etc/os-release')) ?? (await root.readText('/usr/lib/os-release')) ?? '';
-    const paths = new Set();
-    for (const path of probedPaths)
-        if (await root.exists(path))
-            paths.add(path);
-    const units = new Set();
-    for (const folder of ['/lib/systemd/system', '/etc/systemd/system']) {
-        for (const unit of await root.list(folder))
-            units.add(unit);
-    }
-    const sshConfig = await root.readText('/etc/ssh/sshd_config');
-    return {
-        family: familyOf(osRelease, paths),
-        title: field(osRelease, 'PRETTY_NAME') ?? 'unknown system',
-        architecture: architectureOf(paths),
-        users: parseUsers((await root.readText('/etc/passwd')) ?? ''),
-        units,
-        paths,
-        sshDropIns: /^\s*Include\s+\/etc\/ssh\/sshd_config\.d\//im.test(sshConfig ?? ''),
-        sshConfig
-    };
-}
-/** Raspberry Pi OS calls itself `raspbian` or, 64-bit, `debian`: its own issue file tells. */
-function familyOf(osRelease, paths) {
-    if (paths.has('/etc/rpi-issue'))
-        return 'raspios';
-    const ids = {
-        raspbian: 'raspios',
-        debian: 'debian',
-        ubuntu: 'ubuntu',
-        mini: 'mini'
-    };
-    const id = field(osRelease, 'ID') ?? '';
-    return (Object.hasOwn(ids, id) ? ids[id] : undefined) ?? 'unknown';
-}
-function architectureOf(paths) {
-    if (paths.has('/lib/ld-linux-aarch64.so.1'))
-        return 'arm64';
-    return paths.has('/lib/ld-linux-armhf.so.3') ? 'armhf' : 'armel';
-}
-/** A field of os-release, quotes removed. */
-function field(osRelease, name) {
-    return new RegExp(`^${name}=(["']?)(.*)\\1$`, 'm').exec(osRelease)?.[2];
-}
-function parseUsers(passwd) {
-    const rows = passwd
-        .split('\n')
-        .map(line => line.split(':'))
-        .filter(([name, , uid]) => name !== undefined && name !== '' && uid !== undefined);
-    return Object.fromEntries(rows.map(([name = '', , uid, gid, , home = '/']) => [name, { uid: Number(uid), gid: Number(gid), home }]));
-}
-
-;// CONCATENATED MODULE: ./src/images/keys.ts
-
-
-
-
-
-
-const comment = 'pi-qemu';
+;// CONCATENATED MODULE: ./src/host/foreign-scripts.ts
 /**
- * Everything about a run that must not be in a cached image: who may log in, and who the guest is. The prepared image
- * has room for it ("slots"); it is written into the run's own overlay, without touching the file system around it.
- * Lengths are in bytes and never vary: all keys are Ed25519 with the same comment.
+ * The shell that opens a private namespace, kept as data because the committed bundle has to carry it. Arguments, never
+ * text, carry what differs.
  */
-const slotLengths = {
-    /** `ssh-ed25519 <68 base64 digits> <comment>\n` */
-    'authorized-keys': 'ssh-ed25519 '.length + 68 + 1 + comment.length + 1,
-    /** OpenSSH's private key file, as `ssh-keygen -N ''` writes it with this comment. */
-    'host-key': 399,
-    /** Dropbear's key file: the type and the 64 key bytes, each with a 4-byte length. */
-    'dropbear-host-key': 4 + 'ssh-ed25519'.length + 4 + 64
+/** Exit status of {@link privateNamespace} when the host does not allow such a namespace; its stderr says what failed. */
+const refusedStatus = 97;
+/**
+ * Inside, as root of the namespace and process 1: a memory file system on folder `$2`, the binfmt_misc handler `$1` (if
+ * any), then the command.
+ */
+const inner = `set -u
+refuse() { echo "$1" >&2; exit ${refusedStatus}; }
+mount -t tmpfs -o mode=0755 scratch "$2" || refuse "a memory file system cannot be mounted"
+if [ -n "$1" ]; then
+  fs=/proc/sys/fs/binfmt_misc
+  mount -t binfmt_misc binfmt_misc $fs || refuse "binfmt_misc cannot be mounted"
+  printf %s "$1" > $fs/register || refuse "the handler was not accepted"
+fi
+shift 2
+exec "$@"`;
+/** A program that starts without a mapping has lost its rights: they come back with the first exec after it is there. */
+const waiting = `until grep -q . /proc/self/uid_map && grep -q . /proc/self/gid_map; do sleep 0.02; done
+exec unshare --mount --pid --fork --kill-child --mount-proc "$@"`;
+/**
+ * `bash -c privateNamespace NAME HANDLER FOLDER COMMAND…`, as root: runs the command in new user, mount and process
+ * namespaces in which users are numbered as on the host. The end of standard input, which is also the end of the one
+ * who started it, ends all that is inside.
+ */
+const privateNamespace = `set -u
+exec 3<&0 </dev/null
+unshare --user bash -c '${waiting}' waiting bash -c '${inner}' inner "$@" 3<&- &
+space=$!
+until [ "$(readlink /proc/$space/ns/user)" != "$(readlink /proc/$$/ns/user)" ]; do
+  kill -0 $space 2>/dev/null || exit ${refusedStatus}
+  sleep 0.02
+done
+{ echo "0 0 65536" > /proc/$space/uid_map && echo "0 0 65536" > /proc/$space/gid_map; } || { kill -9 $space; exit ${refusedStatus}; }
+{ cat <&3 >/dev/null 3<&-; kill -9 $space; } &
+watch=$!
+exec 3<&-
+wait $space
+status=$?
+kill $watch 2>/dev/null
+exit $status`;
+/**
+ * In a namespace: unpacks archive `$2` to the folder `root` of the memory file system `$1`, lays the tree `$3` over it as
+ * root's, and calls the rest, which makes a file system of it. Device nodes cannot be made in a namespace and are left out: the
+ * kernel has them in its own /dev.
+ */
+const packRoot = `set -eu
+mkdir "$1/root"
+tar --extract --preserve-permissions --numeric-owner --xattrs --xattrs-include="*" --exclude="./dev/*" --file "$2" -C "$1/root"
+chmod -R u=rwX,go=rX "$3"
+cp -r --no-preserve=ownership "$3/." "$1/root"
+shift 3
+exec "$@"`;
+
+;// CONCATENATED MODULE: ./src/host/foreign.ts
+
+
+
+
+
+
+
+const handlers = {
+    arm64: { emulator: 'qemu-aarch64-static', elfClass: 2, elfMachine: 183, cpu: 'cortex-a72' },
+    armhf: { emulator: 'qemu-arm-static', elfClass: 1, elfMachine: 40, cpu: 'cortex-a7' },
+    armel: { emulator: 'qemu-arm-static', elfClass: 1, elfMachine: 40, cpu: 'arm1176' }
 };
-/** Makes the key pairs of one run in its folder. */
-async function makeKeys(folder) {
-    const [clientKeyFile, hostKeyFile] = [(0,external_node_path_namespaceObject.join)(folder, 'ssh-key'), (0,external_node_path_namespaceObject.join)(folder, 'host-key')];
-    for (const file of [clientKeyFile, hostKeyFile])
-        await tool('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', file]);
-    const [clientKey, clientPublic, hostKey] = await Promise.all([clientKeyFile, `${clientKeyFile}.pub`, hostKeyFile].map(file => (0,promises_namespaceObject.readFile)(file, 'utf8')));
-    const slots = {
-        'authorized-keys': Buffer.from(clientPublic ?? ''),
-        'host-key': Buffer.from(hostKey ?? ''),
-        'dropbear-host-key': dropbearKey(hostKey ?? '')
+/** Emulator that this host needs for programs of an architecture; undefined where it runs them itself. */
+function emulatorFor(architecture, host = process.arch) {
+    return host === 'arm64' && architecture === 'arm64' ? undefined : handlers[architecture].emulator;
+}
+/**
+ * The line that registers a handler with binfmt_misc (see the kernel's admin-guide/binfmt-misc): matches little-endian
+ * executables and shared objects of the architecture, whatever their ABI. F opens the emulator at once, so that it
+ * works in any root; C lets setuid programs work, O those that cannot be read.
+ */
+function binfmtLine(architecture, emulator) {
+    const hex = (...bytes) => bytes.map(byte => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
+    const zeros = Array(9).fill(0);
+    const { elfClass, elfMachine } = handlers[architecture];
+    const magic = hex(0x7f, 0x45, 0x4c, 0x46, elfClass, 1, 1, ...zeros, 2, 0, elfMachine, 0);
+    const all = (count) => Array(count).fill(0xff);
+    const mask = hex(...all(7), 0, ...all(8), 0xfe, ...all(3));
+    return `:pi-qemu-${architecture}:M::${magic}:${mask}:${emulator}:FOC`;
+}
+/** Kernels from this on keep binfmt_misc apart for each user namespace. */
+const privateSince = [6, 7];
+/** Whether a kernel (`uname -r`) can keep a handler to one namespace. */
+function keepsHandlersApart(kernel) {
+    const [major = 0, minor = 0] = kernel.split('.').map(part => Number.parseInt(part, 10));
+    return major > privateSince[0] || (major === privateSince[0] && minor >= privateSince[1]);
+}
+/**
+ * Runs a command as root of namespaces of its own, in which programs of another architecture can be executed. Users are
+ * numbered as on the host, so that files get their right owners. The host's binfmt_misc is never touched, and nothing
+ * of it is left however this process ends. As another user than root it takes `sudo` without a password.
+ * @throws HostFailure if the host does not allow it, or the command fails
+ */
+async function inNamespace(request) {
+    const { architecture, scratch, command, onLine } = request;
+    const emulator = architecture && emulatorFor(architecture);
+    if (emulator !== undefined && !keepsHandlersApart((0,external_node_os_namespaceObject.release)())) {
+        throw new HostFailure({
+            symptom: `this host's kernel ${(0,external_node_os_namespaceObject.release)()} cannot run ${architecture ?? ''} programs without a change to the host`,
+            cause: `handlers of binfmt_misc are private to a user namespace from Linux ${privateSince.join('.')} on`,
+            remedy: 'build on a newer host (ubuntu-24.04 has such a kernel), or give a ready image as a file or URL'
+        });
+    }
+    const handler = architecture === undefined || emulator === undefined ? '' : binfmtLine(architecture, await foreign_path(emulator));
+    const environment = {
+        // What a run starts carries its marker; sudo would drop it.
+        [runMarker]: process.env[runMarker] ?? '',
+        PATH: process.env['PATH'] ?? '',
+        LC_ALL: 'C.UTF-8',
+        TMPDIR: scratch,
+        DEBIAN_FRONTEND: 'noninteractive',
+        ...(architecture !== undefined && emulator !== undefined && { QEMU_CPU: handlers[architecture].cpu }),
+        ...proxies()
     };
-    for (const [name, length] of Object.entries(slotLengths)) {
-        const made = slots[name].length;
-        if (made !== length)
-            throw new HostFailure({ symptom: `ssh-keygen wrote a key of ${made} bytes for ${name}, expected ${length}` });
-    }
-    const parsed = lib.utils.parseKey(hostKey ?? '');
-    if (parsed instanceof Error)
-        throw new HostFailure({ symptom: `ssh-keygen wrote a key that cannot be read: ${parsed.message}` });
-    return { clientKeyFile, clientKey: clientKey ?? '', hostPublicKey: parsed.getPublicSSH(), slots };
-}
-/** Text that holds a slot's place in the prepared image: comment lines to sshd, no key to anybody. */
-function placeholder(content) {
-    return `${'#'.repeat(slotLengths[content] - 1)}\n`;
-}
-function dropbearKey(openssh) {
-    const parsed = lib.utils.parseKey(openssh);
-    if (parsed instanceof Error)
-        throw new HostFailure({ symptom: `a host key cannot be read: ${parsed.message}` });
-    const { d = '', x = '' } = (0,external_node_crypto_.createPrivateKey)(parsed.getPrivatePEM()).export({ format: 'jwk' });
-    const field = (bytes) => Buffer.concat([Buffer.from([0, 0, 0, bytes.length]), bytes]);
-    return Buffer.concat([
-        field(Buffer.from('ssh-ed25519')),
-        field(Buffer.concat([Buffer.from(d, 'base64url'), Buffer.from(x, 'base64url')]))
-    ]);
-}
-/**
- * Overwrites a run's keys in a raw image where they still lie at their places. Removing their files would only free the
- * blocks; what has taken their place meanwhile is left alone.
- */
-async function eraseSlots(image, slots, keys) {
-    const file = await (0,promises_namespaceObject.open)(image, 'r+');
-    try {
-        for (const { content, runs } of slots) {
-            let done = 0;
-            for (const { offset, length } of runs) {
-                const { buffer } = await file.read(Buffer.alloc(length), 0, length, offset);
-                if (buffer.equals(keys[content].subarray(done, done + length)))
-                    await file.write(Buffer.alloc(length), 0, length, offset);
-                done += length;
-            }
-        }
-    }
-    finally {
-        await file.close();
-    }
-}
-/** Writes one slot's bytes at their places in a qcow2 overlay. */
-async function writeSlot(overlay, runs, content, folder) {
-    let done = 0;
-    for (const { offset, length } of runs) {
-        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, 'slot'), content.subarray(done, done + length), { mode: 0o600 });
-        await tool('qemu-io', ['-f', 'qcow2', '-c', `write -q -s slot ${offset} ${length}`, overlay], { cwd: folder });
-        done += length;
-    }
-}
-
-;// CONCATENATED MODULE: ./src/images/packages.ts
-
-
-
-const attempts = 3;
-/**
- * Downloads a closure of Debian packages, signature-checked by apt, and unpacks it into a folder. Nothing of it is
- * run, so the architecture does not matter.
- */
-async function fetchPackages({ architecture, suite, packages, into }) {
-    const args = [
-        ...['--variant=extract', '--quiet', `--architectures=${architecture}`, `--include=${packages.join(',')}`],
-        // Without root, everything has to work as this user: chrootless asks for no namespaces and no mounts.
-        `--mode=${isRoot() ? 'root' : 'chrootless'}`,
-        ...['--aptopt=Acquire::Retries "3"', '--aptopt=APT::Install-Recommends "false"'],
-        suite,
-        into
+    const assignments = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+    const [program = '', ...args] = [
+        ...(isRoot() ? [] : ['sudo', '-n']),
+        ...['env', ...assignments, 'bash', '-c', privateNamespace, 'namespace', handler, scratch],
+        ...command
     ];
-    for (let attempt = 1;; attempt++) {
-        await (0,promises_namespaceObject.rm)(into, { recursive: true, force: true });
-        const { code, stdout, stderr } = await tryTool('mmdebstrap', args);
-        if (code === 0)
-            return;
-        if (attempt === attempts)
-            throw toolFailure('mmdebstrap', args, code, stderr || stdout);
-    }
+    const { code, stdout, stderr } = await held(await foreign_path(program), args, onLine);
+    if (code === 0)
+        return stdout;
+    if (code !== refusedStatus)
+        throw toolFailure(command[0] ?? '', command.slice(1), code, stderr || stdout);
+    throw new HostFailure({
+        symptom: `a private namespace cannot be set up: ${stderr.trim()}`,
+        cause: 'this host or container does not allow new user namespaces, or mounts in them',
+        remedy: 'run directly on a host or virtual machine, or give a ready image as a file or URL'
+    });
+}
+/** The host's proxies, which sudo would drop. */
+function proxies() {
+    const names = ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'];
+    return Object.fromEntries(names.flatMap(name => (process.env[name] ? [[name, process.env[name]]] : [])));
+}
+async function foreign_path(name) {
+    const found = await findTool(name);
+    if (found === undefined)
+        await tryTool(name, []); // says so
+    return found ?? name;
+}
+/** Runs a program whose standard input stays open until it ends: if we die before, it learns of it. */
+function held(program, args, onLine = () => undefined) {
+    return new Promise((resolve, reject) => {
+        const child = (0,external_node_child_process_namespaceObject.spawn)(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+        let stdout = '';
+        let stderr = '';
+        let rest = '';
+        child.stdin.on('error', () => undefined);
+        child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text));
+        child.stderr.setEncoding('utf8').on('data', (text) => {
+            stderr += text;
+            const lines = (rest + text).split('\n');
+            rest = lines.pop() ?? '';
+            lines.forEach(onLine);
+        });
+        child.on('error', error => {
+            reject(new HostFailure({ symptom: `${program} could not be started: ${error.message}` }, { cause: error }));
+        });
+        child.on('close', code => {
+            resolve({ code: code ?? 128, stdout, stderr });
+        });
+    });
 }
 
 ;// CONCATENATED MODULE: ./src/images/mini/assemble.ts
@@ -59403,10 +59790,70 @@ async function assembleImage(request) {
         size: rootMiB * MiB,
         from: request.rootDir,
         label: 'rootfs',
-        ...(request.ownedByRoot === true && { owner: { uid: 0, gid: 0 } })
+        ...(request.ownedByRoot === true && { owner: { uid: 0, gid: 0 } }),
+        ...(request.mke2fs !== undefined && { mke2fs: request.mke2fs })
     });
     await (0,promises_namespaceObject.truncate)(out, (rootStart + rootMiB) * MiB);
 }
+
+;// CONCATENATED MODULE: ./src/images/packages.ts
+
+
+
+const attempts = 3;
+/**
+ * Downloads a closure of Debian packages, signature-checked by apt, and unpacks it into a folder. Nothing of it is
+ * run, so the architecture does not matter.
+ */
+async function fetchPackages({ architecture, suite, packages, into }) {
+    const args = [
+        ...['--variant=extract', '--quiet', `--architectures=${architecture}`, `--include=${packages.join(',')}`],
+        // Without root, everything has to work as this user: chrootless asks for no namespaces and no mounts.
+        `--mode=${isRoot() ? 'root' : 'chrootless'}`,
+        ...['--aptopt=Acquire::Retries "3"', '--aptopt=APT::Install-Recommends "false"'],
+        suite,
+        into
+    ];
+    for (let attempt = 1;; attempt++) {
+        await (0,promises_namespaceObject.rm)(into, { recursive: true, force: true });
+        const all = attempt === attempts ? [mainSuiteAlone, ...args] : args;
+        const { code, stdout, stderr } = await tryTool('mmdebstrap', all);
+        if (code === 0)
+            return;
+        if (attempt === attempts)
+            throw toolFailure('mmdebstrap', all, code, stderr || stdout);
+    }
+}
+/**
+ * A mirror's lists of security and other updates may contradict their signed index for days ("Mirror sync in
+ * progress"); the release as it was made is there even then.
+ */
+const mainSuiteAlone = `--setup-hook=sed -i '/-security\\|-updates/d' "$1"/etc/apt/sources.list`;
+
+;// CONCATENATED MODULE: ./src/images/debian.ts
+const debianPorts = {
+    arm64: {
+        kernelPackage: 'linux-image-arm64',
+        kernel: 'kernel8.img',
+        initramfs: 'initramfs8',
+        triplet: 'aarch64-linux-gnu',
+        loader: 'ld-linux-aarch64.so.1'
+    },
+    armhf: {
+        kernelPackage: 'linux-image-armmp',
+        kernel: 'kernel7.img',
+        initramfs: 'initramfs7',
+        triplet: 'arm-linux-gnueabihf',
+        loader: 'ld-linux-armhf.so.3'
+    },
+    armel: {
+        kernelPackage: 'linux-image-rpi',
+        kernel: 'kernel.img',
+        initramfs: 'initramfs',
+        triplet: 'arm-linux-gnueabi',
+        loader: 'ld-linux.so.3'
+    }
+};
 
 ;// CONCATENATED MODULE: ./src/images/mini/scripts.ts
 /**
@@ -59422,13 +59869,14 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 exec </dev/console >/dev/console 2>&1
 
-root= init=/sbin/init flags= mode=ro fstype=ext4
+root= init=/sbin/init flags= mode=ro fstype=ext4 modules=
 set -- $(cat /proc/cmdline)
 for word; do
   case $word in
     root=*) root=\${word#root=} ;;
     init=*) init=\${word#init=} ;;
     rootflags=*) flags=,\${word#rootflags=} ;;
+    pi-qemu.modules=*) modules=\${word#pi-qemu.modules=} ;;
     rootfstype=*) fstype=\${word#rootfstype=} ;;
     rw) mode=rw ;;
     ro) mode=ro ;;
@@ -59469,6 +59917,19 @@ until device=$(find_root) && [ -n "$device" ]; do
 done
 
 mount -t "$fstype" -o "$mode$flags" "$device" /mnt || { echo "ALERT! cannot mount $device as $fstype"; exit 1; }
+
+# The image has modules for its own kernel only: ours are on a volume, and go where modprobe looks for them.
+if [ -n "$modules" ]; then
+  version=\${modules#*:}
+  lib=/mnt/lib
+  [ -L /mnt/lib ] && lib=/mnt/usr/lib
+  mkdir -p /modules
+  if mount -t ext4 -o ro "$(findfs "LABEL=\${modules%%:*}")" /modules; then
+    if mkdir -p "$lib/modules/$version" 2>/dev/null; then mount --bind "/modules/$version" "$lib/modules/$version"
+    else mount --bind /modules "$lib/modules"; fi || echo "kernel modules could not be put in place"
+    umount -l /modules
+  else echo "the volume with the kernel modules is not there"; fi
+fi
 mount --move /dev /mnt/dev
 umount /sys /proc
 exec switch_root /mnt "$init"
@@ -59603,6 +60064,9 @@ async function copyModules(from, to, version, names) {
         const target = (0,external_node_path_namespaceObject.join)(to, folder, path);
         await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(target), { recursive: true });
         await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(from, folder, path), target);
+        // The kernel takes them packed only where it was built to, and the guest is the slower one to unpack them.
+        if (path.endsWith('.xz'))
+            await tool('xz', ['--decompress', target]);
     }
     await tool('depmod', ['-b', to, version]);
 }
@@ -59623,6 +60087,401 @@ function moduleClosure(modulesDep, names) {
             paths.add(file);
     }
     return [...paths].sort();
+}
+
+;// CONCATENATED MODULE: ./src/images/debian/kernel.ts
+
+
+
+
+
+
+
+/** trixie has armel's packages, but no kernel for it any more. */
+const kernelSuite = (port, suite) => (port === 'armel' ? 'bookworm' : suite);
+/** Fetches a kernel with its modules, and a static busybox for its initramfs. Nothing of it is run. */
+async function fetchKernel(port, suite, folder) {
+    const packages = [debianPorts[port].kernelPackage, 'busybox-static'];
+    await fetchPackages({ architecture: port, suite: kernelSuite(port, suite), packages, into: folder });
+    // From trixie on packages have everything in /usr.
+    for (const path of ['lib/modules', 'bin/busybox']) {
+        if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(folder, path)))
+            continue;
+        await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(folder, path)), { recursive: true });
+        await (0,promises_namespaceObject.symlink)((0,external_node_path_namespaceObject.join)('../usr', path), (0,external_node_path_namespaceObject.join)(folder, path));
+    }
+    const version = await kernelVersion(folder);
+    await tool('depmod', ['-b', folder, version]);
+    return { port, folder, version, busybox: (0,external_node_path_namespaceObject.join)(folder, 'bin/busybox') };
+}
+/** Puts a kernel, its initramfs and the Pis' device trees on a boot partition, by the names that a Pi's firmware knows. */
+async function installBootFiles(kernel, boot, workDir) {
+    const { port, folder, version, busybox } = kernel;
+    const names = debianPorts[port];
+    await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(folder, `boot/vmlinuz-${version}`), (0,external_node_path_namespaceObject.join)(boot, names.kernel));
+    await writeInitramfs({ kernelRoot: folder, busybox, out: (0,external_node_path_namespaceObject.join)(boot, names.initramfs), workDir });
+    const trees = (0,external_node_path_namespaceObject.join)(folder, `usr/lib/linux-image-${version}`);
+    for (const subfolder of ['', 'broadcom']) {
+        const from = (0,external_node_path_namespaceObject.join)(trees, subfolder);
+        if (!(0,external_node_fs_namespaceObject.existsSync)(from))
+            continue;
+        for (const name of (await (0,promises_namespaceObject.readdir)(from)).filter(entry => piTree.test(entry)))
+            await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(from, name), (0,external_node_path_namespaceObject.join)(boot, name));
+    }
+}
+/** Beside the Pis' trees there are those of every other Arm board. */
+const piTree = /^bcm2\d\d\d-rpi-.*\.dtb$/;
+
+;// CONCATENATED MODULE: ./src/images/debian/recipe.ts
+/** Raise when what {@link buildDebian} writes changes: images built before are then not used again. */
+const debianVersion = 1;
+/** MBR disk signature; the partitions' PARTUUIDs begin with it. */
+const debianDiskId = '16180339';
+/**
+ * Installed beside Debian's essential packages and apt. The network is systemd's own; no recommended packages, and no
+ * package of the kernel: its scripts make an initramfs for half an hour in emulation.
+ */
+const debianPackages = [
+    ...['systemd-sysv', 'systemd-resolved', 'udev', 'dbus', 'kmod', 'iproute2', 'iputils-ping', 'procps'],
+    ...['openssh-server', 'sudo', 'ca-certificates', 'e2fsprogs', 'login', 'netbase']
+];
+/** MiB. The image is sparse: free space costs nothing here, and room for packages is what a guest wants. */
+const debianSizes = { boot: 256, root: 3584 };
+/** Folders of modules for devices that no emulated board has; they would be half of the root file system. */
+const needlessModules = [
+    ...['amd', 'nouveau', 'radeon'].map(name => `drivers/gpu/drm/${name}`),
+    ...['iio', 'infiniband', 'media', 'net/ethernet', 'net/wireless', 'scsi/lpfc', 'scsi/qla2xxx', 'staging'].map(name => `drivers/${name}`),
+    ...['pci', 'soc', 'firewire'].map(name => `sound/${name}`)
+];
+/**
+ * Whose kernels an image carries, its own first. 32-bit ones have the 64-bit kernel too, like Raspberry Pi OS: QEMU's
+ * Pi 3 starts no other.
+ */
+const kernelPorts = {
+    arm64: ['arm64'],
+    armhf: ['armhf', 'arm64'],
+    armel: ['armel']
+};
+/** As in Debian's own images for containers: documentation and translations stay out, copyrights stay. */
+const leftOut = [
+    ...['man', 'doc', 'info', 'locale', 'lintian', 'bug'].map(name => `path-exclude=/usr/share/${name}/*`),
+    'path-include=/usr/share/doc/*/copyright'
+];
+/** Written into the root at its end. */
+const debianFiles = {
+    '/etc/hostname': 'raspberrypi\n',
+    '/etc/hosts': '127.0.0.1 localhost\n127.0.1.1 raspberrypi\n::1 localhost ip6-localhost ip6-loopback\n',
+    '/etc/fstab': `PARTUUID=${debianDiskId}-01 /boot/firmware vfat defaults,nofail 0 2\nPARTUUID=${debianDiskId}-02 / ext4 defaults,noatime 0 1\n`,
+    '/etc/systemd/network/80-wired.network': '[Match]\nName=e* usb*\n\n[Network]\nDHCP=yes\n',
+    // "uninitialized" would make the first boot apply presets, which enable ssh; Raspberry Pi OS has an empty file too.
+    '/etc/machine-id': ''
+};
+/** Groups of the user `pi`, as on Raspberry Pi OS, of those that Debian has. */
+const groups = 'adm,dialout,cdrom,sudo,audio,video,plugdev,games,users,input,render';
+/** Shell lines run on the installed root, which is `$1`; programs below `chroot` are the guest's. */
+const debianFinish = [
+    `chroot "$1" useradd --uid 1000 --create-home --shell /bin/bash --groups ${groups} --password "*" pi`,
+    // As on a fresh card: nobody gets in until SSH is enabled and has keys.
+    'rm -f "$1"/etc/ssh/ssh_host_*',
+    'chroot "$1" systemctl disable ssh.service',
+    'chroot "$1" systemctl enable systemd-networkd.service systemd-resolved.service',
+    'ln -sf ../run/systemd/resolve/stub-resolv.conf "$1"/etc/resolv.conf',
+    'mkdir -p "$1"/boot/firmware',
+    // What mmdebstrap wrote for itself.
+    'rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap'
+];
+
+;// CONCATENATED MODULE: ./src/images/debian/build.ts
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Names what is built: one image serves for a calendar month (UTC), after which Debian's updates are worth the minutes
+ * of a new build.
+ */
+function debianIdentity(name, now) {
+    return `${name} ${debianVersion} ${now.toISOString().slice(0, 7)}`;
+}
+/**
+ * Builds a Debian system shaped like a Raspberry Pi OS card: MBR, FAT32 boot partition with Debian's kernel under the
+ * names that a Pi knows, mainline device trees, cmdline.txt and config.txt; ext4 root with systemd, OpenSSH, sudo and
+ * apt. Its packages' scripts run in emulation, in a namespace of their own: nothing on the host changes.
+ */
+async function buildDebian(request) {
+    const { architecture, suite, out, workDir, log } = request;
+    const emulator = emulatorFor(architecture);
+    await ensureTools(['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod', 'xz', ...(emulator ? [emulator] : [])], log);
+    const timed = stopwatch(log);
+    const kernels = [];
+    for (const port of kernelPorts[architecture])
+        kernels.push(await fetchKernel(port, suite, (0,external_node_path_namespaceObject.join)(workDir, `kernel-${port}`)));
+    timed(`Kernel ${kernels.map(({ version }) => version).join(', ')}`);
+    const boot = (0,external_node_path_namespaceObject.join)(workDir, 'boot-partition');
+    await (0,promises_namespaceObject.mkdir)(boot);
+    for (const kernel of kernels)
+        await installBootFiles(kernel, boot, workDir);
+    const cmdline = `console=ttyAMA0,115200 root=PARTUUID=${debianDiskId}-02 rootfstype=ext4 rootwait`;
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(boot, 'cmdline.txt'), `${cmdline}\n`);
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(boot, 'config.txt'), 'auto_initramfs=1\n');
+    const additions = (0,external_node_path_namespaceObject.join)(workDir, 'additions');
+    await addModules(kernels, additions);
+    await addFiles(additions);
+    timed('Boot partition');
+    const archive = (0,external_node_path_namespaceObject.join)(workDir, 'root.tar');
+    await installRoot(request, archive);
+    timed('Packages installed');
+    const scratch = (0,external_node_path_namespaceObject.join)(workDir, 'scratch');
+    const root = (0,external_node_path_namespaceObject.join)(scratch, 'root');
+    await assembleImage({
+        bootDir: boot,
+        rootDir: root,
+        out,
+        workDir,
+        bootMiB: debianSizes.boot,
+        rootMiB: debianSizes.root,
+        diskId: debianDiskId,
+        mke2fs: args => inNamespace({ scratch, command: [...script(packRoot), scratch, archive, additions, 'mke2fs', ...args] })
+    });
+    for (const path of [...kernels.map(({ folder }) => folder), boot, additions, archive, scratch])
+        await (0,promises_namespaceObject.rm)(path, { recursive: true });
+    timed('Image assembled');
+}
+const script = (text) => ['bash', '-c', text, 'script'];
+const build_attempts = 3;
+/** The installed system as a tar archive with its owners. */
+async function installRoot({ architecture, suite, workDir, log }, archive) {
+    const scratch = (0,external_node_path_namespaceObject.join)(workDir, 'scratch');
+    await (0,promises_namespaceObject.mkdir)(scratch);
+    const args = [
+        ...['--mode=root', '--variant=minbase', '--format=tar', `--architectures=${architecture}`],
+        `--include=${debianPackages.join(',')}`,
+        // That check knows no handler but Debian's own.
+        '--skip=check/qemu',
+        ...leftOut.map(line => `--dpkgopt=${line}`),
+        ...['--aptopt=Acquire::Retries "3"', '--aptopt=APT::Install-Recommends "false"'],
+        ...debianFinish.map(line => `--customize-hook=${line}`),
+        ...[suite, archive]
+    ];
+    // mmdebstrap tells each of its steps with an I.
+    const onLine = (line) => {
+        log.debug(line);
+    };
+    for (let attempt = 1;; attempt++) {
+        const last = attempt === build_attempts;
+        const all = last ? [mainSuiteAlone, ...args] : args;
+        if (last)
+            log.warn(`${suite} for ${architecture} is built without security and other updates: their lists are inconsistent`);
+        try {
+            await (0,promises_namespaceObject.rm)(archive, { force: true });
+            await inNamespace({ architecture, scratch, command: ['mmdebstrap', ...all], onLine });
+            break;
+        }
+        catch (error) {
+            if (last || !(error instanceof HostFailure) || !unsettled.test(error.message))
+                throw error;
+            log.info('The archive is being updated; trying again');
+        }
+    }
+}
+/** What apt says of lists that do not fit together, or that it could not get. */
+const unsettled = /Mirror sync in progress|unexpected size|Hash Sum mismatch|Failed to fetch/i;
+/** The modules of all kernels, without what no board has a use for. */
+async function addModules(kernels, additions) {
+    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(additions, 'lib/modules'), { recursive: true });
+    for (const { folder, version } of kernels) {
+        const target = (0,external_node_path_namespaceObject.join)(additions, 'lib/modules', version);
+        await tool('cp', ['-r', (0,external_node_path_namespaceObject.join)(folder, 'lib/modules', version), target]);
+        for (const name of needlessModules)
+            await (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(target, 'kernel', name), { recursive: true, force: true });
+        for (const link of ['build', 'source'])
+            await (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(target, link), { force: true });
+        await tool('depmod', ['-b', additions, version]);
+    }
+    // depmod looks in /lib, which is a link in the image.
+    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(additions, 'usr'));
+    await (0,promises_namespaceObject.rename)((0,external_node_path_namespaceObject.join)(additions, 'lib'), (0,external_node_path_namespaceObject.join)(additions, 'usr/lib'));
+}
+async function addFiles(additions) {
+    for (const [path, content] of Object.entries(debianFiles)) {
+        await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(additions, path)), { recursive: true });
+        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(additions, path), content);
+    }
+}
+/** Logs each step of a build with the seconds it took. */
+function stopwatch(log) {
+    let last = Date.now();
+    return what => {
+        const now = Date.now();
+        log.info(`${what} (${((now - last) / 1000).toFixed(0)} s)`);
+        last = now;
+    };
+}
+
+;// CONCATENATED MODULE: ./src/images/families.ts
+/** Paths whose presence decides something. */
+const probedPaths = [
+    '/etc/rpi-issue',
+    '/etc/pi-qemu',
+    '/etc/ssh/sshd_config.d',
+    '/etc/sudoers.d',
+    '/etc/systemd/system/multi-user.target.wants',
+    '/etc/systemd/network',
+    '/etc/resolv.conf',
+    '/etc/NetworkManager/system-connections',
+    '/etc/dhcpcd.conf',
+    '/etc/network/interfaces',
+    '/lib/ld-linux-aarch64.so.1',
+    '/lib/ld-linux-armhf.so.3',
+    '/lib/ld-linux.so.3'
+];
+/** Reads the facts, offline. */
+async function readRootFacts(root) {
+    const osRelease = (await root.readText('/etc/os-release')) ?? (await root.readText('/usr/lib/os-release')) ?? '';
+    const paths = new Set();
+    for (const path of probedPaths)
+        if (await root.exists(path))
+            paths.add(path);
+    const units = new Set();
+    for (const folder of ['/lib/systemd/system', '/etc/systemd/system']) {
+        for (const unit of await root.list(folder))
+            units.add(unit);
+    }
+    const sshConfig = await root.readText('/etc/ssh/sshd_config');
+    return {
+        family: familyOf(osRelease, paths),
+        title: field(osRelease, 'PRETTY_NAME') ?? 'unknown system',
+        architecture: families_architectureOf(paths),
+        users: parseUsers((await root.readText('/etc/passwd')) ?? ''),
+        units,
+        paths,
+        sshDropIns: /^\s*Include\s+\/etc\/ssh\/sshd_config\.d\//im.test(sshConfig ?? ''),
+        sshConfig
+    };
+}
+/** Raspberry Pi OS calls itself `raspbian` or, 64-bit, `debian`: its own issue file tells. */
+function familyOf(osRelease, paths) {
+    if (paths.has('/etc/rpi-issue'))
+        return 'raspios';
+    const ids = {
+        raspbian: 'raspios',
+        debian: 'debian',
+        ubuntu: 'ubuntu',
+        mini: 'mini'
+    };
+    const id = field(osRelease, 'ID') ?? '';
+    return (Object.hasOwn(ids, id) ? ids[id] : undefined) ?? 'unknown';
+}
+function families_architectureOf(paths) {
+    if (paths.has('/lib/ld-linux-aarch64.so.1'))
+        return 'arm64';
+    return paths.has('/lib/ld-linux-armhf.so.3') ? 'armhf' : 'armel';
+}
+/** A field of os-release, quotes removed. */
+function field(osRelease, name) {
+    return new RegExp(`^${name}=(["']?)(.*)\\1$`, 'm').exec(osRelease)?.[2];
+}
+function parseUsers(passwd) {
+    const rows = passwd
+        .split('\n')
+        .map(line => line.split(':'))
+        .filter(([name, , uid]) => name !== undefined && name !== '' && uid !== undefined);
+    return Object.fromEntries(rows.map(([name = '', , uid, gid, , home = '/']) => [name, { uid: Number(uid), gid: Number(gid), home }]));
+}
+
+;// CONCATENATED MODULE: ./src/images/keys.ts
+
+
+
+
+
+
+const comment = 'pi-qemu';
+/**
+ * Everything about a run that must not be in a cached image: who may log in, and who the guest is. The prepared image
+ * has room for it ("slots"); it is written into the run's own overlay, without touching the file system around it.
+ * Lengths are in bytes and never vary: all keys are Ed25519 with the same comment.
+ */
+const slotLengths = {
+    /** `ssh-ed25519 <68 base64 digits> <comment>\n` */
+    'authorized-keys': 'ssh-ed25519 '.length + 68 + 1 + comment.length + 1,
+    /** OpenSSH's private key file, as `ssh-keygen -N ''` writes it with this comment. */
+    'host-key': 399,
+    /** Dropbear's key file: the type and the 64 key bytes, each with a 4-byte length. */
+    'dropbear-host-key': 4 + 'ssh-ed25519'.length + 4 + 64
+};
+/** Makes the key pairs of one run in its folder. */
+async function makeKeys(folder) {
+    const [clientKeyFile, hostKeyFile] = [(0,external_node_path_namespaceObject.join)(folder, 'ssh-key'), (0,external_node_path_namespaceObject.join)(folder, 'host-key')];
+    for (const file of [clientKeyFile, hostKeyFile])
+        await tool('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', file]);
+    const [clientKey, clientPublic, hostKey] = await Promise.all([clientKeyFile, `${clientKeyFile}.pub`, hostKeyFile].map(file => (0,promises_namespaceObject.readFile)(file, 'utf8')));
+    const slots = {
+        'authorized-keys': Buffer.from(clientPublic ?? ''),
+        'host-key': Buffer.from(hostKey ?? ''),
+        'dropbear-host-key': dropbearKey(hostKey ?? '')
+    };
+    for (const [name, length] of Object.entries(slotLengths)) {
+        const made = slots[name].length;
+        if (made !== length)
+            throw new HostFailure({ symptom: `ssh-keygen wrote a key of ${made} bytes for ${name}, expected ${length}` });
+    }
+    const parsed = lib.utils.parseKey(hostKey ?? '');
+    if (parsed instanceof Error)
+        throw new HostFailure({ symptom: `ssh-keygen wrote a key that cannot be read: ${parsed.message}` });
+    return { clientKeyFile, clientKey: clientKey ?? '', hostPublicKey: parsed.getPublicSSH(), slots };
+}
+/** Text that holds a slot's place in the prepared image: comment lines to sshd, no key to anybody. */
+function placeholder(content) {
+    return `${'#'.repeat(slotLengths[content] - 1)}\n`;
+}
+function dropbearKey(openssh) {
+    const parsed = lib.utils.parseKey(openssh);
+    if (parsed instanceof Error)
+        throw new HostFailure({ symptom: `a host key cannot be read: ${parsed.message}` });
+    const { d = '', x = '' } = (0,external_node_crypto_.createPrivateKey)(parsed.getPrivatePEM()).export({ format: 'jwk' });
+    const field = (bytes) => Buffer.concat([Buffer.from([0, 0, 0, bytes.length]), bytes]);
+    return Buffer.concat([
+        field(Buffer.from('ssh-ed25519')),
+        field(Buffer.concat([Buffer.from(d, 'base64url'), Buffer.from(x, 'base64url')]))
+    ]);
+}
+/**
+ * Overwrites a run's keys in a raw image where they still lie at their places. Removing their files would only free the
+ * blocks; what has taken their place meanwhile is left alone.
+ */
+async function eraseSlots(image, slots, keys) {
+    const file = await (0,promises_namespaceObject.open)(image, 'r+');
+    try {
+        for (const { content, runs } of slots) {
+            let done = 0;
+            for (const { offset, length } of runs) {
+                const { buffer } = await file.read(Buffer.alloc(length), 0, length, offset);
+                if (buffer.equals(keys[content].subarray(done, done + length)))
+                    await file.write(Buffer.alloc(length), 0, length, offset);
+                done += length;
+            }
+        }
+    }
+    finally {
+        await file.close();
+    }
+}
+/** Writes one slot's bytes at their places in a qcow2 overlay. */
+async function writeSlot(overlay, runs, content, folder) {
+    let done = 0;
+    for (const { offset, length } of runs) {
+        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, 'slot'), content.subarray(done, done + length), { mode: 0o600 });
+        await tool('qemu-io', ['-f', 'qcow2', '-c', `write -q -s slot ${offset} ${length}`, overlay], { cwd: folder });
+        done += length;
+    }
 }
 
 ;// CONCATENATED MODULE: ./src/images/mini/build.ts
@@ -60333,8 +61192,9 @@ async function remember(home, identity, sha256) {
 
 
 
+
 /** Raise when the shape of meta.json changes. */
-const metaVersion = 1;
+const metaVersion = 2;
 /** The image, from a cache if it was prepared before, else made now. */
 async function prepareImage(request, place, shared) {
     const { home, journal, log } = place;
@@ -60371,7 +61231,22 @@ async function openSource({ image, sha256 }, home, log) {
             return fileSource(image.path, sha256, home, log);
         case 'url':
             return urlSource(image.url, sha256, home, log);
-        case 'built-in': {
+        case 'none':
+        case 'catalogue':
+            throw new Error(`no source yet for ${image.kind}`);
+        case 'debian': {
+            const identity = (0,external_node_crypto_.createHash)('sha256').update(debianIdentity(image.name, new Date())).digest('hex');
+            return {
+                name: image.name,
+                sha256: identity,
+                async unpackTo(target, scratch) {
+                    log.info(`Building ${image.name} from Debian packages; it takes some minutes, and serves until the month ends`);
+                    await buildDebian({ ...image, out: target, workDir: scratch, log });
+                    return identity;
+                }
+            };
+        }
+        case 'mini': {
             const identity = (0,external_node_crypto_.createHash)('sha256').update(`${image.name} ${miniVersion}`).digest('hex');
             return {
                 name: image.name,
@@ -60489,6 +61364,80 @@ async function makeOverlay(image, keys, folder, name) {
         await writeSlot(overlay, runs, keys.slots[content], folder);
 }
 
+;// CONCATENATED MODULE: ./src/images/generic-kernel.ts
+
+
+
+
+
+
+
+
+/** Raise when what is built here changes. */
+const recipeVersion = 1;
+/** The release whose kernel is nearest to the one that Raspberry Pi OS has (6.12). */
+const suite = 'trixie';
+/** Label of the volume with the modules, by which the initramfs finds it, and QEMU's id for it. */
+const modulesLabel = 'pi-qemu-modules';
+/** Kernel arguments that make the initramfs put the modules in place. */
+const modulesArguments = ({ version }) => [
+    `pi-qemu.modules=${modulesLabel}:${version}`
+];
+/**
+ * Debian's kernel for an architecture, with an initramfs and a volume of its modules: from the cache, or made there from
+ * Debian's packages, whose signatures apt checks. It serves for a calendar month (UTC).
+ */
+async function genericKernel(architecture, { home, journal, log }, now = new Date()) {
+    const identity = JSON.stringify([architecture, suite, recipeVersion, now.toISOString().slice(0, 7)]);
+    const name = `${architecture}-${(0,external_node_crypto_.createHash)('sha256').update(identity).digest('hex').slice(0, 16)}`;
+    const folder = (0,external_node_path_namespaceObject.join)(home.kernels, name);
+    const known = await generic_kernel_load(folder);
+    if (known !== undefined)
+        return known;
+    log.info("Taking Debian's kernel from its packages");
+    await ensureTools(['mmdebstrap', 'cpio', 'depmod', 'xz'], log);
+    const build = (0,external_node_path_namespaceObject.join)(journal.folder, 'kernel');
+    await (0,promises_namespaceObject.mkdir)(build);
+    await generic_kernel_make(architecture, build);
+    await (0,promises_namespaceObject.mkdir)(home.kernels, { recursive: true });
+    // Another run may have been first; its work is as good.
+    await (0,promises_namespaceObject.rename)(build, folder).catch(async (error) => {
+        if ((await generic_kernel_load(folder)) === undefined)
+            throw error;
+        await (0,promises_namespaceObject.rm)(build, { recursive: true });
+    });
+    const made = await generic_kernel_load(folder);
+    if (made === undefined)
+        throw new Error(`the kernel in ${folder} cannot be read back`);
+    return made;
+}
+const files = { version: 'version', kernel: 'vmlinuz', initramfs: 'initramfs.cpio', modules: 'modules.img' };
+async function generic_kernel_load(folder) {
+    // Written last, and moved into place with all the rest.
+    const version = await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, files.version), 'utf8').catch(() => undefined);
+    if (version === undefined)
+        return undefined;
+    const at = (name) => (0,external_node_path_namespaceObject.join)(folder, files[name]);
+    return { version, kernel: at('kernel'), initramfs: at('initramfs'), modules: at('modules') };
+}
+async function generic_kernel_make(architecture, build) {
+    const { folder, version, busybox } = await fetchKernel(architecture, suite, (0,external_node_path_namespaceObject.join)(build, 'packages'));
+    await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(folder, `boot/vmlinuz-${version}`), (0,external_node_path_namespaceObject.join)(build, files.kernel));
+    await writeInitramfs({ kernelRoot: folder, busybox, out: (0,external_node_path_namespaceObject.join)(build, files.initramfs), workDir: build });
+    const tree = (0,external_node_path_namespaceObject.join)(build, 'tree');
+    await (0,promises_namespaceObject.mkdir)(tree);
+    await (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(folder, 'lib/modules', version, 'build'), { force: true });
+    await tool('cp', ['-r', (0,external_node_path_namespaceObject.join)(folder, 'lib/modules', version), tree]);
+    const kilobytes = Number((await tool('du', ['-sk', '--apparent-size', tree])).split(/\s/)[0]);
+    // Each of the thousands of files takes whole blocks.
+    const size = Math.ceil(kilobytes / 1024 + 96) * 1024 * 1024;
+    const owner = { uid: 0, gid: 0 };
+    await makeExt4({ file: (0,external_node_path_namespaceObject.join)(build, files.modules), size, label: modulesLabel, from: tree, owner, journal: false });
+    for (const path of [folder, tree])
+        await (0,promises_namespaceObject.rm)(path, { recursive: true });
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(build, files.version), version);
+}
+
 ;// CONCATENATED MODULE: ./src/images/save.ts
 
 
@@ -60549,134 +61498,13 @@ async function converted(raw, format) {
 
 
 
-;// CONCATENATED MODULE: ./src/plan.ts
-
-
-
-/** Programs that a run of these inputs needs on the host. */
-function toolsFor({ image, saveImage }) {
-    const always = [
-        'qemu-system-aarch64',
-        'qemu-img',
-        'qemu-io',
-        'sfdisk',
-        'mcopy',
-        'mke2fs',
-        'debugfs',
-        'e2fsck',
-        'ssh-keygen'
-    ];
-    const build = image.kind === 'built-in' ? ['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod'] : unpackersFor(image);
-    const save = saveImage?.format === 'xz' ? ['xz'] : saveImage?.format === 'zst' ? ['zstd'] : [];
-    return [...new Set([...always, ...build, ...save])];
-}
-const unpackers = [
-    [/\.xz$/i, 'xz'],
-    [/\.gz$/i, 'gzip'],
-    [/\.zst$/i, 'zstd'],
-    [/\.zip$/i, 'bsdtar']
-];
-/** The name's ending decides which unpacker has to be there; without a telling ending, all of them. */
-function unpackersFor(image) {
-    const path = image.kind === 'url' ? new URL(image.url).pathname : image.kind === 'file' ? image.path : image.name;
-    const known = unpackers.filter(([ending]) => ending.test(path)).map(([, tool]) => tool);
-    if (known.length > 0 || /\.(img|raw|qcow2)$/i.test(path))
-        return known;
-    return unpackers.map(([, tool]) => tool);
-}
-/** What is decided before the image is known, in words, for the log. */
-function describePlan(inputs) {
-    const { image, sync } = inputs;
-    const name = image.kind === 'file'
-        ? image.path
-        : image.kind === 'url'
-            ? image.url
-            : `${image.name} (built here from Debian packages)`;
-    return [
-        `image: ${name}`,
-        `board: ${inputs.board === undefined ? "by the image's architecture" : boards[inputs.board].title}`,
-        `provisioning: ${inputs.provision === 'auto' ? 'offline, on a copy' : 'none (provision: none)'}`,
-        `workspace: ${sync === 'none' ? 'not exchanged (sync: none)' : `${inputs.workspace} (sync: ${sync})`}`,
-        `script: ${inputs.run === undefined ? 'none, boot only' : `${inputs.run.trim().split('\n').length} line(s)`}`,
-        `afterwards: ${inputs.keepRunning ? 'stays up for later steps' : inputs.saveImage === undefined ? 'switched off, changes dropped' : `disk saved to ${inputs.saveImage.path}`}`
-    ];
-}
-/**
- * The machine for an image: board, kernel, device tree, kernel arguments.
- * @throws BadInput if they do not go together
- */
-function planMachine({ inputs, image, volumes, logs, clock }) {
-    const board = boardFor(inputs, image);
-    const own = (name) => name === undefined ? undefined : (0,external_node_path_namespaceObject.join)(image.folder, 'boot', name);
-    const available = new Set(image.bootFiles.names);
-    const kernelName = board.kernels.find(name => available.has(name));
-    const kernel = inputs.kernel ?? own(kernelName);
-    if (kernel === undefined) {
-        throw new BadInput([
-            `board \`${board.name}\` needs one of ${board.kernels.join(', ')}, which the image does not have; give \`kernel\``
-        ]);
-    }
-    const release = kernelName === undefined ? undefined : image.bootFiles.kernelReleases[kernelName];
-    if (board.needsGenericKernel && inputs.kernel === undefined && /rpi|rpt|-v[678]/.test(release ?? '')) {
-        throw new BadInput([
-            `board \`${board.name}\` cannot boot the image's kernel ${release ?? ''}: Raspberry Pi's kernels have no virtio drivers; use \`board: raspi3b\`, or give a generic \`kernel\` and \`initrd\``
-        ]);
-    }
-    const dtb = inputs.dtb ?? own(board.deviceTrees.find(name => available.has(name)));
-    if (dtb === undefined && board.deviceTrees.length > 0) {
-        throw new BadInput([
-            `board \`${board.name}\` needs one of ${board.deviceTrees.join(', ')}, which the image does not have; give \`dtb\``
-        ]);
-    }
-    return {
-        board,
-        kernel,
-        dtb,
-        // An initramfs belongs to its kernel: a kernel from elsewhere does not get the image's.
-        initrd: inputs.initrd ??
-            (inputs.kernel === undefined ? own(board.initramfs.find(name => available.has(name))) : undefined),
-        memoryMiB: inputs.memoryMiB ?? board.memoryMiB,
-        cpus: inputs.cpus ?? board.cpus,
-        kernelArguments: [
-            ...[`root=PARTUUID=${image.layout.root.partuuid}`, 'rootfstype=ext4', 'rootwait', 'rw'],
-            ...[
-                `earlycon=${board.earlycon}`,
-                ...board.consoles[isRaspberryPiTree(dtb) ? 'raspberrypi' : 'mainline'],
-                'loglevel=7'
-            ],
-            // A Pi has no clock: without this its time starts in the past, and TLS fails.
-            `systemd.clock_usec=${clock}000`,
-            ...board.kernelArguments,
-            ...image.kernelArguments,
-            ...(inputs.append === undefined ? [] : [inputs.append])
-        ],
-        volumes,
-        forwards: inputs.ports,
-        extra: inputs.qemuArgs,
-        logs
-    };
-}
-/** Raspberry Pi names its trees after the chip family (bcm2710), mainline after the chip (bcm2837). */
-function isRaspberryPiTree(dtb) {
-    return dtb !== undefined && /^bcm27\d\d-/.test((0,external_node_path_namespaceObject.basename)(dtb));
-}
-function boardFor({ board: asked }, image) {
-    const name = asked ?? defaultBoard(image.architecture);
-    const able = Object.values(boards).filter(board => board.architectures.includes(image.architecture));
-    if (name === undefined || !boards[name].architectures.includes(image.architecture)) {
-        const valid = able.map(board => board.name).join(', ') || 'none yet';
-        throw new BadInput([
-            `${asked === undefined ? 'no board' : `board \`${asked}\` does not`} run${asked === undefined ? 's' : ''} this image's ${image.architecture} system; boards that can: ${valid}`
-        ]);
-    }
-    return boards[name];
-}
 
 ;// CONCATENATED MODULE: ./src/qemu/argv.ts
 
 /** Names of the files that QEMU reads and writes in the run's folder, which is its working directory. */
 const runFiles = {
     disk: 'disk.qcow2',
+    deviceTree: 'board.dtb',
     qmp: 'qmp.sock'
 };
 /** Names in the run's log folder. */
@@ -60695,19 +61523,22 @@ function qemuArguments(machine) {
     const uarts = Array.from({ length: board.uarts }, (_, uart) => uart);
     return [
         ...['-name', 'pi-qemu', '-nodefaults', '-no-user-config', '-display', 'none'],
-        ...['-machine', board.machine],
-        ...(board.cpu === undefined ? [] : ['-cpu', board.cpu]),
+        ...['-machine', [board.machine, machine.machineOptions].filter(Boolean).join(',')],
+        ...(machine.cpu === undefined ? [] : ['-cpu', machine.cpu]),
         ...(board.sizable ? ['-smp', String(machine.cpus), '-m', String(machine.memoryMiB)] : []),
-        ...['-accel', 'tcg,thread=multi'],
-        ...['-kernel', machine.kernel],
+        ...time(machine.clock),
+        ...(machine.kernel === undefined ? [] : ['-kernel', machine.kernel]),
         ...(machine.initrd === undefined ? [] : ['-initrd', machine.initrd]),
         ...(machine.dtb === undefined ? [] : ['-dtb', machine.dtb]),
-        ...['-append', machine.kernelArguments.join(' ')],
-        ...disk(board),
+        ...(machine.kernel === undefined ? [] : ['-append', machine.kernelArguments.join(' ')]),
+        ...(machine.hasDisk ? disk(board) : []),
         ...machine.volumes.flatMap(volume => attach(board, volume)),
+        ...machine.disks.flatMap((extra, index) => attachExtra(board, extra, index)),
         ...['-netdev', `user,id=net0,${forwards(machine.forwards)}`],
-        ...['-device', `${board.network},netdev=net0`],
-        ...(board.disk === 'virtio' ? ['-device', 'virtio-rng-pci'] : []),
+        ...(board.network === onBoardNic
+            ? ['-net', `nic,model=${onBoardNic},netdev=net0`]
+            : ['-device', `${board.network},netdev=net0`]),
+        ...(board.needsGenericKernel ? ['-device', 'virtio-rng-pci'] : []),
         ...uarts.flatMap(uart => [
             '-chardev',
             `file,id=uart${uart},path=${value((0,external_node_path_namespaceObject.join)(machine.logs, logFiles.serial(uart)))}`,
@@ -60718,22 +61549,34 @@ function qemuArguments(machine) {
         ...machine.extra
     ];
 }
+/** Versatile/PB's own: part of the machine, so it is no `-device`. */
+const onBoardNic = 'smc91c111';
+/**
+ * With `icount` the guest's time follows the instructions: 16 ns for each, and no sleeping when it is idle. It takes
+ * one thread for all CPUs.
+ */
+function time(clock) {
+    return clock === 'icount'
+        ? ['-accel', 'tcg,thread=single', '-icount', 'shift=4,sleep=off']
+        : ['-accel', 'tcg,thread=multi'];
+}
 // The disk lives as long as the run: nothing in it is worth waiting for the host's disk.
 const throwaway = 'cache=unsafe';
 function disk(board) {
     const drive = `format=qcow2,file=${runFiles.disk},${throwaway}`;
     return board.disk === 'sd'
         ? ['-drive', `if=sd,${drive}`]
-        : ['-drive', `if=none,id=disk,${drive}`, '-device', 'virtio-blk-pci,drive=disk'];
+        : ['-drive', `if=none,id=disk,${drive}`, '-device', `${board.storage},drive=disk`];
 }
-function attach(board, { name, file }) {
-    const device = board.volumes === 'usb' ? 'usb-storage' : 'virtio-blk-pci';
-    return [
-        '-drive',
-        `if=none,id=${name},format=raw,file=${value(file)},${throwaway}`,
-        '-device',
-        `${device},drive=${name}`
-    ];
+function attach(board, { name, file, readOnly }) {
+    const drive = `if=none,id=${name},format=raw,file=${value(file)},${readOnly === true ? 'readonly=on' : throwaway}`;
+    return ['-drive', drive, '-device', `${board.storage},drive=${name}`];
+}
+/** The user's own: its serial number tells it apart in the guest, and what is written to it is kept. */
+function attachExtra(board, { path, format }, index) {
+    const id = `extra${index}`;
+    const drive = `if=none,id=${id},format=${format},file=${value(path)}`;
+    return ['-drive', drive, '-device', `${board.storage},drive=${id},serial=${id}`];
 }
 function forwards(ports) {
     const ssh = 'hostfwd=tcp:127.0.0.1:0-:22';
@@ -61001,13 +61844,259 @@ function printable(line) {
         .replaceAll('##[', '# #['));
 }
 
+;// CONCATENATED MODULE: ./src/qemu/device-tree.ts
+
+
+
+
+/**
+ * Makes a run's own device tree with fdtput and fdtoverlay. Returns one sentence per change, for the log.
+ * @throws HostFailure if an overlay does not fit
+ */
+async function makeDeviceTree({ from, to, fixes, overlays }) {
+    await (0,promises_namespaceObject.copyFile)(from, to);
+    const notes = [];
+    for (const fix of fixes) {
+        for (const node of await nodesOf(to, fix.node)) {
+            await applyFix(to, node, fix);
+            notes.push(`Device tree: ${node} ${changesOf(fix)} (${fix.why})`);
+        }
+    }
+    if (overlays.length > 0) {
+        const args = ['-i', to, '-o', to, ...overlays];
+        const { code, stdout, stderr } = await tryTool('fdtoverlay', args);
+        if (code !== 0) {
+            throw new HostFailure({
+                symptom: `the overlays ${overlays.map(file => (0,external_node_path_namespaceObject.basename)(file)).join(', ')} cannot be applied to ${(0,external_node_path_namespaceObject.basename)(from)}: ${(stderr || stdout).trim()}`,
+                cause: 'an overlay is for another board, or the device tree was built without symbols (dtc -@), as mainline ones often are',
+                remedy: "use Raspberry Pi's device trees, or give one with the change in it as `dtb`"
+            });
+        }
+        notes.push(`Device tree: with ${overlays.map(file => (0,external_node_path_namespaceObject.basename)(file)).join(', ')}`);
+    }
+    return notes;
+}
+async function nodesOf(tree, node) {
+    if (typeof node === 'string')
+        return (await tryTool('fdtget', ['-p', tree, node])).code === 0 ? [node] : [];
+    const { code, stdout } = await tryTool('fdtget', ['-l', tree, '/soc']);
+    if (code !== 0)
+        return [];
+    return stdout
+        .split('\n')
+        .filter(name => name !== '' && node.test(name))
+        .map(name => `/soc/${name}`);
+}
+async function applyFix(tree, node, { set = {}, unset = [], childless }) {
+    for (const [property, value] of Object.entries(set))
+        await tool('fdtput', ['-t', 's', tree, node, property, ...(value === true ? [] : [value])]);
+    const present = (await tool('fdtget', ['-p', tree, node])).split('\n');
+    for (const property of unset)
+        if (present.includes(property))
+            await tool('fdtput', ['-d', tree, node, property]);
+    if (childless !== true)
+        return;
+    for (const child of (await tool('fdtget', ['-l', tree, node])).split('\n').filter(name => name !== ''))
+        await tool('fdtput', ['-r', tree, `${node}/${child}`]);
+}
+function changesOf({ set = {}, unset = [], childless }) {
+    return [
+        ...Object.entries(set).map(([property, value]) => (value === true ? `+${property}` : `${property}=${value}`)),
+        ...unset.map(property => `-${property}`),
+        ...(childless === true ? ['without its nodes'] : [])
+    ].join(' ');
+}
+
 ;// CONCATENATED MODULE: ./src/qemu/index.ts
 
 
 
 
-// EXTERNAL MODULE: ./node_modules/ignore/index.js
-var ignore = __nccwpck_require__(298);
+
+;// CONCATENATED MODULE: ./src/plan.ts
+
+
+
+
+
+
+/** Programs that a run of these inputs needs on the host. */
+function toolsFor({ image, saveImage }) {
+    const always = [
+        'qemu-system-aarch64',
+        'qemu-img',
+        'qemu-io',
+        'sfdisk',
+        'mcopy',
+        'mke2fs',
+        'debugfs',
+        'e2fsck',
+        'ssh-keygen',
+        'fdtput'
+    ];
+    const build = image.kind === 'mini' || image.kind === 'debian'
+        ? ['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod']
+        : unpackersFor(image);
+    const save = saveImage?.format === 'xz' ? ['xz'] : saveImage?.format === 'zst' ? ['zstd'] : [];
+    return [...new Set([...always, ...build, ...save])];
+}
+const unpackers = [
+    [/\.xz$/i, 'xz'],
+    [/\.gz$/i, 'gzip'],
+    [/\.zst$/i, 'zstd'],
+    [/\.zip$/i, 'bsdtar']
+];
+/** The name's ending decides which unpacker has to be there; without a telling ending, all of them. */
+function unpackersFor(image) {
+    const path = image.kind === 'url' ? new URL(image.url).pathname : image.kind === 'file' ? image.path : '';
+    const known = unpackers.filter(([ending]) => ending.test(path)).map(([, tool]) => tool);
+    if (known.length > 0 || /\.(img|raw|qcow2)$/i.test(path))
+        return known;
+    return unpackers.map(([, tool]) => tool);
+}
+/** What is decided before the image is known, in words, for the log. */
+function describePlan(inputs) {
+    const { image, sync } = inputs;
+    const names = {
+        file: image.kind === 'file' ? image.path : '',
+        url: image.kind === 'url' ? image.url : '',
+        catalogue: image.kind === 'catalogue' ? `${image.name}:${image.tag}` : '',
+        mini: `${image.kind === 'mini' ? image.name : ''} (built here from Debian packages)`,
+        debian: `${image.kind === 'debian' ? image.name : ''} (built here from Debian packages)`,
+        none: 'none: a bare kernel'
+    };
+    return [
+        `image: ${names[image.kind]}`,
+        `board: ${inputs.board === undefined ? "by the image's architecture" : boards[inputs.board].title}`,
+        `provisioning: ${inputs.provision === 'auto' ? 'offline, on a copy' : 'none (provision: none)'}`,
+        `workspace: ${sync === 'none' ? 'not exchanged (sync: none)' : `${inputs.workspace} (sync: ${sync})`}`,
+        `script: ${inputs.run === undefined ? 'none, boot only' : `${inputs.run.trim().split('\n').length} line(s)`}`,
+        `afterwards: ${inputs.keepRunning ? 'stays up for later steps' : inputs.saveImage === undefined ? 'switched off, changes dropped' : `disk saved to ${inputs.saveImage.path}`}`
+    ];
+}
+/**
+ * The machine for an image: kernel, device tree, kernel arguments.
+ * @throws BadInput if they do not go together
+ */
+function planMachine({ inputs, image, board, volumes, genericKernel, logs, clock }) {
+    const variant = image && board.architectures[image.architecture];
+    const own = (name) => name === undefined || image === undefined ? undefined : (0,external_node_path_namespaceObject.join)(image.folder, 'boot', name);
+    const available = new Set(image?.bootFiles.names);
+    const kernel = inputs.kernel ?? genericKernel?.kernel ?? own(image && kernelFor(board, image.architecture, available));
+    const tree = inputs.dtb ?? own(board.deviceTrees.find(name => available.has(name)));
+    if (tree === undefined && board.needsDeviceTree) {
+        const names = board.deviceTrees.length > 0 ? ` (the image has none of ${board.deviceTrees.join(', ')})` : '';
+        throw new BadInput([`board \`${board.name}\` needs a device tree${names}; give \`dtb\``]);
+    }
+    const naming = isRaspberryPiTree(tree) ? 'raspberrypi' : 'mainline';
+    const root = image === undefined ? [] : [`root=PARTUUID=${image.layout.root.partuuid}`, 'rootfstype=ext4', 'rootwait', 'rw'];
+    const machine = {
+        board,
+        cpu: inputs.cpu ?? variant?.cpu,
+        machineOptions: variant?.machineOptions,
+        memoryMiB: inputs.memoryMiB ?? board.memoryMiB,
+        cpus: inputs.cpus ?? board.cpus,
+        clock: inputs.clock ?? board.clock,
+        hasDisk: image !== undefined,
+        kernel,
+        dtb: tree === undefined ? undefined : runFiles.deviceTree,
+        // An initramfs belongs to its kernel: a kernel from elsewhere does not get the image's.
+        initrd: inputs.initrd ??
+            genericKernel?.initramfs ??
+            (inputs.kernel === undefined ? own(variant?.initramfs.find(name => available.has(name))) : undefined),
+        kernelArguments: [
+            ...root,
+            ...[`earlycon=${board.earlycon}`, ...board.consoles[naming], 'loglevel=7'],
+            // A Pi has no clock: without this its time starts in the past, and TLS fails.
+            `systemd.clock_usec=${clock}000`,
+            ...board.kernelArguments,
+            ...(genericKernel === undefined ? [] : modulesArguments(genericKernel)),
+            ...(image?.kernelArguments ?? []),
+            ...(inputs.append === undefined ? [] : [inputs.append])
+        ],
+        volumes: [...volumes, ...(genericKernel === undefined ? [] : [modulesVolume(genericKernel)])],
+        disks: inputs.disks,
+        forwards: inputs.ports,
+        extra: inputs.qemuArgs,
+        logs
+    };
+    const overlays = inputs.overlays.map(name => overlayFile(name, inputs.workspace, image));
+    return {
+        machine,
+        // A user's own tree is taken as it is, but for the overlays asked for.
+        deviceTree: tree === undefined
+            ? undefined
+            : { from: tree, fixes: inputs.dtb === undefined ? board.treeFixes[naming] : [], overlays }
+    };
+}
+function modulesVolume({ modules }) {
+    return { name: modulesLabel, file: modules, readOnly: true };
+}
+/** An overlay is a file where its name says so, else one of the image's. */
+function overlayFile(name, workspace, image) {
+    if (name.includes('/') || name.endsWith('.dtbo')) {
+        const path = (0,external_node_path_namespaceObject.resolve)(workspace, name);
+        if (!(0,external_node_fs_namespaceObject.existsSync)(path))
+            throw new BadInput([`input \`overlays\` names ${path}, which does not exist`]);
+        return path;
+    }
+    const known = image?.bootFiles.overlays ?? [];
+    if (image !== undefined && known.includes(name))
+        return (0,external_node_path_namespaceObject.join)(image.folder, 'boot/overlays', `${name}.dtbo`);
+    throw new BadInput([
+        `input \`overlays\` names “${name}”, which the image does not have; ${known.length === 0 ? 'it has no overlays; give a file' : `valid: ${known.join(', ')}`}`
+    ]);
+}
+/** Raspberry Pi names its trees after the chip family (bcm2710), mainline after the chip (bcm2837). */
+function isRaspberryPiTree(dtb) {
+    return dtb !== undefined && /^bcm27\d\d-/.test((0,external_node_path_namespaceObject.basename)(dtb)) && !isMainlineBcm2711(dtb);
+}
+/** Both call the Pi 4's tree alike; mainline's knows no overrides. */
+function isMainlineBcm2711(dtb) {
+    return /^bcm2711-/.test((0,external_node_path_namespaceObject.basename)(dtb)) && (0,external_node_fs_namespaceObject.existsSync)(dtb) && !(0,external_node_fs_namespaceObject.readFileSync)(dtb).includes('__overrides__');
+}
+/**
+ * The board for what the inputs ask for and the image is.
+ * @throws BadInput if the board cannot run the image; names those that can
+ */
+function boardFor(inputs, image) {
+    const { board: asked } = inputs;
+    if (image === undefined)
+        return boards[asked ?? boardNames[0]];
+    const available = new Set(image.bootFiles.names);
+    const name = asked ?? defaultBoard(image.architecture, available);
+    const able = boardsFor(image.architecture).filter(other => boards[other].needsGenericKernel || kernelFor(boards[other], image.architecture, available) !== undefined);
+    const valid = able.join(', ') || 'none';
+    if (name === undefined || boards[name].architectures[image.architecture] === undefined) {
+        throw new BadInput([
+            `${asked === undefined ? 'no board runs' : `board \`${asked}\` does not run`} this image's ${image.architecture} system; boards that can: ${valid}`
+        ]);
+    }
+    const board = boards[name];
+    if (inputs.kernel === undefined &&
+        !board.needsGenericKernel &&
+        kernelFor(board, image.architecture, available) === undefined) {
+        const names = board.architectures[image.architecture]?.kernels.join(', ') ?? '';
+        throw new BadInput([
+            `board \`${name}\` needs ${names}, which the image does not have; boards that can: ${valid}; or give \`kernel\``
+        ]);
+    }
+    return board;
+}
+/** Whether the image's own kernel cannot drive the board, or there is none: then Debian's takes its place. */
+function wantsGenericKernel(inputs, image, board) {
+    if (image === undefined || inputs.kernel !== undefined || !board.needsGenericKernel)
+        return false;
+    const name = kernelFor(board, image.architecture, new Set(image.bootFiles.names));
+    return name === undefined || isRaspberryPiKernel(image.bootFiles.kernelReleases[name]);
+}
+/** Raspberry Pi's kernels have no virtio drivers. */
+function isRaspberryPiKernel(release) {
+    return /rpi|rpt|-v[678]/.test(release ?? '');
+}
+
+// EXTERNAL MODULE: ../main/node_modules/ignore/index.js
+var ignore = __nccwpck_require__(5882);
 var ignore_default = /*#__PURE__*/__nccwpck_require__.n(ignore);
 ;// CONCATENATED MODULE: ./src/workspace/tree.ts
 
@@ -61506,11 +62595,11 @@ async function bootPi(inputs, context) {
         await phases.run('cache-save', 'Save the prepared image', () => shared.save(key, image.folder, context));
     }
     const user = chooseUser(image.users, inputs.user);
-    const { login, sent, machine, keyFile, keys } = await phases.run('disk', 'Disk, keys and workspace of this run', () => makeDisks(inputs, image, user, context));
+    const { login, sent, machine, keyFile, keys, notPiKernel } = await phases.run('disk', 'Disk, keys and workspace of this run', () => makeDisks(inputs, image, user, context));
     const { board } = machine;
     output('board', board.name);
     log.debug([qemuProgram, ...qemuArguments(machine)].join(' '));
-    log.info(`${board.title}: ${board.fidelity}`);
+    log.info(`${board.title}: ${[board.fidelity, ...notPiKernel].join('; ')}`);
     const serial = new SerialLog(journal.logs, board.uarts);
     const qemu = await phases.run('qemu', 'Start QEMU', () => startQemu(machine, journal));
     output('serial-log', serial.mainFile);
@@ -61557,14 +62646,27 @@ async function bootPi(inputs, context) {
     return { guest, qemu, serial, image, user, sshConfig, keys, workspace };
 }
 const workspaceFile = 'workspace.img';
-async function makeDisks(inputs, image, user, { journal, log }) {
+async function makeDisks(inputs, image, user, context) {
+    const { journal, log } = context;
     const { folder, logs } = journal;
     const shared = inputs.sync !== 'none';
-    const machine = planMachine({
-        ...{ inputs, image, logs },
+    const board = boardFor(inputs, image);
+    const generic = wantsGenericKernel(inputs, image, board)
+        ? await genericKernel(image.architecture, context)
+        : undefined;
+    const notPiKernel = generic === undefined
+        ? []
+        : [`the kernel is Debian's ${generic.version}, as the image has none with virtio drivers`];
+    const { machine, deviceTree } = planMachine({
+        ...{ inputs, image, logs, board, genericKernel: generic },
         volumes: shared ? [{ name: 'workspace', file: workspaceFile }] : [],
         clock: Date.now()
     });
+    if (deviceTree !== undefined) {
+        const notes = await makeDeviceTree({ ...deviceTree, to: (0,external_node_path_namespaceObject.join)(folder, runFiles.deviceTree) });
+        for (const note of notes)
+            log.info(note);
+    }
     const keys = await makeKeys(folder);
     await makeOverlay(image, keys, folder, runFiles.disk);
     const { uid = 0, gid = 0 } = image.users[user] ?? {};
@@ -61586,7 +62688,7 @@ async function makeDisks(inputs, image, user, { journal, log }) {
         privateKey: own ? keys.clientKey : await (0,promises_namespaceObject.readFile)(keyFile, 'utf8'),
         hostKey: own ? keys.hostPublicKey : undefined
     };
-    return { login, sent, machine, keyFile, keys: keys.slots };
+    return { login, sent, machine, keyFile, keys: keys.slots, notPiKernel };
 }
 
 ;// CONCATENATED MODULE: ./src/run.ts
@@ -61903,14 +63005,14 @@ function wrap(text, width) {
 /** `pi-qemu boards` */
 function boardsCommand(print) {
     for (const { name, title, architectures, sinceQemu } of Object.values(boards)) {
-        print(`${name.padEnd(10)} ${title}; ${architectures.join(', ')}; QEMU ${sinceQemu.join('.')} or newer`);
+        print(`${name.padEnd(11)} ${title}; ${Object.keys(architectures).join(', ')}; QEMU ${sinceQemu.join('.')} or newer`);
     }
     return 0;
 }
 /** `pi-qemu images` */
 async function imagesCommand(home, print) {
     for (const name of builtInImages)
-        print(`${name.padEnd(12)} built here from Debian packages, in seconds`);
+        print(`${name.padEnd(21)} built here from Debian packages, in seconds`);
     const folders = (0,external_node_fs_namespaceObject.existsSync)(home.images) ? await (0,promises_namespaceObject.readdir)(home.images) : [];
     print(folders.length === 0 ? 'nothing is prepared yet' : `prepared, in ${home.images}:`);
     for (const folder of folders) {
@@ -61987,7 +63089,7 @@ async function cleanCommand(home, log, { cache }) {
     if (cache && busy.length > 0)
         log.warn('the cache is in use by a living run, and was kept');
     else if (cache)
-        for (const path of [home.images, home.sources, home.exchange])
+        for (const path of [home.images, home.kernels, home.sources, home.exchange])
             await (0,promises_namespaceObject.rm)(path, { recursive: true, force: true });
     return clean ? 0 : 1;
 }
