@@ -64122,11 +64122,12 @@ kill $watch 2>/dev/null
 exit $status`;
 /**
  * In a namespace: unpacks archive `$2` to the folder `root` of the memory file system `$1`, lays the tree `$3` over it as
- * root's, and calls the rest, which makes a file system of it.
+ * root's, and calls the rest, which makes a file system of it. Device nodes cannot be made in a namespace and are left out: the
+ * kernel has them in its own /dev.
  */
 const packRoot = `set -eu
 mkdir "$1/root"
-tar --extract --preserve-permissions --numeric-owner --xattrs --xattrs-include="*" --file "$2" -C "$1/root"
+tar --extract --preserve-permissions --numeric-owner --xattrs --xattrs-include="*" --exclude="./dev/*" --file "$2" -C "$1/root"
 chmod -R u=rwX,go=rX "$3"
 cp -r --no-preserve=ownership "$3/." "$1/root"
 shift 3
@@ -64422,6 +64423,40 @@ function held(program, args, onLine = () => undefined) {
     });
 }
 
+;// CONCATENATED MODULE: ./src/images/debian/ports.ts
+const debianPorts = {
+    arm64: {
+        kernelPackage: 'linux-image-arm64',
+        kernel: 'kernel8.img',
+        initramfs: 'initramfs8',
+        triplet: 'aarch64-linux-gnu',
+        loader: 'ld-linux-aarch64.so.1'
+    },
+    armhf: {
+        kernelPackage: 'linux-image-armmp',
+        kernel: 'kernel7.img',
+        initramfs: 'initramfs7',
+        triplet: 'arm-linux-gnueabihf',
+        loader: 'ld-linux-armhf.so.3'
+    },
+    armel: {
+        kernelPackage: 'linux-image-rpi',
+        kernel: 'kernel.img',
+        initramfs: 'initramfs',
+        triplet: 'arm-linux-gnueabi',
+        loader: 'ld-linux.so.3'
+    }
+};
+/**
+ * Whose kernels an image carries, its own first. 32-bit ones have the 64-bit kernel too, like Raspberry Pi OS: QEMU's
+ * Pi 3 starts no other.
+ */
+const kernelPorts = {
+    arm64: ['arm64'],
+    armhf: ['armhf', 'arm64'],
+    armel: ['armel']
+};
+
 ;// CONCATENATED MODULE: ./src/images/mini/assemble.ts
 
 
@@ -64499,6 +64534,8 @@ async function fetchWith({ architecture, suite, packages, into }, keyring) {
         // What apt says is for the error, if there is one.
         ...['--variant=extract', '--verbose', `--architectures=${architecture}`, `--include=${packages.join(',')}`],
         ...(keyring === undefined ? [] : [`--keyring=${keyring}`]),
+        // As root it would mount /dev and others, for programs that are not run here; killed then, the mounts would stay.
+        '--skip=chroot/mount',
         // Without root, everything has to work as this user: chrootless asks for no namespaces and no mounts.
         `--mode=${isRoot() ? 'root' : 'chrootless'}`,
         ...['--aptopt=Acquire::Retries "3"', '--aptopt=APT::Install-Recommends "false"'],
@@ -64520,31 +64557,6 @@ async function fetchWith({ architecture, suite, packages, into }, keyring) {
  * progress"); the release as it was made is there even then.
  */
 const mainSuiteAlone = `--setup-hook=sed -i '/-security\\|-updates/d' "$1"/etc/apt/sources.list`;
-
-;// CONCATENATED MODULE: ./src/images/debian.ts
-const debianPorts = {
-    arm64: {
-        kernelPackage: 'linux-image-arm64',
-        kernel: 'kernel8.img',
-        initramfs: 'initramfs8',
-        triplet: 'aarch64-linux-gnu',
-        loader: 'ld-linux-aarch64.so.1'
-    },
-    armhf: {
-        kernelPackage: 'linux-image-armmp',
-        kernel: 'kernel7.img',
-        initramfs: 'initramfs7',
-        triplet: 'arm-linux-gnueabihf',
-        loader: 'ld-linux-armhf.so.3'
-    },
-    armel: {
-        kernelPackage: 'linux-image-rpi',
-        kernel: 'kernel.img',
-        initramfs: 'initramfs',
-        triplet: 'arm-linux-gnueabi',
-        loader: 'ld-linux.so.3'
-    }
-};
 
 ;// CONCATENATED MODULE: ./src/images/mini/scripts.ts
 /**
@@ -64847,15 +64859,6 @@ const needlessModules = [
     ...['iio', 'infiniband', 'media', 'net/ethernet', 'net/wireless', 'scsi/lpfc', 'scsi/qla2xxx', 'staging'].map(name => `drivers/${name}`),
     ...['pci', 'soc', 'firewire'].map(name => `sound/${name}`)
 ];
-/**
- * Whose kernels an image carries, its own first. 32-bit ones have the 64-bit kernel too, like Raspberry Pi OS: QEMU's
- * Pi 3 starts no other.
- */
-const kernelPorts = {
-    arm64: ['arm64'],
-    armhf: ['armhf', 'arm64'],
-    armel: ['armel']
-};
 /** As in Debian's own images for containers: documentation and translations stay out, copyrights stay. */
 const leftOut = [
     ...['man', 'doc', 'info', 'locale', 'lintian', 'bug'].map(name => `path-exclude=/usr/share/${name}/*`),
@@ -64886,6 +64889,7 @@ const debianFinish = [
 ];
 
 ;// CONCATENATED MODULE: ./src/images/debian/build.ts
+
 
 
 
@@ -64986,7 +64990,7 @@ async function installRoot({ architecture, suite, workDir, log }, archive) {
     }
 }
 /** What apt says of lists that do not fit together, or that it could not get. */
-const unsettled = /Mirror sync in progress|unexpected size|Hash Sum mismatch|Failed to fetch/i;
+const unsettled = /Mirror sync in progress|unexpected size|Hash Sum mismatch|failed to (fetch|download)/i;
 /** The modules of all kernels, without what no board has a use for. */
 async function addModules(kernels, additions) {
     await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(additions, 'lib/modules'), { recursive: true });
@@ -65344,8 +65348,15 @@ async function makeKeys(folder, password) {
         throw new HostFailure({ symptom: `ssh-keygen wrote a key that cannot be read: ${parsed.message}` });
     return { clientKeyFile, clientKey: clientKey ?? '', hostPublicKey: parsed.getPublicSSH(), slots };
 }
-/** The hash that goes into /etc/shadow. The password is passed on standard input: arguments are for all to see. */
+/** openssl silently leaves out what is beyond this (bytes). */
+const longestPassword = 256;
+/**
+ * The hash that goes into /etc/shadow. The password is passed on standard input: arguments are for all to see.
+ * @throws BadInput if it is too long
+ */
 async function hashPassword(password) {
+    if (Buffer.byteLength(password) > longestPassword)
+        throw new BadInput([`input \`password\` is longer than ${longestPassword} bytes`]);
     return (await tool('openssl', ['passwd', '-6', '-stdin'], { input: `${password}\n` })).trim();
 }
 /**
@@ -65443,7 +65454,7 @@ const suite = 'bookworm';
  */
 async function buildMini(architecture, out, workDir) {
     const kernels = [];
-    for (const port of build_kernelPorts[architecture]) {
+    for (const port of kernelPorts[architecture]) {
         const userland = port === architecture ? ['dropbear-bin', 'libtomcrypt1'] : [];
         kernels.push(await fetchKernel(port, suite, (0,external_node_path_namespaceObject.join)(workDir, `packages-${port}`), userland));
     }
@@ -65462,15 +65473,6 @@ async function buildMini(architecture, out, workDir) {
     for (const dir of [...kernels.map(({ folder }) => folder), boot, root])
         await (0,promises_namespaceObject.rm)(dir, { recursive: true });
 }
-/**
- * Whose kernels an image carries, its own first. 32-bit ones have the 64-bit kernel, too, like Raspberry Pi OS:
- * QEMU's Pi 3 and 4 start no other.
- */
-const build_kernelPorts = {
-    arm64: ['arm64'],
-    armhf: ['armhf', 'arm64'],
-    armel: ['armel']
-};
 async function bootTree(kernels, workDir) {
     const boot = (0,external_node_path_namespaceObject.join)(workDir, 'boot');
     await (0,promises_namespaceObject.mkdir)(boot);
@@ -66373,7 +66375,7 @@ async function genericKernel(architecture, { home, journal, log }, now = new Dat
         throw new Error(`the kernel in ${folder} cannot be read back`);
     return made;
 }
-const files = { version: 'version', kernel: 'vmlinuz', initramfs: 'initramfs', modules: 'modules.img' };
+const files = { version: 'version', kernel: 'vmlinuz', initramfs: 'initramfs.cpio', modules: 'modules.img' };
 async function generic_kernel_load(folder) {
     // Written last, and moved into place with all the rest.
     const version = await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, files.version), 'utf8').catch(() => undefined);
@@ -67740,7 +67742,9 @@ class Qmp {
         socket.on('error', fail).on('close', fail);
         (0,external_node_readline_namespaceObject.createInterface)({ input: socket })
             .on('line', line => {
-            this.receive(JSON.parse(line));
+            const reply = parsed(line);
+            if (reply !== undefined)
+                this.receive(reply);
         })
             .on('error', fail); // it passes the socket's on
     }
@@ -67825,6 +67829,15 @@ async function dial(path, timeout) {
         }
     }
 }
+/** A line that QEMU's end cut off says nothing. */
+function parsed(line) {
+    try {
+        return JSON.parse(line);
+    }
+    catch {
+        return undefined;
+    }
+}
 
 ;// CONCATENATED MODULE: ./src/qemu/process.ts
 
@@ -67879,8 +67892,9 @@ async function startQemu(machine, install, journal) {
     try {
         const qmp = await Qmp.connect(folder, runFiles.qmp);
         const sshPort = machine.hasDisk ? sshPortIn(await qmp.human('info usernet')) : 0;
+        // It may be over before there is an answer.
         if (!machine.hasDisk)
-            await qmp.execute('cont');
+            await qmp.execute('cont').catch(() => undefined);
         return { process: identity, qmp, sshPort, isAlive: () => exit === undefined && isAlive(identity), exit: ended };
     }
     catch (error) {
@@ -67913,7 +67927,7 @@ const refusals = [
         remedy: 'choose another host port'
     },
     {
-        pattern: /Failed to get "\w+" lock/,
+        pattern: /Failed to get (?:shared )?"[\w ]+" lock/,
         cause: 'a file in `disks` is in use by another program, maybe another run',
         remedy: 'wait until it has ended, or give each run a disk of its own'
     },
@@ -68009,7 +68023,7 @@ function privateInstall(folder, loader) {
         env: { QEMU_MODULE_DIR: (0,external_node_path_namespaceObject.join)(lib, 'qemu') }
     };
 }
-/** Semantic version that a build is kept under: `10.0.13-0-deb13u1` for Debian's `1:10.0.13+ds-0+deb13u1`. */
+/** Semantic version that a build is kept under: `10.0.13-debian-0-deb13u1` for Debian's `1:10.0.13+ds-0+deb13u1`. */
 function cacheVersion({ version, build }) {
     const revision = (/-([^-]+)$/.exec(build ?? '')?.[1] ?? '').replaceAll(/[^0-9A-Za-z]+/g, '-');
     return revision === '' ? version : `${version}-debian-${revision}`;
@@ -68048,7 +68062,8 @@ async function providePrivateQemu(place) {
         if (usable === undefined)
             throw error;
         log.warn(`The private QEMU is over a month old, and was not renewed: ${messageOf(error)}`);
-        await touchTool(usable.tool);
+        // Not asked again in every run; another user's cannot be marked so, and is.
+        await touchTool(usable.tool).catch(() => undefined);
         return usable.install;
     }
 }
@@ -68401,6 +68416,8 @@ function changesOf({ set = {}, unset = [], childless }) {
 const mostReboots = 8;
 /** How long (ms) a guest may take from closing connections to its reset. */
 const downPatience = 90_000;
+/** How long (ms) a restart may take until the guest counts as halted. */
+const haltPatience = 10_000;
 /** How long (ms) QEMU may take to end once the guest has reset itself. */
 const endPatience = 10_000;
 /**
@@ -68420,11 +68437,12 @@ async function runFirstBoot(request) {
         const serial = new SerialLog(journal.logs, plan.board.uarts);
         started(serial);
         let session;
+        const done = new AbortController();
+        const reboot = Promise.race([qemu.qmp.guestReset, halted(serial, done.signal)]);
         try {
             const timeout = Math.max(1, deadline - Date.now());
-            const reboot = qemu.qmp.guestReset;
             session = await waitForLogin({ qemu, serial, login: { ...login, port: qemu.sshPort }, timeout, log, reboot });
-            await settled(session, qemu, deadline, serial);
+            await settled(session, { qemu, serial, reboot, deadline });
             // From now on a reboot is the script's, and works as in any other run.
             await qemu.qmp.execute('set-action', { reboot: 'reset' }).catch(() => {
                 log.warn('This QEMU cannot change that: a reboot by the script will end it');
@@ -68435,6 +68453,9 @@ async function runFirstBoot(request) {
             session?.close();
             if (!(error instanceof Rebooted))
                 throw error;
+        }
+        finally {
+            done.abort();
         }
         if (boot > mostReboots) {
             await quitQemu(qemu);
@@ -68452,14 +68473,27 @@ async function runFirstBoot(request) {
         await makeRoom(journal, plan.board.uarts, boot);
     }
 }
+/** Resolves once the guest has wanted to restart but stands still: its kernel has no driver for the board's reset. */
+async function halted(serial, stop) {
+    let since;
+    while (!stop.aborted) {
+        const isLast = serial.tail(2).some(line => /reboot: Restarting system|Reboot failed -- System halted/.test(line));
+        since = isLast ? (since ?? Date.now()) : undefined;
+        if (since !== undefined && Date.now() - since > haltPatience)
+            return;
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(500, undefined, { ref: false });
+    }
+    await new Promise(() => undefined); // nobody waits any more
+}
 /** Waits until systemd has started all it wants to start; other inits are taken as they are. */
-async function settled(session, qemu, deadline, serial) {
-    const reboot = qemu.qmp.guestReset.then(() => {
+async function settled(session, { qemu, serial, reboot: announced, deadline }) {
+    const reboot = announced.then(() => {
         throw new Rebooted();
     });
     const stop = new AbortController();
     const late = (0,external_node_timers_promises_namespaceObject.setTimeout)(Math.max(1, deadline - Date.now()), 'late', { signal: stop.signal });
     late.catch(() => undefined);
+    const reading = setInterval(() => serial.poll(), 500);
     try {
         const waiting = session.exec('systemctl is-system-running --wait');
         const first = await Promise.race([waiting, reboot, late]);
@@ -68473,6 +68507,7 @@ async function settled(session, qemu, deadline, serial) {
     }
     finally {
         stop.abort();
+        clearInterval(reading);
     }
 }
 async function first_boot_unsettled(session, serial) {
@@ -68510,6 +68545,7 @@ function ownArguments(cmdline) {
 const notOurs = /^(console=|earlycon(=|$)|quiet$|splash$|loglevel=|logo\.|vt\.|plymouth\.)/;
 
 ;// CONCATENATED MODULE: ./src/plan.ts
+
 
 
 
@@ -68580,9 +68616,20 @@ function describePlan(inputs) {
         `image: ${names[image.kind]}`,
         `board: ${inputs.board === undefined ? "by the image's architecture" : boards[inputs.board].title}`,
         `provisioning: ${inputs.provision === 'auto' ? 'offline, on a copy' : 'none (provision: none)'}`,
+        ...wishesOf(inputs),
         `workspace: ${sync === 'none' ? 'not exchanged (sync: none)' : `${inputs.workspace} (sync: ${sync})`}`,
         `script: ${inputs.run === undefined ? 'none, boot only' : `${inputs.run.trim().split('\n').length} line(s)`}`,
         `afterwards: ${inputs.keepRunning ? 'stays up for later steps' : inputs.saveImage === undefined ? 'switched off, changes dropped' : `disk saved to ${inputs.saveImage.path}`}`
+    ];
+}
+/** What is asked of the image beyond the usual. */
+function wishesOf({ password, hostname, diskSize, files, firstBoot }) {
+    return [
+        ...(firstBoot === 'run' ? ["first boot: the image's own, reboots included"] : []),
+        ...(hostname === undefined ? [] : [`host name: ${hostname}`]),
+        ...(password === undefined ? [] : ['password: as given, for this run only']),
+        ...(diskSize === undefined ? [] : [`disk: ${mib(diskSize)}`]),
+        ...(files.length === 0 ? [] : [`files: ${files.length}, on a copy of this run`])
     ];
 }
 /**

@@ -49,11 +49,12 @@ exit $status`
 
 /**
  * In a namespace: unpacks archive `$2` to the folder `root` of the memory file system `$1`, lays the tree `$3` over it as
- * root's, and calls the rest, which makes a file system of it.
+ * root's, and calls the rest, which makes a file system of it. Device nodes cannot be made in a namespace and are left out: the
+ * kernel has them in its own /dev.
  */
 export const packRoot = `set -eu
 mkdir "$1/root"
-tar --extract --preserve-permissions --numeric-owner --xattrs --xattrs-include="*" --file "$2" -C "$1/root"
+tar --extract --preserve-permissions --numeric-owner --xattrs --xattrs-include="*" --exclude="./dev/*" --file "$2" -C "$1/root"
 chmod -R u=rwX,go=rX "$3"
 cp -r --no-preserve=ownership "$3/." "$1/root"
 shift 3

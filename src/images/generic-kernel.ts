@@ -65,7 +65,7 @@ export async function genericKernel(
   return made
 }
 
-const files = { version: 'version', kernel: 'vmlinuz', initramfs: 'initramfs', modules: 'modules.img' } as const
+const files = { version: 'version', kernel: 'vmlinuz', initramfs: 'initramfs.cpio', modules: 'modules.img' } as const
 
 async function load(folder: string): Promise<GenericKernel | undefined> {
   // Written last, and moved into place with all the rest.

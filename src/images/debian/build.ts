@@ -125,7 +125,7 @@ async function installRoot({ architecture, suite, workDir, log }: DebianRequest,
 }
 
 /** What apt says of lists that do not fit together, or that it could not get. */
-const unsettled = /Mirror sync in progress|unexpected size|Hash Sum mismatch|Failed to fetch/i
+const unsettled = /Mirror sync in progress|unexpected size|Hash Sum mismatch|failed to (fetch|download)/i
 
 /** The modules of all kernels, without what no board has a use for. */
 async function addModules(kernels: readonly DebianKernel[], additions: string): Promise<void> {
