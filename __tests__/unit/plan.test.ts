@@ -1,6 +1,6 @@
 import { boards } from '../../src/boards'
 import { parseInputs, type ImageRef, type Inputs } from '../../src/inputs'
-import { boardFor, describePlan, planMachine, toolsFor, type MachinePlan } from '../../src/plan'
+import { boardFor, describePlan, planMachine, toolsFor, wantsGenericKernel, type MachinePlan } from '../../src/plan'
 import { qemuArguments, type Machine } from '../../src/qemu'
 import { BadInput } from '../../src/report/errors'
 import { defaultInputs, preparedImage } from './samples'
@@ -189,21 +189,6 @@ describe('what does not go together', () => {
   }
   test.each<[string, Change, RegExp]>([
     [
-      "virt cannot boot Raspberry Pi's kernel",
-      { inputs: { board: 'virt' } },
-      /^board `virt` cannot boot the image's kernel 6\.6\.31\+rpt-rpi-v8: .* use `board: raspi3b`, or give a generic `kernel` and `initrd`$/
-    ],
-    [
-      'nor an older one',
-      {
-        inputs: { board: 'virt' },
-        image: {
-          bootFiles: { names: ['kernel8.img'], overlays: [], kernelReleases: { 'kernel8.img': '5.10.103-v8+' } }
-        }
-      },
-      /^board `virt` cannot boot the image's kernel 5\.10\.103-v8\+/
-    ],
-    [
       'an image without the kernel that the board boots',
       { inputs: { board: 'raspi3b' }, image: { architecture: 'armhf', ...elsewhere } },
       /^board `raspi3b` needs kernel8\.img, which the image does not have; boards that can: raspi2b, virt; or give `kernel`$/
@@ -221,6 +206,22 @@ describe('what does not go together', () => {
   ])('%s', (_, change, message) => {
     expect(() => plan(change)).toThrow(BadInput)
     expect(() => plan(change)).toThrow(message)
+  })
+
+  test.each([
+    ["Raspberry Pi's kernel", '6.6.31+rpt-rpi-v8', true],
+    ['an older one of those', '5.10.103-v8+', true],
+    ["Debian's", '6.1.0-28-arm64', false]
+  ])('virt needs another kernel in place of %s', (_, release, wanted) => {
+    const bootFiles = { ...genericKernel.bootFiles, kernelReleases: { 'kernel8.img': release } }
+    const wants = (inputs: Partial<Inputs>): boolean => {
+      const asked = { ...defaultInputs, ...inputs }
+      const image = preparedImage({ bootFiles })
+      return wantsGenericKernel(asked, image, boardFor(asked, image))
+    }
+    expect(wants({ board: 'virt' })).toBe(wanted)
+    expect(wants({ board: 'virt', kernel: '/k' })).toBe(false)
+    expect(wants({ board: 'raspi3b' })).toBe(false)
   })
 
   test("virt takes a generic kernel in place of Raspberry Pi's", () => {
