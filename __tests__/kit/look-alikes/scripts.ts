@@ -167,6 +167,7 @@ fi
   mount -o remount,rw "$device" /mnt
   mount --bind /dev /mnt/dev; mount --bind /proc /mnt/proc; mount --bind /sys /mnt/sys
   cat > /mnt/run-new-id <<'END'
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 boot=/dev/$1
 disk=/dev/$2
 # The kernel would look for them in the initramfs.
