@@ -64075,6 +64075,396 @@ function quote(path) {
     return `"${path.replaceAll('"', '""')}"`;
 }
 
+;// CONCATENATED MODULE: ./src/images/families.ts
+/** Small files that provisioning has to know in full, to change a line of them. */
+const readFiles = [
+    '/etc/fstab',
+    '/etc/hostname',
+    '/etc/hosts',
+    '/etc/ld.so.preload',
+    '/etc/passwd',
+    '/etc/shadow'
+];
+/** Units that start a graphical session. */
+const displayManagers = ['lightdm.service', 'gdm.service', 'gdm3.service', 'sddm.service'];
+/** Paths whose presence decides something. */
+const probedPaths = [
+    '/etc/rpi-issue',
+    '/etc/pi-qemu',
+    '/etc/ssh/sshd_config.d',
+    '/etc/sudoers.d',
+    '/etc/systemd/system/multi-user.target.wants',
+    '/etc/systemd/network',
+    '/etc/resolv.conf',
+    '/etc/NetworkManager/system-connections',
+    '/etc/dhcpcd.conf',
+    '/etc/network/interfaces',
+    '/etc/cloud/cloud.cfg.d',
+    '/etc/netplan',
+    '/lib/ld-linux-aarch64.so.1',
+    '/lib/ld-linux-armhf.so.3',
+    '/lib/ld-linux.so.3'
+];
+/** Reads the facts, offline. */
+async function readRootFacts(root) {
+    const osRelease = (await root.readText('/etc/os-release')) ?? (await root.readText('/usr/lib/os-release')) ?? '';
+    const paths = new Set();
+    for (const path of probedPaths)
+        if (await root.exists(path))
+            paths.add(path);
+    const units = new Set();
+    for (const folder of ['/lib/systemd/system', '/etc/systemd/system']) {
+        for (const unit of await root.list(folder))
+            if (!/\.(wants|requires|d)$/.test(unit))
+                units.add(unit);
+    }
+    // systemd makes a unit of each old-style script that has none.
+    for (const script of await root.list('/etc/init.d'))
+        units.add(`${script}.service`);
+    const enabled = new Set();
+    for (const target of ['multi-user', 'graphical', 'network-online', 'sysinit', 'cloud-init']) {
+        for (const unit of await root.list(`/etc/systemd/system/${target}.target.wants`))
+            enabled.add(unit);
+    }
+    const texts = {};
+    for (const path of readFiles) {
+        const text = await root.readText(path);
+        if (text !== undefined)
+            texts[path] = text;
+    }
+    const sshConfig = await root.readText('/etc/ssh/sshd_config');
+    return {
+        family: familyOf(osRelease, paths),
+        title: field(osRelease, 'PRETTY_NAME') ?? 'unknown system',
+        architecture: families_architectureOf(paths),
+        users: parseUsers(texts['/etc/passwd'] ?? ''),
+        codename: field(osRelease, 'VERSION_CODENAME'),
+        variant: displayManagers.some(unit => units.has(unit)) ? 'desktop' : 'lite',
+        enabled,
+        bootMount: bootMountIn(texts['/etc/fstab'] ?? ''),
+        texts,
+        units,
+        paths,
+        sshDropIns: /^\s*Include\s+\/etc\/ssh\/sshd_config\.d\//im.test(sshConfig ?? ''),
+        sshConfig
+    };
+}
+/** Raspberry Pi OS calls itself `raspbian` or, 64-bit, `debian`: its own issue file tells. */
+function familyOf(osRelease, paths) {
+    if (paths.has('/etc/rpi-issue'))
+        return 'raspios';
+    const ids = {
+        raspbian: 'raspios',
+        debian: 'debian',
+        ubuntu: 'ubuntu',
+        mini: 'mini'
+    };
+    const id = field(osRelease, 'ID') ?? '';
+    return (Object.hasOwn(ids, id) ? ids[id] : undefined) ?? 'unknown';
+}
+function families_architectureOf(paths) {
+    if (paths.has('/lib/ld-linux-aarch64.so.1'))
+        return 'arm64';
+    return paths.has('/lib/ld-linux-armhf.so.3') ? 'armhf' : 'armel';
+}
+/** A field of os-release, quotes removed. */
+function field(osRelease, name) {
+    return new RegExp(`^${name}=(["']?)(.*)\\1$`, 'm').exec(osRelease)?.[2];
+}
+/** Where fstab mounts the boot partition. */
+function bootMountIn(fstab) {
+    return fstab
+        .split('\n')
+        .filter(line => !line.trimStart().startsWith('#'))
+        .map(line => line.trim().split(/\s+/))
+        .find(([, mount = '', type]) => type === 'vfat' && mount.startsWith('/boot'))?.[1];
+}
+function parseUsers(passwd) {
+    const rows = passwd
+        .split('\n')
+        .map(line => line.split(':'))
+        .filter(([name, , uid]) => name !== undefined && name !== '' && uid !== undefined);
+    return Object.fromEntries(rows.map(([name = '', , uid, gid, , home = '/']) => [name, { uid: Number(uid), gid: Number(gid), home }]));
+}
+
+;// CONCATENATED MODULE: ./src/images/partitions.ts
+
+
+
+/** FAT16 and FAT32 in an MBR; EFI system and "basic data" in a GPT. */
+const fatTypes = /^(4|6|b|c|e|ef|C12A7328-F81F-11D2-BA4B-00A0C93EC93B|EBD0A0A2-B9E5-4433-87C0-68B6B72699C7)$/i;
+/** A /boot of its own ("XBOOTLDR", Discoverable Partitions Specification), ext4 in Ubuntu's cloud images. */
+const bootTypes = /^BC13C2FF-59E6-4262-A352-B275FD6F7172$/i;
+/** ext4's magic number 0xEF53 lies at byte 56 of the superblock, which starts at byte 1024. */
+const ext4Magic = { offset: 1080, value: 0xef53 };
+/** The partitions of what `sfdisk --json` printed, MBR or GPT. */
+function parsePartitions(json) {
+    const { partitiontable: table } = JSON.parse(json);
+    const sector = table.sectorsize ?? 512;
+    // sfdisk names a partition after its disk: disk.img2, or disk7p2 where the name ends in a digit.
+    const numberOf = (node) => Number(/\d+$/.exec(node)?.[0]);
+    return (table.partitions ?? []).map(({ node, start, size, type, uuid }) => ({
+        number: numberOf(node),
+        offset: start * sector,
+        size: size * sector,
+        type,
+        // An MBR has one signature; the kernel adds the partition's number to it.
+        partuuid: (uuid ?? `${table.id.replace(/^0x/, '').padStart(8, '0')}-${numberOf(node).toString(16).padStart(2, '0')}`).toLowerCase()
+    }));
+}
+/** Bytes of a disk that partitions and table take, by what `sfdisk --json` printed. */
+function usedSize(json) {
+    const { partitiontable: table } = JSON.parse(json);
+    // A GPT has a backup of 33 sectors behind what partitions may use.
+    const backup = table.lastlba === undefined ? 0 : (table.lastlba + 34) * (table.sectorsize ?? 512);
+    return Math.max(backup, ...parsePartitions(json).map(({ offset, size }) => offset + size));
+}
+/**
+ * Finds the boot (FAT) and root (ext4) partitions of a raw disk image.
+ * @throws HostFailure that says what is missing
+ */
+async function inspectDisk(image) {
+    const partitions = parsePartitions(await tool('sfdisk', ['--json', image]).catch((error) => {
+        throw new HostFailure({
+            symptom: 'the image has no partition table that can be read',
+            cause: 'it is damaged, or holds a bare file system'
+        }, { cause: error });
+    }));
+    const found = partitions.map(({ number, type }) => `${number} (type ${type})`).join(', ') || 'none';
+    const boot = partitions.find(({ type }) => fatTypes.test(type));
+    if (boot === undefined) {
+        throw new HostFailure({
+            symptom: `the image has no FAT boot partition (partitions: ${found})`,
+            cause: 'it is an image neither for a Raspberry Pi nor for UEFI'
+        });
+    }
+    for (const partition of partitions) {
+        if (partition === boot || bootTypes.test(partition.type))
+            continue;
+        if ((await readUInt16(image, partition.offset + ext4Magic.offset)) === ext4Magic.value)
+            return { boot, root: partition };
+    }
+    throw new HostFailure({
+        symptom: `the image has no ext4 root partition (partitions: ${found})`,
+        cause: 'its root file system is of another kind (btrfs, f2fs, squashfs, …), encrypted or damaged'
+    });
+}
+async function readUInt16(path, position) {
+    const file = await (0,promises_namespaceObject.open)(path, 'r');
+    try {
+        return (await file.read(Buffer.alloc(2), 0, 2, position)).buffer.readUInt16LE(0);
+    }
+    finally {
+        await file.close();
+    }
+}
+
+;// CONCATENATED MODULE: ./src/images/grow.ts
+
+
+
+
+
+
+const MiB = 1024 * 1024;
+/**
+ * Grows a raw disk image to `size` bytes: the disk, its root partition (MBR or GPT) and the ext4 in it. resize2fs
+ * knows only file systems that start at the first byte of a file, so the root partition is taken out, grown, and put
+ * into a new disk; holes stay holes on the way.
+ * @throws BadInput if the image is larger than that; HostFailure if the root partition is not the last one
+ */
+async function growDisk(disk, size, workDir, log) {
+    const before = (await (0,promises_namespaceObject.stat)(disk)).size;
+    if (size < before)
+        throw new BadInput([tooSmall(size, before)]);
+    if (size === before)
+        return;
+    const { root } = await inspectDisk(disk);
+    const behind = parsePartitions(await tool('sfdisk', ['--json', disk])).filter(({ offset }) => offset > root.offset);
+    if (behind.length > 0) {
+        throw new HostFailure({
+            symptom: `the root partition (${root.number}) cannot grow: partition ${behind.map(({ number }) => number).join(', ')} lies behind it`,
+            remedy: 'leave out `disk-size`, or use an image whose root partition is the last one'
+        });
+    }
+    const table = await tool('sfdisk', ['--dump', disk]);
+    const [grown, rootFile] = [(0,external_node_path_namespaceObject.join)(workDir, 'grown.img'), (0,external_node_path_namespaceObject.join)(workDir, 'root.img')];
+    try {
+        await copyRange(disk, root.offset, root.size, rootFile, 0, root.size);
+        // The new disk's table first: how much a GPT leaves free behind its last partition is sfdisk's to know.
+        await copyRange(disk, 0, root.offset, grown, 0, size);
+        await tool('sfdisk', ['--quiet', '--no-reread', '--no-tell-kernel', grown], {
+            input: largerTable(table, root.number)
+        });
+        const room = await partition(grown, root.number);
+        await (0,promises_namespaceObject.truncate)(rootFile, room.size);
+        const check = ['-f', '-p', rootFile];
+        const { code, stdout, stderr } = await tryTool('e2fsck', check);
+        if (code > 1)
+            throw toolFailure('e2fsck', check, code, stdout + stderr);
+        await tool('resize2fs', [rootFile]);
+        await copyRange(rootFile, 0, room.size, grown, room.offset, size);
+        await (0,promises_namespaceObject.rename)(grown, disk);
+        log.info(`Disk: ${mib(size)} instead of ${mib(before)}, root file system ${mib(room.size)}`);
+    }
+    finally {
+        await (0,promises_namespaceObject.rm)(rootFile, { force: true });
+        await (0,promises_namespaceObject.rm)(grown, { force: true });
+    }
+}
+function tooSmall(size, minimum) {
+    return `input \`disk-size\` is ${mib(size)}, but the image has ${mib(minimum)} already; valid: ${Math.ceil(minimum / MiB)}M or more`;
+}
+async function partition(disk, number) {
+    const found = parsePartitions(await tool('sfdisk', ['--json', disk])).find(row => row.number === number);
+    if (found === undefined)
+        throw new HostFailure({ symptom: `the grown disk has lost its partition ${number}` });
+    return found;
+}
+/**
+ * The table that `sfdisk --dump` printed, for a larger disk: without the end of the smaller one, and with a partition
+ * that takes what room there is. All IDs stay.
+ */
+function largerTable(dump, number) {
+    const isOwn = (line) => {
+        const node = line.split(' : start=')[0] ?? '';
+        return node !== line && Number(/\d+$/.exec(node)?.[0]) === number;
+    };
+    return dump
+        .split('\n')
+        .filter(line => !line.startsWith('last-lba:'))
+        .map(line => (isOwn(line) ? line.replace(/( : start=\s*\d+, )size=\s*\d+, /, '$1') : line))
+        .join('\n');
+}
+/** Copies bytes between raw files without writing holes. `to` is made with `total` bytes if it is not there. */
+async function copyRange(from, at, length, to, target, total) {
+    const size = await (0,promises_namespaceObject.stat)(to).then(found => found.size, () => undefined);
+    if (size === undefined) {
+        await (0,promises_namespaceObject.writeFile)(to, '');
+        await (0,promises_namespaceObject.truncate)(to, total);
+    }
+    const range = (file, offset) => `driver=raw,offset=${offset},size=${length},file.driver=file,file.filename=${file.replaceAll(',', ',,')}`;
+    await tool('qemu-img', [
+        ...['convert', '-n', '--target-is-zero', '-S', '4k'],
+        ...['--image-opts', range(from, at), '--target-image-opts', range(to, target)]
+    ]);
+}
+
+;// CONCATENATED MODULE: ./src/images/keys.ts
+
+
+
+
+
+
+const comment = 'pi-qemu';
+/**
+ * Everything about a run that must not be in a cached image: who may log in, and who the guest is. The prepared image
+ * has room for it ("slots"); it is written into the run's own overlay, without touching the file system around it.
+ * Lengths are in bytes and never vary: all keys are Ed25519 with the same comment.
+ */
+const slotLengths = {
+    /** `ssh-ed25519 <68 base64 digits> <comment>\n` */
+    'authorized-keys': 'ssh-ed25519 '.length + 68 + 1 + comment.length + 1,
+    /** OpenSSH's private key file, as `ssh-keygen -N ''` writes it with this comment. */
+    'host-key': 399,
+    /** Dropbear's key file: the type and the 64 key bytes, each with a 4-byte length. */
+    'dropbear-host-key': 4 + 'ssh-ed25519'.length + 4 + 64,
+    /** SHA-512 crypt, see crypt(5): `$6$`, a salt of 16 letters, `$`, 86 letters. */
+    password: 3 + 16 + 1 + 86,
+    /** sshd's line that goes with it. */
+    'password-login': 'PasswordAuthentication yes\n'.length
+};
+/** Makes the key pairs of one run in its folder, and the hash of its password. */
+async function makeKeys(folder, password) {
+    const [clientKeyFile, hostKeyFile] = [(0,external_node_path_namespaceObject.join)(folder, 'ssh-key'), (0,external_node_path_namespaceObject.join)(folder, 'host-key')];
+    for (const file of [clientKeyFile, hostKeyFile])
+        await tool('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', file]);
+    const [clientKey, clientPublic, hostKey] = await Promise.all([clientKeyFile, `${clientKeyFile}.pub`, hostKeyFile].map(file => (0,promises_namespaceObject.readFile)(file, 'utf8')));
+    const slots = {
+        'authorized-keys': Buffer.from(clientPublic ?? ''),
+        'host-key': Buffer.from(hostKey ?? ''),
+        'dropbear-host-key': dropbearKey(hostKey ?? ''),
+        ...(password !== undefined && {
+            password: Buffer.from(await hashPassword(password)),
+            'password-login': Buffer.from('PasswordAuthentication yes\n')
+        })
+    };
+    for (const [name, { length }] of Object.entries(slots)) {
+        const expected = slotLengths[name];
+        if (length !== expected)
+            throw new HostFailure({ symptom: `the tools made ${length} bytes for ${name}, expected ${expected}` });
+    }
+    const parsed = lib.utils.parseKey(hostKey ?? '');
+    if (parsed instanceof Error)
+        throw new HostFailure({ symptom: `ssh-keygen wrote a key that cannot be read: ${parsed.message}` });
+    return { clientKeyFile, clientKey: clientKey ?? '', hostPublicKey: parsed.getPublicSSH(), slots };
+}
+/** openssl silently leaves out what is beyond this (bytes). */
+const longestPassword = 256;
+/**
+ * The hash that goes into /etc/shadow. The password is passed on standard input: arguments are for all to see.
+ * @throws BadInput if it is too long
+ */
+async function hashPassword(password) {
+    if (Buffer.byteLength(password) > longestPassword)
+        throw new BadInput([`input \`password\` is longer than ${longestPassword} bytes`]);
+    return (await tool('openssl', ['passwd', '-6', '-stdin'], { input: `${password}\n` })).trim();
+}
+/**
+ * Text that holds a slot's place in the prepared image: comment lines to sshd, no key to anybody, a hash that no
+ * password has.
+ */
+function placeholder(content) {
+    if (content === 'password')
+        return '*'.repeat(slotLengths.password);
+    return `${'#'.repeat(slotLengths[content] - 1)}\n`;
+}
+function dropbearKey(openssh) {
+    const parsed = lib.utils.parseKey(openssh);
+    if (parsed instanceof Error)
+        throw new HostFailure({ symptom: `a host key cannot be read: ${parsed.message}` });
+    const { d = '', x = '' } = (0,external_node_crypto_.createPrivateKey)(parsed.getPrivatePEM()).export({ format: 'jwk' });
+    const field = (bytes) => Buffer.concat([Buffer.from([0, 0, 0, bytes.length]), bytes]);
+    return Buffer.concat([
+        field(Buffer.from('ssh-ed25519')),
+        field(Buffer.concat([Buffer.from(d, 'base64url'), Buffer.from(x, 'base64url')]))
+    ]);
+}
+/**
+ * Overwrites a run's keys in a raw image where they still lie at their places. Removing their files would only free the
+ * blocks; what has taken their place meanwhile is left alone.
+ */
+async function eraseSlots(image, slots, keys) {
+    const file = await (0,promises_namespaceObject.open)(image, 'r+');
+    try {
+        for (const { content, runs } of slots) {
+            const secret = keys[content];
+            // The hash of a password is part of a file that stays: it becomes no hash, and not zeros.
+            const instead = content === 'password' ? Buffer.from(placeholder(content)) : Buffer.alloc(slotLengths[content]);
+            let done = 0;
+            for (const { offset, length } of secret === undefined ? [] : runs) {
+                const { buffer } = await file.read(Buffer.alloc(length), 0, length, offset);
+                if (secret?.subarray(done, done + length).equals(buffer) === true)
+                    await file.write(instead, done, length, offset);
+                done += length;
+            }
+        }
+    }
+    finally {
+        await file.close();
+    }
+}
+/** Writes one slot's bytes at their places in a qcow2 overlay. */
+async function writeSlot(overlay, runs, content, folder) {
+    let done = 0;
+    for (const { offset, length } of runs) {
+        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, 'slot'), content.subarray(done, done + length), { mode: 0o600 });
+        await tool('qemu-io', ['-f', 'qcow2', '-c', `write -q -s slot ${offset} ${length}`, overlay], { cwd: folder });
+        done += length;
+    }
+}
+
 ;// CONCATENATED MODULE: ./src/host/foreign-scripts.ts
 /**
  * The shell that opens a private namespace, kept as data because the committed bundle has to carry it. Arguments, never
@@ -64462,7 +64852,7 @@ const kernelPorts = {
 
 
 
-const MiB = 1024 * 1024;
+const assemble_MiB = 1024 * 1024;
 /**
  * Writes a disk shaped like a Raspberry Pi's SD card: MBR, FAT32 boot partition, ext4 root behind it.
  * Needs no root, no mount and no loop device.
@@ -64488,14 +64878,14 @@ async function assembleImage(request) {
     await (0,promises_namespaceObject.rm)(fat);
     await makeExt4({
         file: out,
-        offset: rootStart * MiB,
-        size: rootMiB * MiB,
+        offset: rootStart * assemble_MiB,
+        size: rootMiB * assemble_MiB,
         from: request.rootDir,
         label: 'rootfs',
         ...(request.ownedByRoot === true && { owner: { uid: 0, gid: 0 } }),
         ...(request.mke2fs !== undefined && { mke2fs: request.mke2fs })
     });
-    await (0,promises_namespaceObject.truncate)(out, (rootStart + rootMiB) * MiB);
+    await (0,promises_namespaceObject.truncate)(out, (rootStart + rootMiB) * assemble_MiB);
 }
 
 ;// CONCATENATED MODULE: ./src/images/packages.ts
@@ -65023,396 +65413,6 @@ function stopwatch(log) {
     };
 }
 
-;// CONCATENATED MODULE: ./src/images/families.ts
-/** Small files that provisioning has to know in full, to change a line of them. */
-const readFiles = [
-    '/etc/fstab',
-    '/etc/hostname',
-    '/etc/hosts',
-    '/etc/ld.so.preload',
-    '/etc/passwd',
-    '/etc/shadow'
-];
-/** Units that start a graphical session. */
-const displayManagers = ['lightdm.service', 'gdm.service', 'gdm3.service', 'sddm.service'];
-/** Paths whose presence decides something. */
-const probedPaths = [
-    '/etc/rpi-issue',
-    '/etc/pi-qemu',
-    '/etc/ssh/sshd_config.d',
-    '/etc/sudoers.d',
-    '/etc/systemd/system/multi-user.target.wants',
-    '/etc/systemd/network',
-    '/etc/resolv.conf',
-    '/etc/NetworkManager/system-connections',
-    '/etc/dhcpcd.conf',
-    '/etc/network/interfaces',
-    '/etc/cloud/cloud.cfg.d',
-    '/etc/netplan',
-    '/lib/ld-linux-aarch64.so.1',
-    '/lib/ld-linux-armhf.so.3',
-    '/lib/ld-linux.so.3'
-];
-/** Reads the facts, offline. */
-async function readRootFacts(root) {
-    const osRelease = (await root.readText('/etc/os-release')) ?? (await root.readText('/usr/lib/os-release')) ?? '';
-    const paths = new Set();
-    for (const path of probedPaths)
-        if (await root.exists(path))
-            paths.add(path);
-    const units = new Set();
-    for (const folder of ['/lib/systemd/system', '/etc/systemd/system']) {
-        for (const unit of await root.list(folder))
-            if (!/\.(wants|requires|d)$/.test(unit))
-                units.add(unit);
-    }
-    // systemd makes a unit of each old-style script that has none.
-    for (const script of await root.list('/etc/init.d'))
-        units.add(`${script}.service`);
-    const enabled = new Set();
-    for (const target of ['multi-user', 'graphical', 'network-online', 'sysinit', 'cloud-init']) {
-        for (const unit of await root.list(`/etc/systemd/system/${target}.target.wants`))
-            enabled.add(unit);
-    }
-    const texts = {};
-    for (const path of readFiles) {
-        const text = await root.readText(path);
-        if (text !== undefined)
-            texts[path] = text;
-    }
-    const sshConfig = await root.readText('/etc/ssh/sshd_config');
-    return {
-        family: familyOf(osRelease, paths),
-        title: field(osRelease, 'PRETTY_NAME') ?? 'unknown system',
-        architecture: families_architectureOf(paths),
-        users: parseUsers(texts['/etc/passwd'] ?? ''),
-        codename: field(osRelease, 'VERSION_CODENAME'),
-        variant: displayManagers.some(unit => units.has(unit)) ? 'desktop' : 'lite',
-        enabled,
-        bootMount: bootMountIn(texts['/etc/fstab'] ?? ''),
-        texts,
-        units,
-        paths,
-        sshDropIns: /^\s*Include\s+\/etc\/ssh\/sshd_config\.d\//im.test(sshConfig ?? ''),
-        sshConfig
-    };
-}
-/** Raspberry Pi OS calls itself `raspbian` or, 64-bit, `debian`: its own issue file tells. */
-function familyOf(osRelease, paths) {
-    if (paths.has('/etc/rpi-issue'))
-        return 'raspios';
-    const ids = {
-        raspbian: 'raspios',
-        debian: 'debian',
-        ubuntu: 'ubuntu',
-        mini: 'mini'
-    };
-    const id = field(osRelease, 'ID') ?? '';
-    return (Object.hasOwn(ids, id) ? ids[id] : undefined) ?? 'unknown';
-}
-function families_architectureOf(paths) {
-    if (paths.has('/lib/ld-linux-aarch64.so.1'))
-        return 'arm64';
-    return paths.has('/lib/ld-linux-armhf.so.3') ? 'armhf' : 'armel';
-}
-/** A field of os-release, quotes removed. */
-function field(osRelease, name) {
-    return new RegExp(`^${name}=(["']?)(.*)\\1$`, 'm').exec(osRelease)?.[2];
-}
-/** Where fstab mounts the boot partition. */
-function bootMountIn(fstab) {
-    return fstab
-        .split('\n')
-        .filter(line => !line.trimStart().startsWith('#'))
-        .map(line => line.trim().split(/\s+/))
-        .find(([, mount = '', type]) => type === 'vfat' && mount.startsWith('/boot'))?.[1];
-}
-function parseUsers(passwd) {
-    const rows = passwd
-        .split('\n')
-        .map(line => line.split(':'))
-        .filter(([name, , uid]) => name !== undefined && name !== '' && uid !== undefined);
-    return Object.fromEntries(rows.map(([name = '', , uid, gid, , home = '/']) => [name, { uid: Number(uid), gid: Number(gid), home }]));
-}
-
-;// CONCATENATED MODULE: ./src/images/partitions.ts
-
-
-
-/** FAT16 and FAT32 in an MBR; EFI system and "basic data" in a GPT. */
-const fatTypes = /^(4|6|b|c|e|ef|C12A7328-F81F-11D2-BA4B-00A0C93EC93B|EBD0A0A2-B9E5-4433-87C0-68B6B72699C7)$/i;
-/** A /boot of its own ("XBOOTLDR", Discoverable Partitions Specification), ext4 in Ubuntu's cloud images. */
-const bootTypes = /^BC13C2FF-59E6-4262-A352-B275FD6F7172$/i;
-/** ext4's magic number 0xEF53 lies at byte 56 of the superblock, which starts at byte 1024. */
-const ext4Magic = { offset: 1080, value: 0xef53 };
-/** The partitions of what `sfdisk --json` printed, MBR or GPT. */
-function parsePartitions(json) {
-    const { partitiontable: table } = JSON.parse(json);
-    const sector = table.sectorsize ?? 512;
-    // sfdisk names a partition after its disk: disk.img2, or disk7p2 where the name ends in a digit.
-    const numberOf = (node) => Number(/\d+$/.exec(node)?.[0]);
-    return (table.partitions ?? []).map(({ node, start, size, type, uuid }) => ({
-        number: numberOf(node),
-        offset: start * sector,
-        size: size * sector,
-        type,
-        // An MBR has one signature; the kernel adds the partition's number to it.
-        partuuid: (uuid ?? `${table.id.replace(/^0x/, '').padStart(8, '0')}-${numberOf(node).toString(16).padStart(2, '0')}`).toLowerCase()
-    }));
-}
-/** Bytes of a disk that partitions and table take, by what `sfdisk --json` printed. */
-function usedSize(json) {
-    const { partitiontable: table } = JSON.parse(json);
-    // A GPT has a backup of 33 sectors behind what partitions may use.
-    const backup = table.lastlba === undefined ? 0 : (table.lastlba + 34) * (table.sectorsize ?? 512);
-    return Math.max(backup, ...parsePartitions(json).map(({ offset, size }) => offset + size));
-}
-/**
- * Finds the boot (FAT) and root (ext4) partitions of a raw disk image.
- * @throws HostFailure that says what is missing
- */
-async function inspectDisk(image) {
-    const partitions = parsePartitions(await tool('sfdisk', ['--json', image]).catch((error) => {
-        throw new HostFailure({
-            symptom: 'the image has no partition table that can be read',
-            cause: 'it is damaged, or holds a bare file system'
-        }, { cause: error });
-    }));
-    const found = partitions.map(({ number, type }) => `${number} (type ${type})`).join(', ') || 'none';
-    const boot = partitions.find(({ type }) => fatTypes.test(type));
-    if (boot === undefined) {
-        throw new HostFailure({
-            symptom: `the image has no FAT boot partition (partitions: ${found})`,
-            cause: 'it is an image neither for a Raspberry Pi nor for UEFI'
-        });
-    }
-    for (const partition of partitions) {
-        if (partition === boot || bootTypes.test(partition.type))
-            continue;
-        if ((await readUInt16(image, partition.offset + ext4Magic.offset)) === ext4Magic.value)
-            return { boot, root: partition };
-    }
-    throw new HostFailure({
-        symptom: `the image has no ext4 root partition (partitions: ${found})`,
-        cause: 'its root file system is of another kind (btrfs, f2fs, squashfs, …), encrypted or damaged'
-    });
-}
-async function readUInt16(path, position) {
-    const file = await (0,promises_namespaceObject.open)(path, 'r');
-    try {
-        return (await file.read(Buffer.alloc(2), 0, 2, position)).buffer.readUInt16LE(0);
-    }
-    finally {
-        await file.close();
-    }
-}
-
-;// CONCATENATED MODULE: ./src/images/grow.ts
-
-
-
-
-
-
-const grow_MiB = 1024 * 1024;
-/**
- * Grows a raw disk image to `size` bytes: the disk, its root partition (MBR or GPT) and the ext4 in it. resize2fs
- * knows only file systems that start at the first byte of a file, so the root partition is taken out, grown, and put
- * into a new disk; holes stay holes on the way.
- * @throws BadInput if the image is larger than that; HostFailure if the root partition is not the last one
- */
-async function growDisk(disk, size, workDir, log) {
-    const before = (await (0,promises_namespaceObject.stat)(disk)).size;
-    if (size < before)
-        throw new BadInput([tooSmall(size, before)]);
-    if (size === before)
-        return;
-    const { root } = await inspectDisk(disk);
-    const behind = parsePartitions(await tool('sfdisk', ['--json', disk])).filter(({ offset }) => offset > root.offset);
-    if (behind.length > 0) {
-        throw new HostFailure({
-            symptom: `the root partition (${root.number}) cannot grow: partition ${behind.map(({ number }) => number).join(', ')} lies behind it`,
-            remedy: 'leave out `disk-size`, or use an image whose root partition is the last one'
-        });
-    }
-    const table = await tool('sfdisk', ['--dump', disk]);
-    const [grown, rootFile] = [(0,external_node_path_namespaceObject.join)(workDir, 'grown.img'), (0,external_node_path_namespaceObject.join)(workDir, 'root.img')];
-    try {
-        await copyRange(disk, root.offset, root.size, rootFile, 0, root.size);
-        // The new disk's table first: how much a GPT leaves free behind its last partition is sfdisk's to know.
-        await copyRange(disk, 0, root.offset, grown, 0, size);
-        await tool('sfdisk', ['--quiet', '--no-reread', '--no-tell-kernel', grown], {
-            input: largerTable(table, root.number)
-        });
-        const room = await partition(grown, root.number);
-        await (0,promises_namespaceObject.truncate)(rootFile, room.size);
-        const check = ['-f', '-p', rootFile];
-        const { code, stdout, stderr } = await tryTool('e2fsck', check);
-        if (code > 1)
-            throw toolFailure('e2fsck', check, code, stdout + stderr);
-        await tool('resize2fs', [rootFile]);
-        await copyRange(rootFile, 0, room.size, grown, room.offset, size);
-        await (0,promises_namespaceObject.rename)(grown, disk);
-        log.info(`Disk: ${mib(size)} instead of ${mib(before)}, root file system ${mib(room.size)}`);
-    }
-    finally {
-        await (0,promises_namespaceObject.rm)(rootFile, { force: true });
-        await (0,promises_namespaceObject.rm)(grown, { force: true });
-    }
-}
-function tooSmall(size, minimum) {
-    return `input \`disk-size\` is ${mib(size)}, but the image has ${mib(minimum)} already; valid: ${Math.ceil(minimum / grow_MiB)}M or more`;
-}
-async function partition(disk, number) {
-    const found = parsePartitions(await tool('sfdisk', ['--json', disk])).find(row => row.number === number);
-    if (found === undefined)
-        throw new HostFailure({ symptom: `the grown disk has lost its partition ${number}` });
-    return found;
-}
-/**
- * The table that `sfdisk --dump` printed, for a larger disk: without the end of the smaller one, and with a partition
- * that takes what room there is. All IDs stay.
- */
-function largerTable(dump, number) {
-    const isOwn = (line) => {
-        const node = line.split(' : start=')[0] ?? '';
-        return node !== line && Number(/\d+$/.exec(node)?.[0]) === number;
-    };
-    return dump
-        .split('\n')
-        .filter(line => !line.startsWith('last-lba:'))
-        .map(line => (isOwn(line) ? line.replace(/( : start=\s*\d+, )size=\s*\d+, /, '$1') : line))
-        .join('\n');
-}
-/** Copies bytes between raw files without writing holes. `to` is made with `total` bytes if it is not there. */
-async function copyRange(from, at, length, to, target, total) {
-    const size = await (0,promises_namespaceObject.stat)(to).then(found => found.size, () => undefined);
-    if (size === undefined) {
-        await (0,promises_namespaceObject.writeFile)(to, '');
-        await (0,promises_namespaceObject.truncate)(to, total);
-    }
-    const range = (file, offset) => `driver=raw,offset=${offset},size=${length},file.driver=file,file.filename=${file.replaceAll(',', ',,')}`;
-    await tool('qemu-img', [
-        ...['convert', '-n', '--target-is-zero', '-S', '4k'],
-        ...['--image-opts', range(from, at), '--target-image-opts', range(to, target)]
-    ]);
-}
-
-;// CONCATENATED MODULE: ./src/images/keys.ts
-
-
-
-
-
-
-const comment = 'pi-qemu';
-/**
- * Everything about a run that must not be in a cached image: who may log in, and who the guest is. The prepared image
- * has room for it ("slots"); it is written into the run's own overlay, without touching the file system around it.
- * Lengths are in bytes and never vary: all keys are Ed25519 with the same comment.
- */
-const slotLengths = {
-    /** `ssh-ed25519 <68 base64 digits> <comment>\n` */
-    'authorized-keys': 'ssh-ed25519 '.length + 68 + 1 + comment.length + 1,
-    /** OpenSSH's private key file, as `ssh-keygen -N ''` writes it with this comment. */
-    'host-key': 399,
-    /** Dropbear's key file: the type and the 64 key bytes, each with a 4-byte length. */
-    'dropbear-host-key': 4 + 'ssh-ed25519'.length + 4 + 64,
-    /** SHA-512 crypt, see crypt(5): `$6$`, a salt of 16 letters, `$`, 86 letters. */
-    password: 3 + 16 + 1 + 86,
-    /** sshd's line that goes with it. */
-    'password-login': 'PasswordAuthentication yes\n'.length
-};
-/** Makes the key pairs of one run in its folder, and the hash of its password. */
-async function makeKeys(folder, password) {
-    const [clientKeyFile, hostKeyFile] = [(0,external_node_path_namespaceObject.join)(folder, 'ssh-key'), (0,external_node_path_namespaceObject.join)(folder, 'host-key')];
-    for (const file of [clientKeyFile, hostKeyFile])
-        await tool('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', file]);
-    const [clientKey, clientPublic, hostKey] = await Promise.all([clientKeyFile, `${clientKeyFile}.pub`, hostKeyFile].map(file => (0,promises_namespaceObject.readFile)(file, 'utf8')));
-    const slots = {
-        'authorized-keys': Buffer.from(clientPublic ?? ''),
-        'host-key': Buffer.from(hostKey ?? ''),
-        'dropbear-host-key': dropbearKey(hostKey ?? ''),
-        ...(password !== undefined && {
-            password: Buffer.from(await hashPassword(password)),
-            'password-login': Buffer.from('PasswordAuthentication yes\n')
-        })
-    };
-    for (const [name, { length }] of Object.entries(slots)) {
-        const expected = slotLengths[name];
-        if (length !== expected)
-            throw new HostFailure({ symptom: `the tools made ${length} bytes for ${name}, expected ${expected}` });
-    }
-    const parsed = lib.utils.parseKey(hostKey ?? '');
-    if (parsed instanceof Error)
-        throw new HostFailure({ symptom: `ssh-keygen wrote a key that cannot be read: ${parsed.message}` });
-    return { clientKeyFile, clientKey: clientKey ?? '', hostPublicKey: parsed.getPublicSSH(), slots };
-}
-/** openssl silently leaves out what is beyond this (bytes). */
-const longestPassword = 256;
-/**
- * The hash that goes into /etc/shadow. The password is passed on standard input: arguments are for all to see.
- * @throws BadInput if it is too long
- */
-async function hashPassword(password) {
-    if (Buffer.byteLength(password) > longestPassword)
-        throw new BadInput([`input \`password\` is longer than ${longestPassword} bytes`]);
-    return (await tool('openssl', ['passwd', '-6', '-stdin'], { input: `${password}\n` })).trim();
-}
-/**
- * Text that holds a slot's place in the prepared image: comment lines to sshd, no key to anybody, a hash that no
- * password has.
- */
-function placeholder(content) {
-    if (content === 'password')
-        return '*'.repeat(slotLengths.password);
-    return `${'#'.repeat(slotLengths[content] - 1)}\n`;
-}
-function dropbearKey(openssh) {
-    const parsed = lib.utils.parseKey(openssh);
-    if (parsed instanceof Error)
-        throw new HostFailure({ symptom: `a host key cannot be read: ${parsed.message}` });
-    const { d = '', x = '' } = (0,external_node_crypto_.createPrivateKey)(parsed.getPrivatePEM()).export({ format: 'jwk' });
-    const field = (bytes) => Buffer.concat([Buffer.from([0, 0, 0, bytes.length]), bytes]);
-    return Buffer.concat([
-        field(Buffer.from('ssh-ed25519')),
-        field(Buffer.concat([Buffer.from(d, 'base64url'), Buffer.from(x, 'base64url')]))
-    ]);
-}
-/**
- * Overwrites a run's keys in a raw image where they still lie at their places. Removing their files would only free the
- * blocks; what has taken their place meanwhile is left alone.
- */
-async function eraseSlots(image, slots, keys) {
-    const file = await (0,promises_namespaceObject.open)(image, 'r+');
-    try {
-        for (const { content, runs } of slots) {
-            const secret = keys[content];
-            // The hash of a password is part of a file that stays: it becomes no hash, and not zeros.
-            const instead = content === 'password' ? Buffer.from(placeholder(content)) : Buffer.alloc(slotLengths[content]);
-            let done = 0;
-            for (const { offset, length } of secret === undefined ? [] : runs) {
-                const { buffer } = await file.read(Buffer.alloc(length), 0, length, offset);
-                if (secret?.subarray(done, done + length).equals(buffer) === true)
-                    await file.write(instead, done, length, offset);
-                done += length;
-            }
-        }
-    }
-    finally {
-        await file.close();
-    }
-}
-/** Writes one slot's bytes at their places in a qcow2 overlay. */
-async function writeSlot(overlay, runs, content, folder) {
-    let done = 0;
-    for (const { offset, length } of runs) {
-        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, 'slot'), content.subarray(done, done + length), { mode: 0o600 });
-        await tool('qemu-io', ['-f', 'qcow2', '-c', `write -q -s slot ${offset} ${length}`, overlay], { cwd: folder });
-        done += length;
-    }
-}
-
 ;// CONCATENATED MODULE: ./src/images/mini/build.ts
 
 
@@ -65547,6 +65547,52 @@ const busyboxApplets = [
         .split(' ')
         .map(name => `sbin/${name}`)
 ];
+
+;// CONCATENATED MODULE: ./src/images/origin.ts
+
+
+
+
+
+/** Where an image comes from, whatever kind of name it was given. */
+async function openSource({ image, sha256, release }, home, log) {
+    switch (image.kind) {
+        case 'file':
+            return fileSource(image.path, sha256, home, log);
+        case 'url':
+            return urlSource(image.url, sha256, home, log);
+        case 'catalogue':
+            if (release === undefined)
+                throw new Error(`${image.name}:${image.tag} was not looked up`);
+            return releaseSource(release, home, log);
+        case 'none':
+            throw new Error('a bare kernel has no image');
+        case 'debian': {
+            const identity = (0,external_node_crypto_.createHash)('sha256').update(debianIdentity(image.name, new Date())).digest('hex');
+            return {
+                name: image.name,
+                sha256: identity,
+                async unpackTo(target, scratch) {
+                    log.info(`Building ${image.name} from Debian packages; it takes some minutes, and serves until the month ends`);
+                    await buildDebian({ ...image, out: target, workDir: scratch, log });
+                    return identity;
+                }
+            };
+        }
+        case 'mini': {
+            const identity = (0,external_node_crypto_.createHash)('sha256').update(`${image.name} ${miniVersion}`).digest('hex');
+            return {
+                name: image.name,
+                sha256: identity,
+                async unpackTo(target, scratch) {
+                    log.info(`Building ${image.name} from Debian packages`);
+                    await buildMini(image.architecture, target, scratch);
+                    return identity;
+                }
+            };
+        }
+    }
+}
 
 ;// CONCATENATED MODULE: ./src/images/uefi.ts
 
@@ -66126,8 +66172,6 @@ function provisioning(facts, user, { firstBoot = 'skip', hostname, firmware } = 
 
 
 
-
-
 /** Raise when the shape of meta.json changes. */
 const metaVersion = 3;
 /** The image, from a cache if it was prepared before, else made now. */
@@ -66170,44 +66214,6 @@ async function prepareImage(request, place, shared) {
 /** From now on this release needs neither a catalogue nor a published checksum. */
 async function note({ release, catalogUrl }, sha256, home) {
     await rememberRelease(home, catalogUrl, { release, sha256 });
-}
-async function openSource({ image, sha256, release }, home, log) {
-    switch (image.kind) {
-        case 'file':
-            return fileSource(image.path, sha256, home, log);
-        case 'url':
-            return urlSource(image.url, sha256, home, log);
-        case 'catalogue':
-            if (release === undefined)
-                throw new Error(`${image.name}:${image.tag} was not looked up`);
-            return releaseSource(release, home, log);
-        case 'none':
-            throw new Error(`no source yet for ${image.kind}`);
-        case 'debian': {
-            const identity = (0,external_node_crypto_.createHash)('sha256').update(debianIdentity(image.name, new Date())).digest('hex');
-            return {
-                name: image.name,
-                sha256: identity,
-                async unpackTo(target, scratch) {
-                    log.info(`Building ${image.name} from Debian packages; it takes some minutes, and serves until the month ends`);
-                    await buildDebian({ ...image, out: target, workDir: scratch, log });
-                    return identity;
-                }
-            };
-        }
-        case 'mini': {
-            const identity = (0,external_node_crypto_.createHash)('sha256').update(`${image.name} ${miniVersion}`).digest('hex');
-            return {
-                name: image.name,
-                sha256: identity,
-                async unpackTo(target, scratch) {
-                    log.info(`Building ${image.name} from Debian packages`);
-                    await buildMini(image.architecture, target, scratch);
-                    return identity;
-                }
-            };
-        }
-    }
 }
 /** Looks at build/disk.img, provisions it, and writes beside it what a run needs to know. */
 async function make(build, request, log) {
@@ -68530,6 +68536,60 @@ async function makeRoom({ folder, logs }, uarts, boot) {
     }
 }
 
+;// CONCATENATED MODULE: ./src/plan/board.ts
+
+
+
+/**
+ * The board for what the inputs ask for and the image is.
+ * @throws BadInput if the board cannot run the image; names those that can
+ */
+function boardFor(inputs, image) {
+    const { board: asked } = inputs;
+    if (image === undefined)
+        return boards[asked ?? boardNames[0]];
+    const available = new Set(image.bootFiles.names);
+    const name = asked ?? defaultBoard(image.architecture, available);
+    const able = boardsFor(image.architecture).filter(other => boards[other].needsGenericKernel || kernelFor(boards[other], image.architecture, available) !== undefined);
+    const valid = able.join(', ') || 'none';
+    if (name === undefined || boards[name].architectures[image.architecture] === undefined) {
+        throw new BadInput([
+            `${asked === undefined ? 'no board runs' : `board \`${asked}\` does not run`} this image's ${image.architecture} system; boards that can: ${valid}`
+        ]);
+    }
+    const board = boards[name];
+    if (inputs.firmware !== undefined)
+        return board;
+    if (inputs.kernel === undefined &&
+        !board.needsGenericKernel &&
+        kernelFor(board, image.architecture, available) === undefined) {
+        const names = board.architectures[image.architecture]?.kernels.join(', ') ?? '';
+        throw new BadInput([
+            `board \`${name}\` needs ${names}, which the image does not have; boards that can: ${valid}; or give \`kernel\``
+        ]);
+    }
+    return board;
+}
+/** The board, as far as it is known before the image is here; {@link boardFor} has the last word. */
+function knownBoard({ board, image }) {
+    const architecture = architectureOf(image);
+    const name = board ?? (architecture && defaultBoard(architecture));
+    return name && boards[name];
+}
+/** Whether the image's own kernel cannot drive the board, or there is none: then Debian's takes its place. */
+function wantsGenericKernel(inputs, image, board) {
+    if (image === undefined || !board.needsGenericKernel)
+        return false;
+    if (inputs.kernel !== undefined || inputs.firmware !== undefined)
+        return false;
+    const name = kernelFor(board, image.architecture, new Set(image.bootFiles.names));
+    return name === undefined || isRaspberryPiKernel(image.bootFiles.kernelReleases[name]);
+}
+/** Raspberry Pi's kernels have no virtio drivers. */
+function isRaspberryPiKernel(release) {
+    return /rpi|rpt|-v[678]/.test(release ?? '');
+}
+
 ;// CONCATENATED MODULE: ./src/first-boot/cmdline.ts
 /**
  * The kernel arguments of a cmdline.txt that are to count: all but those about consoles and screens, which the board
@@ -68544,7 +68604,7 @@ function ownArguments(cmdline) {
 }
 const notOurs = /^(console=|earlycon(=|$)|quiet$|splash$|loglevel=|logo\.|vt\.|plymouth\.)/;
 
-;// CONCATENATED MODULE: ./src/plan.ts
+;// CONCATENATED MODULE: ./src/plan/machine.ts
 
 
 
@@ -68552,86 +68612,6 @@ const notOurs = /^(console=|earlycon(=|$)|quiet$|splash$|loglevel=|logo\.|vt\.|p
 
 
 
-
-
-/** Programs that a run of these inputs needs on the host, besides QEMU itself. */
-function toolsFor(inputs) {
-    const { image, saveImage, password, diskSize, firmware, disks = [], overlays = [] } = inputs;
-    if (image.kind === 'none') {
-        const bare = [
-            [disks.length > 0, 'qemu-img'],
-            [overlays.length > 0, 'fdtput']
-        ];
-        return bare.filter(([needed]) => needed).map(([, name]) => name);
-    }
-    const always = [
-        'qemu-img',
-        'qemu-io',
-        'sfdisk',
-        'mcopy',
-        'mke2fs',
-        'debugfs',
-        'e2fsck',
-        'ssh-keygen',
-        'fdtput'
-    ];
-    const build = image.kind === 'mini' || image.kind === 'debian'
-        ? ['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod']
-        : unpackersFor(image);
-    const save = saveImage?.format === 'xz' ? ['xz'] : saveImage?.format === 'zst' ? ['zstd'] : [];
-    const wishes = [
-        ...(password === undefined ? [] : ['openssl']),
-        ...(diskSize === undefined ? [] : ['resize2fs']),
-        // An image whose architecture its name does not tell may turn out to need another.
-        ...(firmware === undefined ? [] : [uefiFor(architectureOf(image) ?? 'arm64').tool])
-    ];
-    return [...new Set([...always, ...build, ...save, ...wishes])];
-}
-const unpackers = [
-    [/\.xz$/i, 'xz'],
-    [/\.gz$/i, 'gzip'],
-    [/\.zst$/i, 'zstd'],
-    [/\.zip$/i, 'bsdtar']
-];
-/** The name's ending decides which unpacker has to be there; without a telling ending, all of them. */
-function unpackersFor(image) {
-    const path = image.kind === 'url' ? new URL(image.url).pathname : image.kind === 'file' ? image.path : '';
-    const known = unpackers.filter(([ending]) => ending.test(path)).map(([, tool]) => tool);
-    if (known.length > 0 || /\.(img|raw|qcow2)$/i.test(path))
-        return known;
-    return unpackers.map(([, tool]) => tool);
-}
-/** What is decided before the image is known, in words, for the log. */
-function describePlan(inputs) {
-    const { image, sync } = inputs;
-    const names = {
-        file: image.kind === 'file' ? image.path : '',
-        url: image.kind === 'url' ? image.url : '',
-        catalogue: image.kind === 'catalogue' ? `${image.name}:${image.tag}` : '',
-        mini: `${image.kind === 'mini' ? image.name : ''} (built here from Debian packages)`,
-        debian: `${image.kind === 'debian' ? image.name : ''} (built here from Debian packages)`,
-        none: 'none: a bare kernel'
-    };
-    return [
-        `image: ${names[image.kind]}`,
-        `board: ${inputs.board === undefined ? "by the image's architecture" : boards[inputs.board].title}`,
-        `provisioning: ${inputs.provision === 'auto' ? 'offline, on a copy' : 'none (provision: none)'}`,
-        ...wishesOf(inputs),
-        `workspace: ${sync === 'none' ? 'not exchanged (sync: none)' : `${inputs.workspace} (sync: ${sync})`}`,
-        `script: ${inputs.run === undefined ? 'none, boot only' : `${inputs.run.trim().split('\n').length} line(s)`}`,
-        `afterwards: ${inputs.keepRunning ? 'stays up for later steps' : inputs.saveImage === undefined ? 'switched off, changes dropped' : `disk saved to ${inputs.saveImage.path}`}`
-    ];
-}
-/** What is asked of the image beyond the usual. */
-function wishesOf({ password, hostname, diskSize, files, firstBoot }) {
-    return [
-        ...(firstBoot === 'run' ? ["first boot: the image's own, reboots included"] : []),
-        ...(hostname === undefined ? [] : [`host name: ${hostname}`]),
-        ...(password === undefined ? [] : ['password: as given, for this run only']),
-        ...(diskSize === undefined ? [] : [`disk: ${mib(diskSize)}`]),
-        ...(files.length === 0 ? [] : [`files: ${files.length}, on a copy of this run`])
-    ];
-}
 /**
  * The machine for an image: kernel, device tree, kernel arguments.
  * @throws BadInput if they do not go together
@@ -68721,55 +68701,98 @@ function isRaspberryPiTree(dtb) {
 function isMainlineBcm2711(dtb) {
     return /^bcm2711-/.test((0,external_node_path_namespaceObject.basename)(dtb)) && (0,external_node_fs_namespaceObject.existsSync)(dtb) && !(0,external_node_fs_namespaceObject.readFileSync)(dtb).includes('__overrides__');
 }
-/**
- * The board for what the inputs ask for and the image is.
- * @throws BadInput if the board cannot run the image; names those that can
- */
-function boardFor(inputs, image) {
-    const { board: asked } = inputs;
-    if (image === undefined)
-        return boards[asked ?? boardNames[0]];
-    const available = new Set(image.bootFiles.names);
-    const name = asked ?? defaultBoard(image.architecture, available);
-    const able = boardsFor(image.architecture).filter(other => boards[other].needsGenericKernel || kernelFor(boards[other], image.architecture, available) !== undefined);
-    const valid = able.join(', ') || 'none';
-    if (name === undefined || boards[name].architectures[image.architecture] === undefined) {
-        throw new BadInput([
-            `${asked === undefined ? 'no board runs' : `board \`${asked}\` does not run`} this image's ${image.architecture} system; boards that can: ${valid}`
-        ]);
+
+;// CONCATENATED MODULE: ./src/plan/tools.ts
+
+
+/** Programs that a run of these inputs needs on the host, besides QEMU itself. */
+function toolsFor(inputs) {
+    const { image, saveImage, password, diskSize, firmware, disks = [], overlays = [] } = inputs;
+    if (image.kind === 'none') {
+        const bare = [
+            [disks.length > 0, 'qemu-img'],
+            [overlays.length > 0, 'fdtput']
+        ];
+        return bare.filter(([needed]) => needed).map(([, name]) => name);
     }
-    const board = boards[name];
-    if (inputs.firmware !== undefined)
-        return board;
-    if (inputs.kernel === undefined &&
-        !board.needsGenericKernel &&
-        kernelFor(board, image.architecture, available) === undefined) {
-        const names = board.architectures[image.architecture]?.kernels.join(', ') ?? '';
-        throw new BadInput([
-            `board \`${name}\` needs ${names}, which the image does not have; boards that can: ${valid}; or give \`kernel\``
-        ]);
-    }
-    return board;
+    const always = [
+        'qemu-img',
+        'qemu-io',
+        'sfdisk',
+        'mcopy',
+        'mke2fs',
+        'debugfs',
+        'e2fsck',
+        'ssh-keygen',
+        'fdtput'
+    ];
+    const build = image.kind === 'mini' || image.kind === 'debian'
+        ? ['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod']
+        : unpackersFor(image);
+    const save = saveImage?.format === 'xz' ? ['xz'] : saveImage?.format === 'zst' ? ['zstd'] : [];
+    const wishes = [
+        ...(password === undefined ? [] : ['openssl']),
+        ...(diskSize === undefined ? [] : ['resize2fs']),
+        // An image whose architecture its name does not tell may turn out to need another.
+        ...(firmware === undefined ? [] : [uefiFor(architectureOf(image) ?? 'arm64').tool])
+    ];
+    return [...new Set([...always, ...build, ...save, ...wishes])];
 }
-/** The board, as far as it is known before the image is here; {@link boardFor} has the last word. */
-function knownBoard({ board, image }) {
-    const architecture = architectureOf(image);
-    const name = board ?? (architecture && defaultBoard(architecture));
-    return name && boards[name];
+const unpackers = [
+    [/\.xz$/i, 'xz'],
+    [/\.gz$/i, 'gzip'],
+    [/\.zst$/i, 'zstd'],
+    [/\.zip$/i, 'bsdtar']
+];
+/** The name's ending decides which unpacker has to be there; without a telling ending, all of them. */
+function unpackersFor(image) {
+    const path = image.kind === 'url' ? new URL(image.url).pathname : image.kind === 'file' ? image.path : '';
+    const known = unpackers.filter(([ending]) => ending.test(path)).map(([, tool]) => tool);
+    if (known.length > 0 || /\.(img|raw|qcow2)$/i.test(path))
+        return known;
+    return unpackers.map(([, tool]) => tool);
 }
-/** Whether the image's own kernel cannot drive the board, or there is none: then Debian's takes its place. */
-function wantsGenericKernel(inputs, image, board) {
-    if (image === undefined || !board.needsGenericKernel)
-        return false;
-    if (inputs.kernel !== undefined || inputs.firmware !== undefined)
-        return false;
-    const name = kernelFor(board, image.architecture, new Set(image.bootFiles.names));
-    return name === undefined || isRaspberryPiKernel(image.bootFiles.kernelReleases[name]);
+
+;// CONCATENATED MODULE: ./src/plan/words.ts
+
+
+/** What is decided before the image is known, in words, for the log. */
+function describePlan(inputs) {
+    const { image, sync } = inputs;
+    const names = {
+        file: image.kind === 'file' ? image.path : '',
+        url: image.kind === 'url' ? image.url : '',
+        catalogue: image.kind === 'catalogue' ? `${image.name}:${image.tag}` : '',
+        mini: `${image.kind === 'mini' ? image.name : ''} (built here from Debian packages)`,
+        debian: `${image.kind === 'debian' ? image.name : ''} (built here from Debian packages)`,
+        none: 'none: a bare kernel'
+    };
+    return [
+        `image: ${names[image.kind]}`,
+        `board: ${inputs.board === undefined ? "by the image's architecture" : boards[inputs.board].title}`,
+        `provisioning: ${inputs.provision === 'auto' ? 'offline, on a copy' : 'none (provision: none)'}`,
+        ...wishesOf(inputs),
+        `workspace: ${sync === 'none' ? 'not exchanged (sync: none)' : `${inputs.workspace} (sync: ${sync})`}`,
+        `script: ${inputs.run === undefined ? 'none, boot only' : `${inputs.run.trim().split('\n').length} line(s)`}`,
+        `afterwards: ${inputs.keepRunning ? 'stays up for later steps' : inputs.saveImage === undefined ? 'switched off, changes dropped' : `disk saved to ${inputs.saveImage.path}`}`
+    ];
 }
-/** Raspberry Pi's kernels have no virtio drivers. */
-function isRaspberryPiKernel(release) {
-    return /rpi|rpt|-v[678]/.test(release ?? '');
+/** What is asked of the image beyond the usual. */
+function wishesOf({ password, hostname, diskSize, files, firstBoot }) {
+    return [
+        ...(firstBoot === 'run' ? ["first boot: the image's own, reboots included"] : []),
+        ...(hostname === undefined ? [] : [`host name: ${hostname}`]),
+        ...(password === undefined ? [] : ['password: as given, for this run only']),
+        ...(diskSize === undefined ? [] : [`disk: ${mib(diskSize)}`]),
+        ...(files.length === 0 ? [] : [`files: ${files.length}, on a copy of this run`])
+    ];
 }
+
+;// CONCATENATED MODULE: ./src/plan/index.ts
+
+
+
+
 
 // EXTERNAL MODULE: ./node_modules/ignore/index.js
 var ignore = __nccwpck_require__(298);

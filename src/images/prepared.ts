@@ -8,17 +8,15 @@ import type { Journal } from '../journal'
 import { BadInput } from '../report/errors'
 import { mib, type Log } from '../report/log'
 import { takeBootFiles, type BootFiles } from './boot-files'
-import { releaseSource, rememberRelease, type PreparedSummary, type Release, type ResolvedRelease } from './catalogue'
+import { rememberRelease, type PreparedSummary, type Release, type ResolvedRelease } from './catalogue'
 import { Ext4 } from './ext4'
-import { buildDebian, debianIdentity } from './debian/build'
 import { readRootFacts, type RootFacts } from './families'
 import { growDisk } from './grow'
 import { slotLengths, type SlotContent } from './keys'
-import { buildMini, miniVersion } from './mini/build'
+import { openSource } from './origin'
 import { inspectDisk, type DiskLayout } from './partitions'
 import { provisioning, provisionVersion } from './provision'
 import { releaseOf } from './releases'
-import { fileSource, urlSource, type Source } from './source'
 import { checkBootLoader, noBootFiles } from './uefi'
 
 /** An image ready to boot: unpacked, looked at, provisioned; free of anything that belongs to one run. */
@@ -129,46 +127,6 @@ export async function prepareImage(request: PrepareRequest, place: Place, shared
 /** From now on this release needs neither a catalogue nor a published checksum. */
 async function note({ release, catalogUrl }: ResolvedRelease, sha256: string, home: Home): Promise<void> {
   await rememberRelease(home, catalogUrl, { release, sha256 })
-}
-
-async function openSource({ image, sha256, release }: PrepareRequest, home: Home, log: Log): Promise<Source> {
-  switch (image.kind) {
-    case 'file':
-      return fileSource(image.path, sha256, home, log)
-    case 'url':
-      return urlSource(image.url, sha256, home, log)
-    case 'catalogue':
-      if (release === undefined) throw new Error(`${image.name}:${image.tag} was not looked up`)
-      return releaseSource(release, home, log)
-    case 'none':
-      throw new Error(`no source yet for ${image.kind}`)
-    case 'debian': {
-      const identity = createHash('sha256').update(debianIdentity(image.name, new Date())).digest('hex')
-      return {
-        name: image.name,
-        sha256: identity,
-        async unpackTo(target, scratch) {
-          log.info(
-            `Building ${image.name} from Debian packages; it takes some minutes, and serves until the month ends`
-          )
-          await buildDebian({ ...image, out: target, workDir: scratch, log })
-          return identity
-        }
-      }
-    }
-    case 'mini': {
-      const identity = createHash('sha256').update(`${image.name} ${miniVersion}`).digest('hex')
-      return {
-        name: image.name,
-        sha256: identity,
-        async unpackTo(target, scratch) {
-          log.info(`Building ${image.name} from Debian packages`)
-          await buildMini(image.architecture, target, scratch)
-          return identity
-        }
-      }
-    }
-  }
 }
 
 /** Looks at build/disk.img, provisions it, and writes beside it what a run needs to know. */

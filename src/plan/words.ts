@@ -1,0 +1,36 @@
+import { boards } from '../boards'
+import type { ImageRef, Inputs } from '../inputs'
+import { mib } from '../report/log'
+
+/** What is decided before the image is known, in words, for the log. */
+export function describePlan(inputs: Inputs): readonly string[] {
+  const { image, sync } = inputs
+  const names: Readonly<Record<ImageRef['kind'], string>> = {
+    file: image.kind === 'file' ? image.path : '',
+    url: image.kind === 'url' ? image.url : '',
+    catalogue: image.kind === 'catalogue' ? `${image.name}:${image.tag}` : '',
+    mini: `${image.kind === 'mini' ? image.name : ''} (built here from Debian packages)`,
+    debian: `${image.kind === 'debian' ? image.name : ''} (built here from Debian packages)`,
+    none: 'none: a bare kernel'
+  }
+  return [
+    `image: ${names[image.kind]}`,
+    `board: ${inputs.board === undefined ? "by the image's architecture" : boards[inputs.board].title}`,
+    `provisioning: ${inputs.provision === 'auto' ? 'offline, on a copy' : 'none (provision: none)'}`,
+    ...wishesOf(inputs),
+    `workspace: ${sync === 'none' ? 'not exchanged (sync: none)' : `${inputs.workspace} (sync: ${sync})`}`,
+    `script: ${inputs.run === undefined ? 'none, boot only' : `${inputs.run.trim().split('\n').length} line(s)`}`,
+    `afterwards: ${inputs.keepRunning ? 'stays up for later steps' : inputs.saveImage === undefined ? 'switched off, changes dropped' : `disk saved to ${inputs.saveImage.path}`}`
+  ]
+}
+
+/** What is asked of the image beyond the usual. */
+function wishesOf({ password, hostname, diskSize, files, firstBoot }: Inputs): readonly string[] {
+  return [
+    ...(firstBoot === 'run' ? ["first boot: the image's own, reboots included"] : []),
+    ...(hostname === undefined ? [] : [`host name: ${hostname}`]),
+    ...(password === undefined ? [] : ['password: as given, for this run only']),
+    ...(diskSize === undefined ? [] : [`disk: ${mib(diskSize)}`]),
+    ...(files.length === 0 ? [] : [`files: ${files.length}, on a copy of this run`])
+  ]
+}
