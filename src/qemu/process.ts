@@ -24,6 +24,18 @@ export const qemuProgram = 'qemu-system-aarch64'
 
 const startTimeout = 15_000
 
+/** The socket appears a moment before QEMU listens on it: until then a refusal is no answer. */
+async function connect(folder: string, patient: () => boolean): Promise<Qmp> {
+  for (;;) {
+    try {
+      return await Qmp.connect(folder, runFiles.qmp)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED' || !patient()) throw error
+      await sleep(20)
+    }
+  }
+}
+
 /**
  * Starts QEMU in the run's folder and waits until it listens.
  * @throws BootFailure with QEMU's own words if it refuses
@@ -53,7 +65,7 @@ export async function startQemu(machine: Machine, journal: Journal): Promise<Qem
   while (!existsSync(join(folder, runFiles.qmp)) && exit === undefined && Date.now() < deadline) await sleep(20)
   if (exit !== undefined || identity === undefined) throw refused(logs, exit ?? 'no process')
   try {
-    const qmp = await Qmp.connect(folder, runFiles.qmp)
+    const qmp = await connect(folder, () => exit === undefined && Date.now() < deadline)
     const sshPort = machine.hasDisk ? sshPortIn(await qmp.human('info usernet')) : 0
     // It may be over before there is an answer.
     if (!machine.hasDisk) await qmp.execute('cont').catch(() => undefined)
