@@ -30,6 +30,18 @@ export function qemuCommand(machine: Machine, { program, arguments: first }: Sta
   return [program, ...first, ...qemuArguments(machine)]
 }
 
+/** The socket appears a moment before QEMU listens on it: until then a refusal is no answer. */
+async function connect(folder: string, patient: () => boolean): Promise<Qmp> {
+  for (;;) {
+    try {
+      return await Qmp.connect(folder, runFiles.qmp)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED' || !patient()) throw error
+      await sleep(20)
+    }
+  }
+}
+
 /**
  * Starts QEMU in the run's folder and waits until it listens.
  * @throws BootFailure with QEMU's own words if it refuses
@@ -64,7 +76,7 @@ export async function startQemu(machine: Machine, install: Start, journal: Journ
   while (!existsSync(join(folder, runFiles.qmp)) && exit === undefined && Date.now() < deadline) await sleep(20)
   if (exit !== undefined || identity === undefined) throw refused(logs, exit ?? 'no process')
   try {
-    const qmp = await Qmp.connect(folder, runFiles.qmp)
+    const qmp = await connect(folder, () => exit === undefined && Date.now() < deadline)
     const sshPort = machine.hasDisk ? sshPortIn(await qmp.human('info usernet')) : 0
     // It may be over before there is an answer.
     if (!machine.hasDisk) await qmp.execute('cont').catch(() => undefined)

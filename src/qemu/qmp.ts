@@ -2,7 +2,6 @@ import { open } from 'node:fs/promises'
 import { createConnection, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { setTimeout as sleep } from 'node:timers/promises'
 
 interface Reply {
   readonly QMP?: unknown
@@ -48,7 +47,14 @@ export class Qmp {
     // A socket's path has 107 bytes at most; through the folder's descriptor it always fits.
     const handle = await open(folder, 'r')
     try {
-      const socket = await dial(join('/proc/self/fd', String(handle.fd), name), timeout)
+      const socket = await new Promise<Socket>((resolve, reject) => {
+        const connection = createConnection(join('/proc/self/fd', String(handle.fd), name))
+        connection.setTimeout(timeout, () => connection.destroy(new Error('QEMU does not answer')))
+        connection.once('error', reject)
+        connection.once('connect', () => {
+          resolve(connection)
+        })
+      })
       const qmp = new Qmp(socket)
       await qmp.execute('qmp_capabilities')
       socket.setTimeout(0)
@@ -99,28 +105,6 @@ export class Qmp {
     this.waiting.delete(reply.id)
     if (reply.error === undefined) waiting.resolve(reply.return)
     else waiting.reject(new Error(reply.error.desc))
-  }
-}
-
-/** Between QEMU's making the socket and its listening there is a moment, long on a busy host, when it refuses. */
-async function dial(path: string, timeout: number): Promise<Socket> {
-  const deadline = Date.now() + timeout
-  for (;;) {
-    try {
-      return await new Promise<Socket>((resolve, reject) => {
-        const connection = createConnection(path)
-        connection.setTimeout(timeout, () => {
-          connection.destroy(new Error('QEMU does not answer'))
-        })
-        connection.once('error', reject)
-        connection.once('connect', () => {
-          resolve(connection)
-        })
-      })
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED' || Date.now() > deadline) throw error
-      await sleep(50)
-    }
   }
 }
 
