@@ -67724,7 +67724,6 @@ const external_node_readline_namespaceObject = require("node:readline");
 
 
 
-
 /** A connection to QEMU's machine protocol (QMP): one JSON object a line, commands answered by `id`. */
 class Qmp {
     socket;
@@ -67759,7 +67758,14 @@ class Qmp {
         // A socket's path has 107 bytes at most; through the folder's descriptor it always fits.
         const handle = await (0,promises_namespaceObject.open)(folder, 'r');
         try {
-            const socket = await dial((0,external_node_path_namespaceObject.join)('/proc/self/fd', String(handle.fd), name), timeout);
+            const socket = await new Promise((resolve, reject) => {
+                const connection = (0,external_node_net_.createConnection)((0,external_node_path_namespaceObject.join)('/proc/self/fd', String(handle.fd), name));
+                connection.setTimeout(timeout, () => connection.destroy(new Error('QEMU does not answer')));
+                connection.once('error', reject);
+                connection.once('connect', () => {
+                    resolve(connection);
+                });
+            });
             const qmp = new Qmp(socket);
             await qmp.execute('qmp_capabilities');
             socket.setTimeout(0);
@@ -67812,29 +67818,6 @@ class Qmp {
             waiting.reject(new Error(reply.error.desc));
     }
 }
-/** Between QEMU's making the socket and its listening there is a moment, long on a busy host, when it refuses. */
-async function dial(path, timeout) {
-    const deadline = Date.now() + timeout;
-    for (;;) {
-        try {
-            return await new Promise((resolve, reject) => {
-                const connection = (0,external_node_net_.createConnection)(path);
-                connection.setTimeout(timeout, () => {
-                    connection.destroy(new Error('QEMU does not answer'));
-                });
-                connection.once('error', reject);
-                connection.once('connect', () => {
-                    resolve(connection);
-                });
-            });
-        }
-        catch (error) {
-            if (error.code !== 'ECONNREFUSED' || Date.now() > deadline)
-                throw error;
-            await (0,external_node_timers_promises_namespaceObject.setTimeout)(50);
-        }
-    }
-}
 /** A line that QEMU's end cut off says nothing. */
 function parsed(line) {
     try {
@@ -67860,6 +67843,19 @@ const startTimeout = 15_000;
 /** Program and arguments of a machine. */
 function qemuCommand(machine, { program, arguments: first }) {
     return [program, ...first, ...qemuArguments(machine)];
+}
+/** The socket appears a moment before QEMU listens on it: until then a refusal is no answer. */
+async function connect(folder, patient) {
+    for (;;) {
+        try {
+            return await Qmp.connect(folder, runFiles.qmp);
+        }
+        catch (error) {
+            if (error.code !== 'ECONNREFUSED' || !patient())
+                throw error;
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(20);
+        }
+    }
 }
 /**
  * Starts QEMU in the run's folder and waits until it listens.
@@ -67896,7 +67892,7 @@ async function startQemu(machine, install, journal) {
     if (exit !== undefined || identity === undefined)
         throw refused(logs, exit ?? 'no process');
     try {
-        const qmp = await Qmp.connect(folder, runFiles.qmp);
+        const qmp = await connect(folder, () => exit === undefined && Date.now() < deadline);
         const sshPort = machine.hasDisk ? sshPortIn(await qmp.human('info usernet')) : 0;
         // It may be over before there is an answer.
         if (!machine.hasDisk)
