@@ -1,9 +1,10 @@
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { boards, boardsFor, architectures, type Architecture, type BoardName } from '../../src/boards'
 import { miniImage } from '../kit/mini-image'
 import { RunnerJob } from '../kit/runner'
 import { run } from '../kit/run'
+import { versatileKernel } from '../kit/versatile-kernel'
 
 jest.setTimeout(900_000)
 
@@ -71,6 +72,26 @@ test('virt has the CPU, the memory and the number of CPUs that were asked for', 
   expect(stdout.match(/CPU part\s*: 0xd03/g)).toHaveLength(3)
   await step.post()
 })
+
+/** Building its kernel takes minutes, and no distribution has one any more: PI_QEMU_TEST_VERSATILE=1 asks for it. */
+const versatileTest = process.env['PI_QEMU_TEST_VERSATILE'] === '1' ? test : test.skip
+
+versatileTest(
+  "versatilepb runs mini-armel on the user's kernel",
+  async () => {
+    const folder = await versatileKernel()
+    await writeFile(join(job.workspace, 'from-host'), 'x')
+    const files = { kernel: join(folder, 'zImage'), dtb: join(folder, 'versatile-pb.dtb') }
+    const step = job.step({ image: 'mini-armel', board: 'versatilepb', ...files, run: script })
+    const { code, stdout } = await step.main()
+    expect(code).toBe(0)
+    expect(stdout).toContain('ARM Versatile PB\n')
+    expect(stdout).toMatch(/machine=armv6l cpus=1 memory=2[34]\d$/m)
+    expect(await readFile(join(job.workspace, 'from-guest'), 'utf8')).toBe('x')
+    await step.post()
+  },
+  1_800_000
+)
 
 describe("files in place of the image's own", () => {
   test('kernel, initramfs, device tree and kernel arguments', async () => {
