@@ -64758,12 +64758,11 @@ async function inNamespace(request) {
         LC_ALL: 'C.UTF-8',
         TMPDIR: scratch,
         DEBIAN_FRONTEND: 'noninteractive',
-        ...(architecture !== undefined && emulator !== undefined && { QEMU_CPU: handlers[architecture].cpu }),
-        ...proxies()
+        ...(architecture !== undefined && emulator !== undefined && { QEMU_CPU: handlers[architecture].cpu })
     };
     const assignments = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
     const [program = '', ...args] = [
-        ...(isRoot() ? [] : ['sudo', '-n']),
+        ...(isRoot() ? [] : ['sudo', '-n', ...keepingProxies()]),
         ...['env', ...assignments, 'bash', '-c', privateNamespace, 'namespace', handler, scratch],
         ...command
     ];
@@ -64778,10 +64777,11 @@ async function inNamespace(request) {
         remedy: 'run directly on a host or virtual machine, or give a ready image as a file or URL'
     });
 }
-/** The host's proxies, which sudo would drop. */
-function proxies() {
+/** sudo would drop the host's proxies; named and not repeated, since their addresses may have passwords in them. */
+function keepingProxies() {
     const names = ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'];
-    return Object.fromEntries(names.flatMap(name => (process.env[name] ? [[name, process.env[name]]] : [])));
+    const set = names.filter(name => process.env[name]);
+    return set.length === 0 ? [] : [`--preserve-env=${set.join(',')}`];
 }
 async function foreign_path(name) {
     const found = await findTool(name);

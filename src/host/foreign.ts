@@ -88,12 +88,11 @@ export async function inNamespace(request: NamespaceRequest): Promise<string> {
     LC_ALL: 'C.UTF-8',
     TMPDIR: scratch,
     DEBIAN_FRONTEND: 'noninteractive',
-    ...(architecture !== undefined && emulator !== undefined && { QEMU_CPU: handlers[architecture].cpu }),
-    ...proxies()
+    ...(architecture !== undefined && emulator !== undefined && { QEMU_CPU: handlers[architecture].cpu })
   }
   const assignments = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
   const [program = '', ...args] = [
-    ...(isRoot() ? [] : ['sudo', '-n']),
+    ...(isRoot() ? [] : ['sudo', '-n', ...keepingProxies()]),
     ...['env', ...assignments, 'bash', '-c', privateNamespace, 'namespace', handler, scratch],
     ...command
   ]
@@ -107,10 +106,11 @@ export async function inNamespace(request: NamespaceRequest): Promise<string> {
   })
 }
 
-/** The host's proxies, which sudo would drop. */
-function proxies(): Record<string, string> {
+/** sudo would drop the host's proxies; named and not repeated, since their addresses may have passwords in them. */
+function keepingProxies(): readonly string[] {
   const names = ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']
-  return Object.fromEntries(names.flatMap(name => (process.env[name] ? [[name, process.env[name]]] : [])))
+  const set = names.filter(name => process.env[name])
+  return set.length === 0 ? [] : [`--preserve-env=${set.join(',')}`]
 }
 
 async function path(name: string): Promise<string> {
