@@ -100,7 +100,7 @@ describe('the machine for an image', () => {
     })
     const files = { names: ['kernel7.img', 'bcm2836-rpi-2-b.dtb'], overlays: [], kernelReleases: {} }
     expect(plan({ image: { architecture: 'armhf', bootFiles: files } })).toMatchObject({
-      ...{ board: boards.raspi2b, cpu: undefined, clock: 'icount' }
+      ...{ board: boards.raspi2b, cpu: undefined, clock: 'host' }
     })
     const on32 = plan({ inputs: { board: 'virt' }, image: { architecture: 'armhf', bootFiles: files } })
     expect(on32).toMatchObject({ cpu: 'cortex-a15', machineOptions: 'highmem=off' })

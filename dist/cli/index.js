@@ -58820,9 +58820,9 @@ const boards = {
         memoryMiB: 1024,
         architectures: { armhf: kernel('7') },
         deviceTrees: ['bcm2709-rpi-2-b.dtb', 'bcm2836-rpi-2-b.dtb'],
-        earlycon: 'pl011,mmio32,0x3f201000',
-        // On a slow host the 1 kHz interrupts of its USB outrun the emulation, and the guest stalls.
-        clock: 'icount'
+        // `clock: icount` helps where the host is so slow that its USB's 1 kHz interrupts outrun the emulation; elsewhere it
+        // is no default: its single thread livelocks Debian's kernel in stop_machine.
+        earlycon: 'pl011,mmio32,0x3f201000'
     },
     raspi0: {
         ...pi,
@@ -59394,7 +59394,7 @@ const definitions = [
     definitions_define('cpu', 'MODEL', '', "CPU model, by QEMU's names. Only on `virt`; a Pi has what it has."),
     definitions_define('memory', 'MIB', '', 'Memory in MiB, or with a suffix (`2G`). Only on `virt`.'),
     definitions_define('cpus', 'N', '', 'Number of CPUs, 1 to 8. Only on `virt`.'),
-    definitions_define('clock', 'host|icount', '', "The guest's time follows the `host`'s, or the instructions executed (`icount`: slower, but no time-outs on a slow host). Default: by board."),
+    definitions_define('clock', 'host|icount', '', "The guest's time follows the `host`'s, or the instructions executed (`icount`: slower, but no time-outs on a slow host). Default: `host`."),
     definitions_define('firmware', 'uefi', '', '`uefi` starts whatever boot loader the image has, as a generic cloud image needs it. Only on `virt`.'),
     definitions_define('qemu', 'auto|host|private|FILE', 'auto', "Which QEMU: the `host`'s, a `private` one (Debian stable's, kept apart from the host), or a program. `auto`: the host's if it can do the board, else a private one."),
     definitions_define('run', 'SCRIPT', '', 'The script to run in the Pi. Without it the Pi is only booted.'),

@@ -52,7 +52,7 @@ export const definitions = [
     'clock',
     'host|icount',
     '',
-    "The guest's time follows the `host`'s, or the instructions executed (`icount`: slower, but no time-outs on a slow host). Default: by board."
+    "The guest's time follows the `host`'s, or the instructions executed (`icount`: slower, but no time-outs on a slow host). Default: `host`."
   ),
   define(
     'firmware',
