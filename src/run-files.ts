@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Board } from './boards'
 import { excludedPatterns } from './disks'
 import type { Login } from './guest'
+import { hasKvm } from './host/kvm'
 import type { Home } from './host/paths'
 import { ensureTools } from './host/tools'
 import {
@@ -67,8 +68,9 @@ export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> 
   const generic = wantsGenericKernel(inputs, prepared, board)
     ? await genericKernel(prepared.architecture, request)
     : undefined
+  const kvm = await hasKvm()
   const machineRequest = {
-    ...{ inputs, image: prepared, logs, board, genericKernel: generic },
+    ...{ inputs, image: prepared, logs, board, genericKernel: generic, kvm },
     volumes: inputs.sync === 'none' ? [] : [{ name: 'workspace', file: workspaceFile }]
   }
   const { machine, deviceTree } = planMachine({ ...machineRequest, clock: Date.now() })
@@ -107,6 +109,7 @@ export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> 
     generic === undefined
       ? []
       : [`the kernel is Debian's ${generic.version}, as the image has none with virtio drivers`]
+  if (machine.accelerator === 'kvm') log.info("KVM: the guest runs on this host's own CPU")
   return { image, login, workspace, machine, machineFor, keyFile, keys: keys.slots, notPiKernel }
 }
 

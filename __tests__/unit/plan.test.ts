@@ -106,6 +106,22 @@ describe('the machine for an image', () => {
     expect(on32).toMatchObject({ cpu: 'cortex-a15', machineOptions: 'highmem=off' })
   })
 
+  test("runs on the host's own CPU where that is an Arm one, on virt, unless a CPU or a time was asked for", () => {
+    const on = (inputs: Partial<Inputs>, image: Change['image'] = genericKernel): Machine => {
+      const asked = { ...defaultInputs, ...inputs }
+      const prepared = preparedImage(image)
+      const request = { inputs: asked, image: prepared, board: boardFor(asked, prepared), kvm: true }
+      return planMachine({ ...request, volumes: [], logs: '/logs', clock: 0 }).machine
+    }
+    expect(on({ board: 'virt' })).toMatchObject({ accelerator: 'kvm', cpu: 'host', machineOptions: 'gic-version=host' })
+    expect(qemuArguments(on({ board: 'virt' })).join(' ')).toContain('-cpu host -smp 2 -m 1024 -accel kvm ')
+    expect(on({ board: 'virt', cpu: 'cortex-a53' })).toMatchObject({ accelerator: 'tcg', cpu: 'cortex-a53' })
+    expect(on({ board: 'virt', clock: 'icount' }).accelerator).toBe('tcg')
+    expect(on({}).accelerator).toBe('tcg')
+    const armhf = { architecture: 'armhf' as const, bootFiles: { ...genericKernel.bootFiles, names: ['kernel7.img'] } }
+    expect(on({ board: 'virt' }, armhf)).toMatchObject({ accelerator: 'tcg', cpu: 'cortex-a15' })
+  })
+
   test("a device tree gets the board's fixes, unless it is the user's own", () => {
     const fixes = (change: Change): number => whole(change).deviceTree?.fixes.length ?? -1
     const files = { names: ['kernel8.img', 'bcm2711-rpi-4-b.dtb'], overlays: [], kernelReleases: {} }

@@ -66640,7 +66640,7 @@ function qemuArguments(machine) {
         ...['-machine', [board.machine, machine.machineOptions].filter(Boolean).join(',')],
         ...(machine.cpu === undefined ? [] : ['-cpu', machine.cpu]),
         ...['-smp', String(machine.cpus), '-m', String(machine.memoryMiB)],
-        ...time(machine.clock),
+        ...acceleration(machine),
         ...(machine.firmware === undefined ? [] : flash(machine.firmware)),
         ...(machine.kernel === undefined ? [] : ['-kernel', machine.kernel]),
         ...(machine.initrd === undefined ? [] : ['-initrd', machine.initrd]),
@@ -66672,7 +66672,9 @@ const onBoardNic = 'smc91c111';
  * With `icount` the guest's time follows the instructions: 16 ns for each, and no sleeping when it is idle. It takes
  * one thread for all CPUs.
  */
-function time(clock) {
+function acceleration({ accelerator, clock }) {
+    if (accelerator === 'kvm')
+        return ['-accel', 'kvm'];
     return clock === 'icount'
         ? ['-accel', 'tcg,thread=single', '-icount', 'shift=4,sleep=off']
         : ['-accel', 'tcg,thread=multi'];
@@ -68616,6 +68618,12 @@ function planMachine(request) {
     const { inputs, image, architecture, board, volumes, genericKernel, logs, clock, cmdline } = request;
     const system = image?.architecture ?? architecture;
     const variant = system && board.architectures[system];
+    // A Pi is emulated whatever the host is; so is a CPU or a time that was asked for.
+    const kvm = request.kvm === true &&
+        board.needsGenericKernel &&
+        system === 'arm64' &&
+        inputs.cpu === undefined &&
+        inputs.clock === undefined;
     const own = (name) => name === undefined || image === undefined ? undefined : (0,external_node_path_namespaceObject.join)(image.folder, 'boot', name);
     const available = new Set(image?.bootFiles.names);
     const kernel = inputs.kernel ?? genericKernel?.kernel ?? own(image && kernelFor(board, image.architecture, available));
@@ -68633,8 +68641,9 @@ function planMachine(request) {
             : [`root=PARTUUID=${image.layout.root.partuuid}`, 'rootfstype=ext4', 'rootwait', 'rw'];
     const machine = {
         board,
-        cpu: inputs.cpu ?? variant?.cpu,
-        machineOptions: variant?.machineOptions,
+        accelerator: kvm ? 'kvm' : 'tcg',
+        cpu: inputs.cpu ?? (kvm ? 'host' : variant?.cpu),
+        machineOptions: kvm ? 'gic-version=host' : variant?.machineOptions,
         memoryMiB: inputs.memoryMiB ?? board.memoryMiB,
         cpus: inputs.cpus ?? board.cpus,
         clock: inputs.clock ?? board.clock,
@@ -68789,6 +68798,16 @@ function wishesOf({ password, hostname, diskSize, files, firstBoot }) {
 
 
 
+
+;// CONCATENATED MODULE: ./src/host/kvm.ts
+
+
+/** Whether this host can run 64-bit Arm guests on its own CPU, and lets this user do so. */
+async function hasKvm(architecture = process.arch, device = '/dev/kvm') {
+    if (architecture !== 'arm64')
+        return false;
+    return (0,promises_namespaceObject.access)(device, external_node_fs_namespaceObject.constants.R_OK | external_node_fs_namespaceObject.constants.W_OK).then(() => true, () => false);
+}
 
 // EXTERNAL MODULE: ./node_modules/ignore/index.js
 var ignore = __nccwpck_require__(298);
@@ -69263,6 +69282,7 @@ async function move(source, target) {
 
 
 
+
 const workspaceFile = 'workspace.img';
 /** Makes what belongs to one run, in its folder: device tree, keys, disk, workspace volume. */
 async function makeRunFiles(request) {
@@ -69271,8 +69291,9 @@ async function makeRunFiles(request) {
     const generic = wantsGenericKernel(inputs, prepared, board)
         ? await genericKernel(prepared.architecture, request)
         : undefined;
+    const kvm = await hasKvm();
     const machineRequest = {
-        ...{ inputs, image: prepared, logs, board, genericKernel: generic },
+        ...{ inputs, image: prepared, logs, board, genericKernel: generic, kvm },
         volumes: inputs.sync === 'none' ? [] : [{ name: 'workspace', file: workspaceFile }]
     };
     const { machine, deviceTree } = planMachine({ ...machineRequest, clock: Date.now() });
@@ -69311,6 +69332,8 @@ async function makeRunFiles(request) {
     const notPiKernel = generic === undefined
         ? []
         : [`the kernel is Debian's ${generic.version}, as the image has none with virtio drivers`];
+    if (machine.accelerator === 'kvm')
+        log.info("KVM: the guest runs on this host's own CPU");
     return { image, login, workspace, machine, machineFor, keyFile, keys: keys.slots, notPiKernel };
 }
 async function makeWorkspace({ inputs, user, journal: { folder }, log }, image) {

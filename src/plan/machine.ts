@@ -17,6 +17,8 @@ export interface MachineRequest {
   readonly volumes: readonly Volume[]
   /** In place of the image's own kernel. */
   readonly genericKernel?: GenericKernel | undefined
+  /** Whether the host's own CPU can run arm64 guests. */
+  readonly kvm?: boolean | undefined
   readonly logs: string
   /** ms since 1970. */
   readonly clock: number
@@ -39,6 +41,13 @@ export function planMachine(request: MachineRequest): MachinePlan {
   const { inputs, image, architecture, board, volumes, genericKernel, logs, clock, cmdline } = request
   const system = image?.architecture ?? architecture
   const variant = system && board.architectures[system]
+  // A Pi is emulated whatever the host is; so is a CPU or a time that was asked for.
+  const kvm =
+    request.kvm === true &&
+    board.needsGenericKernel &&
+    system === 'arm64' &&
+    inputs.cpu === undefined &&
+    inputs.clock === undefined
   const own = (name: string | undefined): string | undefined =>
     name === undefined || image === undefined ? undefined : join(image.folder, 'boot', name)
   const available = new Set(image?.bootFiles.names)
@@ -58,8 +67,9 @@ export function planMachine(request: MachineRequest): MachinePlan {
         : [`root=PARTUUID=${image.layout.root.partuuid}`, 'rootfstype=ext4', 'rootwait', 'rw']
   const machine: Machine = {
     board,
-    cpu: inputs.cpu ?? variant?.cpu,
-    machineOptions: variant?.machineOptions,
+    accelerator: kvm ? 'kvm' : 'tcg',
+    cpu: inputs.cpu ?? (kvm ? 'host' : variant?.cpu),
+    machineOptions: kvm ? 'gic-version=host' : variant?.machineOptions,
     memoryMiB: inputs.memoryMiB ?? board.memoryMiB,
     cpus: inputs.cpus ?? board.cpus,
     clock: inputs.clock ?? board.clock,

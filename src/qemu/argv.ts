@@ -36,6 +36,8 @@ export interface Firmware {
 /** Everything that QEMU's command line depends on. */
 export interface Machine {
   readonly board: Board
+  /** What executes the guest's instructions; by default `tcg`, in software. */
+  readonly accelerator?: 'tcg' | 'kvm'
   /** `-cpu`, where the machine leaves the choice. */
   readonly cpu: string | undefined
   /** What follows the machine's name in `-machine`. */
@@ -75,7 +77,7 @@ export function qemuArguments(machine: Machine): readonly string[] {
     ...['-machine', [board.machine, machine.machineOptions].filter(Boolean).join(',')],
     ...(machine.cpu === undefined ? [] : ['-cpu', machine.cpu]),
     ...['-smp', String(machine.cpus), '-m', String(machine.memoryMiB)],
-    ...time(machine.clock),
+    ...acceleration(machine),
     ...(machine.firmware === undefined ? [] : flash(machine.firmware)),
     ...(machine.kernel === undefined ? [] : ['-kernel', machine.kernel]),
     ...(machine.initrd === undefined ? [] : ['-initrd', machine.initrd]),
@@ -109,7 +111,8 @@ const onBoardNic = 'smc91c111'
  * With `icount` the guest's time follows the instructions: 16 ns for each, and no sleeping when it is idle. It takes
  * one thread for all CPUs.
  */
-function time(clock: Machine['clock']): readonly string[] {
+function acceleration({ accelerator, clock }: Machine): readonly string[] {
+  if (accelerator === 'kvm') return ['-accel', 'kvm']
   return clock === 'icount'
     ? ['-accel', 'tcg,thread=single', '-icount', 'shift=4,sleep=off']
     : ['-accel', 'tcg,thread=multi']
