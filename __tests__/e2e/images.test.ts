@@ -85,7 +85,7 @@ test('a connection that breaks is resumed where it broke', async () => {
     truncate: { after: 1_000_000, once: true }
   })
   const { code, log } = await step({ image: url })
-  expect([code, log]).toEqual([0, expect.stringMatching(/Connection lost at byte \d+ \(.*\); resuming/)])
+  expect([code, log]).toEqual([0, expect.stringContaining('Connection lost at byte 1000000')])
   expect(server.seen('/broken.img.xz').some(({ range }) => range === 'bytes=1000000-')).toBe(true)
 })
 

@@ -94,7 +94,7 @@ describe('a connection that breaks', () => {
     const url = server.serve('/pi.img', { body: image, truncate: { after: 70_000, once: true } })
     expect((await download(url)).equals(image)).toBe(true)
     expect(ranges()).toEqual([undefined, 'bytes=70000-'])
-    expect(log.of('info')).toEqual([expect.stringMatching(/^Connection lost at byte \d+ \(.+\); resuming$/)])
+    expect(log.of('info')).toEqual([expect.stringMatching(/^Connection lost at byte 70000 \(.+\); resuming$/)])
   })
 
   test('again and again is resumed as long as each time some bytes come through', async () => {
