@@ -148,7 +148,7 @@ export class ImageServer {
     const streams = []
     if (slow !== undefined) streams.push(new Throttle(slow))
     if (truncate !== undefined && (truncate.once !== true || count === 0)) {
-      streams.push(new CutOff(truncate.after, () => response.destroy()))
+      streams.push(new CutOff(truncate.after, response))
     }
     return streams.reduce<Readable>((stream, next) => {
       stream.once('error', error => next.destroy(error))
@@ -221,7 +221,7 @@ class Throttle extends Transform {
 class CutOff extends Transform {
   constructor(
     private left: number,
-    private readonly cut: () => void
+    private readonly response: ServerResponse
   ) {
     super()
   }
@@ -230,8 +230,15 @@ class CutOff extends Transform {
     const part = chunk.subarray(0, this.left)
     this.left -= part.length
     this.push(part)
-    // Only once these bytes have left: cutting at once would drop what the socket still buffers.
     if (this.left > 0) done()
-    else setTimeout(this.cut, 50)
+    else this.cut()
+  }
+
+  /** Only once these bytes are with the kernel, which delivers them yet: however slow the client is, it gets them all. */
+  private cut(): void {
+    const { response } = this
+    const waiting = this.readableLength + response.writableLength + (response.socket?.writableLength ?? 0)
+    if (waiting > 0 && !response.destroyed) setTimeout(() => { this.cut(); }, 10)
+    else setTimeout(() => response.destroy(), 50)
   }
 }
