@@ -47,7 +47,7 @@ const recipe = {
 } as const
 
 /** What the finished image depends on besides the recipe: with these it is assembled. */
-const assembly = ['mini/assemble.ts', 'mini/initramfs.ts', 'mini/scripts.ts', 'ext4.ts'].map(name =>
+const assembly = ['mini/assemble.ts', 'mini/initramfs.ts', 'mini/scripts.ts', 'ext4.ts', 'make-ext4.ts'].map(name =>
   join(repository, 'src/images', name)
 )
 

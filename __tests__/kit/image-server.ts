@@ -238,7 +238,10 @@ class CutOff extends Transform {
   private cut(): void {
     const { response } = this
     const waiting = this.readableLength + response.writableLength + (response.socket?.writableLength ?? 0)
-    if (waiting > 0 && !response.destroyed) setTimeout(() => { this.cut(); }, 10)
+    if (waiting > 0 && !response.destroyed)
+      setTimeout(() => {
+        this.cut()
+      }, 10)
     else setTimeout(() => response.destroy(), 50)
   }
 }

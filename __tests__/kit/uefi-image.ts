@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { copyFile, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makeExt4 } from '../../src/images/ext4'
+import { makeExt4 } from '../../src/images/make-ext4'
 import { kernelVersion, writeInitramfs } from '../../src/images/mini/initramfs'
 import { debianParts, unpackRoot } from './debian-image'
 import { unpackDebianArm64 } from './foreign-root'

@@ -64037,31 +64037,6 @@ class Ext4 {
         }
     }
 }
-/**
- * Features named one by one, so that any mke2fs makes what any guest kernel can mount: newer defaults (orphan_file)
- * are refused by bullseye's kernel.
- */
-const features = 'ext_attr,resize_inode,dir_index,filetype,extent,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize';
-/** Makes an ext4 file system in a file (sparse), filled from a folder. */
-async function makeExt4(request) {
-    const { file, offset = 0, size, label, from, owner, journal = true, inodes } = request;
-    const mke2fs = request.mke2fs ?? (args => tool('mke2fs', args));
-    await mke2fs([
-        ...['-q', '-F', '-t', 'ext4', '-L', label, '-m', '1', '-b', '4096', '-I', '256'],
-        ...['-O', `none,${features}${journal ? ',has_journal' : ''}`],
-        ...['-E', `offset=${offset},root_owner=${owner?.uid ?? 0}:${owner?.gid ?? 0},lazy_itable_init=1,nodiscard`],
-        ...(inodes === undefined ? [] : ['-N', String(inodes)]),
-        ...(from === undefined ? [] : ['-d', from]),
-        file,
-        `${Math.floor(size / 1024)}k`
-    ]);
-    const volume = new Ext4(file, offset);
-    const workDir = (0,external_node_path_namespaceObject.join)(file, '..');
-    // While no inode has been given back, so that the used ones are the first ones.
-    if (owner !== undefined)
-        await volume.own(owner.uid, owner.gid, workDir);
-    await volume.apply([{ kind: 'remove-folder', path: '/lost+found' }], workDir);
-}
 function attributes(path, mode) {
     return [`sif ${path} mode 0${mode.toString(8)}`, `sif ${path} uid 0`, `sif ${path} gid 0`];
 }
@@ -64846,6 +64821,36 @@ const kernelPorts = {
     armhf: ['armhf', 'arm64'],
     armel: ['armel']
 };
+
+;// CONCATENATED MODULE: ./src/images/make-ext4.ts
+
+
+
+/**
+ * Features named one by one, so that any mke2fs makes what any guest kernel can mount: newer defaults (orphan_file)
+ * are refused by bullseye's kernel.
+ */
+const features = 'ext_attr,resize_inode,dir_index,filetype,extent,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize';
+/** Makes an ext4 file system in a file (sparse), filled from a folder. */
+async function makeExt4(request) {
+    const { file, offset = 0, size, label, from, owner, journal = true, inodes } = request;
+    const mke2fs = request.mke2fs ?? (args => tool('mke2fs', args));
+    await mke2fs([
+        ...['-q', '-F', '-t', 'ext4', '-L', label, '-m', '1', '-b', '4096', '-I', '256'],
+        ...['-O', `none,${features}${journal ? ',has_journal' : ''}`],
+        ...['-E', `offset=${offset},root_owner=${owner?.uid ?? 0}:${owner?.gid ?? 0},lazy_itable_init=1,nodiscard`],
+        ...(inodes === undefined ? [] : ['-N', String(inodes)]),
+        ...(from === undefined ? [] : ['-d', from]),
+        file,
+        `${Math.floor(size / 1024)}k`
+    ]);
+    const volume = new Ext4(file, offset);
+    const workDir = (0,external_node_path_namespaceObject.join)(file, '..');
+    // While no inode has been given back, so that the used ones are the first ones.
+    if (owner !== undefined)
+        await volume.own(owner.uid, owner.gid, workDir);
+    await volume.apply([{ kind: 'remove-folder', path: '/lost+found' }], workDir);
+}
 
 ;// CONCATENATED MODULE: ./src/images/mini/assemble.ts
 

@@ -8,7 +8,7 @@ import { ensureTools } from '../host/tools'
 import type { Journal } from '../journal'
 import type { Log } from '../report/log'
 import { fetchKernel } from './debian/kernel'
-import { makeExt4 } from './ext4'
+import { makeExt4 } from './make-ext4'
 import { writeInitramfs } from './mini/initramfs'
 
 /** A kernel with virtio drivers for images that have none, and what it needs. All files are in a cache, only ever read. */

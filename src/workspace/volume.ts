@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { closeFolders, readBack, type FolderModes } from './read-back'
 import { tryTool } from '../host/exec'
 import { removeTree } from '../host/paths'
-import { makeExt4 } from '../images/ext4'
+import { makeExt4 } from '../images/make-ext4'
 import { HostFailure } from '../report/errors'
 import { bytes, walk, type BytePath, type Excluded } from './tree'
 

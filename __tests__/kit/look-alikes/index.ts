@@ -18,7 +18,7 @@ const withoutModules = [
   ...['drivers/net/wireless', 'drivers/staging']
 ]
 
-const assembly = ['mini/assemble.ts', 'mini/initramfs.ts', 'mini/scripts.ts', 'ext4.ts'].map(name =>
+const assembly = ['mini/assemble.ts', 'mini/initramfs.ts', 'mini/scripts.ts', 'ext4.ts', 'make-ext4.ts'].map(name =>
   join(repository, 'src/images', name)
 )
 

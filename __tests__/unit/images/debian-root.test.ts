@@ -5,7 +5,8 @@ import { tool } from '../../../src/host/exec'
 import { inNamespace, keepsHandlersApart } from '../../../src/host/foreign'
 import { packRoot } from '../../../src/host/foreign-scripts'
 import { debianIdentity } from '../../../src/images/debian/build'
-import { Ext4, makeExt4 } from '../../../src/images/ext4'
+import { Ext4 } from '../../../src/images/ext4'
+import { makeExt4 } from '../../../src/images/make-ext4'
 
 test('an image serves for one month, and for one name', () => {
   const identity = (name: string, day: string): string => debianIdentity(name, new Date(`${day}T12:00:00Z`))

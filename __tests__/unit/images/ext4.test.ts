@@ -16,7 +16,8 @@ import {
   writeFileSync
 } from 'node:fs'
 import { join } from 'node:path'
-import { Ext4, makeExt4, type Edit, type Ext4Request } from '../../../src/images/ext4'
+import { Ext4, type Edit } from '../../../src/images/ext4'
+import { makeExt4, type Ext4Request } from '../../../src/images/make-ext4'
 import { HostFailure } from '../../../src/report/errors'
 import { scratchFolder } from '../scratch'
 

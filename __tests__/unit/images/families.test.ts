@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { Ext4, makeExt4, type Edit } from '../../../src/images/ext4'
+import { Ext4, type Edit } from '../../../src/images/ext4'
+import { makeExt4 } from '../../../src/images/make-ext4'
 import { bootMountIn, familyOf, field, parseUsers, readRootFacts } from '../../../src/images/families'
 import { scratchFolder } from '../scratch'
 

@@ -1,7 +1,7 @@
 import { readdir, rm, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tool } from '../../host/exec'
-import { makeExt4 } from '../ext4'
+import { makeExt4 } from '../make-ext4'
 
 const MiB = 1024 * 1024
 
