@@ -70050,6 +70050,15 @@ function arguments_read(args) {
         ]);
     }
 }
+/**
+ * The flags with what came by way of the environment, where other users of the host cannot read it: a password in
+ * `PI_QEMU_PASSWORD`. It is taken out of there, so that no program we start inherits it. A flag wins.
+ */
+function withPassword(raw, env) {
+    const password = env['PI_QEMU_PASSWORD'];
+    delete env['PI_QEMU_PASSWORD'];
+    return password ? { password, ...raw } : raw;
+}
 
 ;// CONCATENATED MODULE: ./src/commands/help.ts
 
@@ -70320,6 +70329,7 @@ function asJson({ catalogue, releases, prepared, updates: found }) {
 
 
 
+
 /** What `demo` runs unless told otherwise. */
 const demoScript = `printf 'This is a %s\\n' "$(tr -d '\\0' < /proc/device-tree/model)"
 uname -a
@@ -70367,7 +70377,15 @@ async function run_shellCommand({ raw, log }) {
 }
 function onTerminal({ raw, log }, known, work, started) {
     return execute({
-        ...{ raw, log, started, keepLogs: 'on-failure', hasPost: false, env: process.env, workspace: process.cwd() },
+        ...{
+            raw: withPassword(raw, process.env),
+            log,
+            started,
+            keepLogs: 'on-failure',
+            hasPost: false,
+            env: process.env,
+            workspace: process.cwd()
+        },
         output: (name, value) => known.set(name, value),
         ...(work !== undefined && { work })
     });

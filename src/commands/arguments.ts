@@ -67,3 +67,13 @@ function read(args: readonly string[]): Record<string, unknown> {
     ])
   }
 }
+
+/**
+ * The flags with what came by way of the environment, where other users of the host cannot read it: a password in
+ * `PI_QEMU_PASSWORD`. It is taken out of there, so that no program we start inherits it. A flag wins.
+ */
+export function withPassword(raw: RawInputs, env: NodeJS.ProcessEnv): RawInputs {
+  const password = env['PI_QEMU_PASSWORD']
+  delete env['PI_QEMU_PASSWORD']
+  return password ? { password, ...raw } : raw
+}

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { execute, type Report } from '../execute'
+import { withPassword } from './arguments'
 import { shellQuote, sshHost } from '../guest'
 import type { Inputs, RawInputs } from '../inputs'
 import { logsOf } from '../journal'
@@ -76,7 +77,15 @@ function onTerminal(
   started: (folder: string) => unknown
 ): Promise<Report> {
   return execute({
-    ...{ raw, log, started, keepLogs: 'on-failure', hasPost: false, env: process.env, workspace: process.cwd() },
+    ...{
+      raw: withPassword(raw, process.env),
+      log,
+      started,
+      keepLogs: 'on-failure',
+      hasPost: false,
+      env: process.env,
+      workspace: process.cwd()
+    },
     output: (name, value) => known.set(name, value),
     ...(work !== undefined && { work })
   })

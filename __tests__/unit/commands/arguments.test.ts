@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { parseFlags } from '../../../src/commands/arguments'
+import { parseFlags, withPassword } from '../../../src/commands/arguments'
 import { definitions, listInputs, type RawInputs } from '../../../src/inputs'
 import { BadInput } from '../../../src/report/errors'
 
@@ -121,4 +121,12 @@ describe('the command after --', () => {
   test('may be left out', () => {
     expect(raw('--board', 'virt', '--')).toEqual({ board: 'virt' })
   })
+})
+
+test('a password may come by the environment, where nobody else sees it, and does not stay there', () => {
+  const env: NodeJS.ProcessEnv = { PI_QEMU_PASSWORD: 'raspberry', PATH: '/bin' }
+  expect(withPassword({ board: 'virt' }, env)).toEqual({ board: 'virt', password: 'raspberry' })
+  expect(env).toEqual({ PATH: '/bin' })
+  expect(withPassword({ password: 'flag' }, { PI_QEMU_PASSWORD: 'env' })).toEqual({ password: 'flag' })
+  expect(withPassword({ board: 'virt' }, {})).toEqual({ board: 'virt' })
 })
