@@ -1,18 +1,11 @@
 import type { Board } from './boards'
+import type { SharedCache } from './cache'
 import { checkDisks } from './disks'
 import { runFirstBoot } from './first-boot'
 import { Guest, guestDirectory, lostGuest, waitForLogin, writeSshConfig, type GuestSession } from './guest'
 import type { Home } from './host/paths'
 import { ensureTools, hasVersion, toolVersion } from './host/tools'
-import {
-  chooseUser,
-  pinned,
-  prepareImage,
-  resolveRelease,
-  type PreparedImage,
-  type RunKeys,
-  type SharedCache
-} from './images'
+import { chooseUser, pinned, prepareImage, resolveRelease, type PreparedImage, type RunKeys } from './images'
 import type { Inputs, OutputName } from './inputs'
 import type { Journal } from './journal'
 import { boardFor, describePlan, knownBoard, toolsFor } from './plan'
@@ -89,7 +82,9 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   if (!cached && inputs.cache === 'auto' && context.shared !== undefined) {
     const shared = context.shared
     // At once, and not at the end: a script that fails still leaves a warm cache.
-    await phases.run('cache-save', 'Save the prepared image', () => shared.save(key, prepared.folder, context))
+    await phases.run('cache-save', 'Save the prepared image', () =>
+      shared.save({ kind: 'prepared', key }, prepared.folder, context)
+    )
   }
   const board = boardFor(inputs, prepared)
   const install = early !== undefined && board === expected ? early : await readyQemu(inputs, board, context)

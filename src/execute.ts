@@ -1,4 +1,4 @@
-import type { SharedCache } from './images'
+import type { SharedCache } from './cache'
 import { homeFolders } from './host/paths'
 import { parseInputs, type OutputName, type RawInputs } from './inputs'
 import { Journal, undo } from './journal'

@@ -1,4 +1,4 @@
-export { prepareImage, chooseUser, type PreparedImage, type SharedCache } from './prepared'
+export { prepareImage, chooseUser, type PreparedImage } from './prepared'
 export { uefiFor } from './uefi'
 export { makeOverlay } from './overlay'
 export { genericKernel, modulesArguments, modulesLabel, type GenericKernel } from './generic-kernel'

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { SharedCache } from '../cache/shared'
 import type { Home } from '../host/paths'
 import type { ImageRef } from '../inputs'
 import type { Journal } from '../journal'
@@ -63,13 +64,6 @@ export interface PrepareRequest {
   readonly diskSize?: number | undefined
 }
 
-/** A place for prepared images that other machines reach. Both say whether it worked; neither throws. */
-export interface SharedCache {
-  /** Fills the folder `build` with what {@link SharedCache.save} was given under the key. */
-  restore(key: string, build: string, place: Place): Promise<boolean>
-  save(key: string, prepared: string, place: Place): Promise<boolean>
-}
-
 interface Place {
   readonly home: Home
   readonly journal: Journal
@@ -107,7 +101,8 @@ export async function prepareImage(request: PrepareRequest, place: Place, shared
     const known = key(source.sha256)
     const folder = join(home.images, known)
     let image = await load(folder)
-    if (image === undefined && (await shared?.restore(known, build, place)) === true) image = await adopt(build, folder)
+    if (image === undefined && (await shared?.restore({ kind: 'prepared', key: known }, build, place)) === true)
+      image = await adopt(build, folder)
     if (image !== undefined) {
       source.close?.()
       if (request.release !== undefined) await note(request.release, source.sha256, home)

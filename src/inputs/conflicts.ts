@@ -67,6 +67,32 @@ export function conflicts(inputs: Inputs, env: Readonly<NodeJS.ProcessEnv>): rea
       bare && meaningless.length > 0,
       `${meaningless.map(input => `\`${input}\``).join(', ')}: for a script or an image, and with \`image: none\` there is neither`
     ],
+    [
+      inputs.sync === 'live' && board.name !== 'virt',
+      `input \`sync\` is “live”, which board \`${board.name}\` has no device for; valid with \`board: virt\` only`
+    ],
+    [
+      inputs.prepareBoard !== undefined && inputs.prepare === undefined,
+      'input `prepare-board` is for `prepare`, and there is none'
+    ],
+    [
+      inputs.prepare !== undefined && (bare || inputs.provision === 'none'),
+      `input \`prepare\` changes the image, which ${bare ? 'there is none of' : '`provision: none` forbids'}`
+    ],
+    [
+      inputs.prepareBoard !== undefined &&
+        architecture !== undefined &&
+        boards[inputs.prepareBoard].architectures[architecture] === undefined,
+      `input \`prepare-board\` is “${inputs.prepareBoard ?? ''}”, which runs no ${architecture ?? ''} systems, and the image is one; boards that do: ${architecture === undefined ? '' : boardsFor(architecture).join(', ')}`
+    ],
+    [
+      inputs.storage !== 'auto' && board.disk !== 'sd',
+      `input \`storage\` does not go with board \`${board.name}\`, which has neither a card slot nor needs USB; valid on a Pi only`
+    ],
+    [
+      inputs.copyOut.length > 0 && (bare || inputs.sync === 'none'),
+      `input \`copy-out\` brings files into the workspace, which ${bare ? 'a bare kernel' : '`sync: none`'} leaves alone`
+    ],
     ...diskFaults(inputs).map(fault => [true, fault] as const),
     [!bare && inputs.expect !== undefined, 'input `expect` goes with `image: none` only; a script has its exit status'],
     [

@@ -11,7 +11,7 @@ export interface Definition {
 }
 
 /** Inputs that take several values, one per line; on the command line the flag is repeated. */
-export const listInputs: readonly string[] = ['disks', 'env', 'files', 'overlays', 'ports', 'sync-exclude']
+export const listInputs: readonly string[] = ['copy-out', 'disks', 'env', 'files', 'overlays', 'ports', 'sync-exclude']
 
 const define = <Name extends string>(name: Name, placeholder: string, fallback: string, description: string) =>
   ({ name, placeholder, default: fallback, description }) as const
@@ -87,16 +87,40 @@ export const definitions = [
     'Environment of the script, one per line: `NAME=value`, or `NAME` to pass the variable on.'
   ),
   define(
+    'prepare',
+    'SCRIPT',
+    '',
+    'Script that root runs in the Pi once (`apt-get install …`): what it changes becomes part of the prepared image. It runs again when it, or the image, changes.'
+  ),
+  define(
+    'prepare-board',
+    'BOARD',
+    '',
+    'Board on which `prepare` runs; `virt` is faster. Default: the board of the run.'
+  ),
+  define(
     'sync',
-    'both|in|out|none',
+    'both|in|out|live|none',
     'both',
-    'The workspace appears in the guest under the same path. `in`: changes stay there; `out`: it starts empty; `none`: not at all.'
+    'The workspace appears in the guest under the same path. `in`: changes stay there; `out`: it starts empty; `live`: the folder itself is shared (only on `virt`); `none`: not at all.'
   ),
   define(
     'sync-exclude',
     'PATTERN',
     '',
     'Paths that stay on the host, one pattern per line as in .gitignore (`node_modules`, `build/**`, `*.o`).'
+  ),
+  define(
+    'sync-gitignore',
+    'true|false',
+    'false',
+    'Leave on the host what the `.gitignore` files of the workspace name.'
+  ),
+  define(
+    'copy-out',
+    'PATTERN',
+    '',
+    'Files of the guest to bring into the workspace after the script, one absolute path or pattern per line (`/var/log/*.log`).'
   ),
   define(
     'ports',
@@ -165,6 +189,36 @@ export const definitions = [
     'auto',
     'Prepared images: `auto` keeps and reuses them (in a workflow also in the Actions cache), `read-only` saves nothing there, `off` prepares anew.'
   ),
+  define(
+    'cache-key-suffix',
+    'TEXT',
+    '',
+    'Part of the key of what is cached: change it, and all is prepared anew (a date, say, for new packages each week).'
+  ),
+  define(
+    'cache-max-size',
+    'SIZE',
+    '20G',
+    'Limit for what is cached on this machine; what was not used for the longest time goes first.'
+  ),
+  define(
+    'snapshot',
+    'auto|off',
+    'auto',
+    '`auto` keeps the booted Pi, memory and all, and continues from there in later runs; only on `virt`. `off` boots each time.'
+  ),
+  define(
+    'boot',
+    'fast|full',
+    'fast',
+    '`fast` leaves out what does no good in an emulator (units that wait, update or index); `full` boots all that the image has.'
+  ),
+  define(
+    'storage',
+    'auto|sd|usb',
+    'auto',
+    "Where a Pi's disk is: in the card slot (`sd`) or on USB. `auto`: the faster one."
+  ),
   define('boot-timeout', 'TIME', '10m', 'How long SSH may take to answer (`90s`, `10m`).'),
   define('run-timeout', 'TIME', '', 'How long the script may run (`90s`, `2h`). Default: no limit.'),
   define('keep-running', 'true|false', 'false', 'Leave the Pi up for later steps, until the job ends.'),
@@ -188,7 +242,8 @@ export const outputs = {
   board: 'The emulated board.',
   'image-release':
     'The exact release that the name of the image stood for, as `name:date`: give it as `image` to get the same again.',
-  'cache-hit': '`prepared` if the image was prepared before, here or in another job; else `none`.',
+  'cache-hit':
+    'The most that came from a cache: `snapshot` (a booted Pi), `prepared` (a ready image), `image` (ready but for `prepare`), `qemu` (QEMU only) or `none`.',
   'qemu-version': 'Version of QEMU used.',
   'boot-seconds': "Seconds from QEMU's start to SSH.",
   timings: 'Seconds per phase, as JSON.'

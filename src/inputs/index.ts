@@ -16,7 +16,10 @@ export type { ExtraDisk, FileToPlace } from './files'
 /** The list of images that Raspberry Pi's own imager reads. */
 export const officialCatalogue = 'https://downloads.raspberrypi.com/os_list_imagingutility_v4.json'
 
-export type SyncMode = 'both' | 'in' | 'out' | 'none'
+/** Bytes. */
+const defaultCacheSize = 20 * 1024 ** 3
+
+export type SyncMode = 'both' | 'in' | 'out' | 'live' | 'none'
 
 /** Which QEMU to use; a path names the program itself. */
 export type QemuChoice =
@@ -35,12 +38,18 @@ export interface Inputs {
   readonly firmware: 'uefi' | undefined
   readonly qemu: QemuChoice
   readonly run: string | undefined
+  /** Script whose effects are part of the prepared image. */
+  readonly prepare: string | undefined
+  readonly prepareBoard: BoardName | undefined
   readonly shell: string | undefined
   readonly user: string | undefined
   readonly workingDirectory: string | undefined
   readonly env: Readonly<Record<string, string>>
   readonly sync: SyncMode
   readonly syncExclude: readonly string[]
+  readonly syncGitignore: boolean
+  /** Absolute paths and patterns in the guest. */
+  readonly copyOut: readonly string[]
   readonly ports: readonly read.PortForward[]
   readonly append: string | undefined
   readonly kernel: string | undefined
@@ -59,6 +68,12 @@ export interface Inputs {
   readonly files: readonly FileToPlace[]
   readonly sshKey: string | undefined
   readonly cache: 'auto' | 'off' | 'read-only'
+  readonly cacheKeySuffix: string | undefined
+  /** Bytes. */
+  readonly cacheMaxSize: number
+  readonly snapshot: 'auto' | 'off'
+  readonly boot: 'fast' | 'full'
+  readonly storage: 'auto' | 'sd' | 'usb'
   readonly bootTimeout: number
   readonly runTimeout: number | undefined
   readonly keepRunning: boolean
@@ -110,12 +125,16 @@ export function parseInputs(raw: RawInputs, { env, workspace }: Surroundings): I
     firmware: get('firmware', text => read.oneOf('uefi')(text.trim())),
     qemu: get('qemu', text => qemuChoice(text.trim(), workspace)) ?? { kind: 'auto' },
     run: get('run', text => text),
+    prepare: get('prepare', text => text),
+    prepareBoard: get('prepare-board', text => read.oneOf(...boardNames)(text.trim())),
     shell: get('shell', trimmed),
     user: get('user', text => read.userName(text.trim())),
     workingDirectory: get('working-directory', trimmed),
     env: get('env', read.environment(env)) ?? {},
-    sync: get('sync', text => read.oneOf('both', 'in', 'out', 'none')(text.trim())) ?? 'both',
+    sync: get('sync', text => read.oneOf('both', 'in', 'out', 'live', 'none')(text.trim())) ?? 'both',
     syncExclude: get('sync-exclude', read.lines) ?? [],
+    syncGitignore: get('sync-gitignore', text => read.truth(text.trim())) ?? false,
+    copyOut: get('copy-out', read.guestPatterns) ?? [],
     ports: get('ports', read.ports) ?? [],
     append: get('append', trimmed),
     kernel: get('kernel', file),
@@ -133,6 +152,11 @@ export function parseInputs(raw: RawInputs, { env, workspace }: Surroundings): I
     files: get('files', filesToPlace(workspace)) ?? [],
     sshKey: get('ssh-key', file),
     cache: get('cache', text => read.oneOf('auto', 'off', 'read-only')(text.trim())) ?? 'auto',
+    cacheKeySuffix: get('cache-key-suffix', trimmed),
+    cacheMaxSize: get('cache-max-size', text => read.diskSize(text.trim())) ?? defaultCacheSize,
+    snapshot: get('snapshot', text => read.oneOf('auto', 'off')(text.trim())) ?? 'auto',
+    boot: get('boot', text => read.oneOf('fast', 'full')(text.trim())) ?? 'fast',
+    storage: get('storage', text => read.oneOf('auto', 'sd', 'usb')(text.trim())) ?? 'auto',
     bootTimeout: get('boot-timeout', text => read.duration(text.trim())) ?? 600_000,
     runTimeout: get('run-timeout', text => read.duration(text.trim())),
     keepRunning: get('keep-running', text => read.truth(text.trim())) ?? false,

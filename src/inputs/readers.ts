@@ -108,6 +108,17 @@ export function lines(text: string): readonly string[] {
     .filter(line => line !== '')
 }
 
+/** Lines with an absolute path each, wildcards allowed. */
+export function guestPatterns(text: string): readonly string[] {
+  return lines(text).map(line => {
+    if (!line.startsWith('/') || line.split('/').includes('..'))
+      throw new Fault(
+        `has the line ${quoted(line)}; valid: an absolute path in the guest without “..”, * and ? allowed`
+      )
+    return line
+  })
+}
+
 /** Lines `NAME=value` or `NAME`; the latter takes its value from `from`, and is left out where that has none. */
 export function environment(from: Readonly<NodeJS.ProcessEnv>): (text: string) => Readonly<Record<string, string>> {
   return text => {
