@@ -2,7 +2,17 @@ import type { Board } from './boards'
 import type { SharedCache } from './cache'
 import { checkDisks } from './disks'
 import { runFirstBoot } from './first-boot'
-import { Guest, guestDirectory, lostGuest, waitForLogin, writeSshConfig, type GuestSession } from './guest'
+import {
+  Guest,
+  guestDirectory,
+  guestFolder,
+  lostGuest,
+  setupText,
+  waitForLogin,
+  writeSshConfig,
+  type GuestSession,
+  type SetupRequest
+} from './guest'
 import type { Home } from './host/paths'
 import { ensureTools, hasVersion, toolVersion } from './host/tools'
 import { chooseUser, pinned, prepareImage, resolveRelease, type PreparedImage, type RunKeys } from './images'
@@ -22,6 +32,7 @@ import {
 import type { Log } from './report/log'
 import type { Phases } from './report/phases'
 import { makeRunFiles, type WorkspaceVolume } from './run-files'
+import { bootWithSnapshot, snapshotKey, whyNoSnapshot } from './snapshot'
 import { workspaceLabel } from './workspace'
 
 /** What a run is given besides the inputs. */
@@ -92,21 +103,55 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   const made = await phases.run('disk', 'Disk, keys and workspace of this run', () =>
     makeRunFiles({ inputs, prepared, user, board, home, journal, log })
   )
-  const { image, login, workspace, machine, machineFor, keyFile, keys, notPiKernel } = made
+  const { image, login, workspace, machine, machineFor, keyFile, keys, notPiKernel, genericKernel, makeDisk } = made
   output('board', board.name)
   log.debug(qemuCommand(machine, install).join(' '))
   log.info(`${board.title}: ${[board.fidelity, ...notPiKernel].join('; ')}`)
+  const shared = inputs.sync === 'none' ? undefined : inputs.workspace
+  const workingDirectory = guestDirectory(inputs.workingDirectory, {
+    workspace: shared,
+    home: image.users[user]?.home ?? '/'
+  })
+  const setup: Omit<SetupRequest, 'folder' | 'user'> = {
+    clock: Date.now(),
+    mount: shared === undefined ? undefined : { label: workspaceLabel, path: shared },
+    script:
+      inputs.run === undefined ? undefined : { run: inputs.run, shell: inputs.shell, env: inputs.env, workingDirectory }
+  }
   let serial = new SerialLog(journal.logs, board.uarts)
+  const started = (log: SerialLog): void => {
+    serial = log
+    output('serial-log', serial.mainFile)
+  }
   let qemu: Qemu
   let session: GuestSession
   const booted = phases.elapsed
+  const noSnapshot = whyNoSnapshot(inputs, machine)
+  if (noSnapshot !== undefined) log.info(`Snapshot: none (${noSnapshot})`)
+  const awake =
+    noSnapshot !== undefined
+      ? undefined
+      : await bootWithSnapshot({
+          key: snapshotKey(image.id, install.version, machine, genericKernel?.modules),
+          ...{ image, machine, install, login, keys, started },
+          setup: setupText({ ...setup, folder: guestFolder(journal.id), user }),
+          timeout: inputs.bootTimeout,
+          mayMake: inputs.saveImage === undefined && (inputs.cache === 'auto' || context.shared === undefined),
+          shared: context.shared,
+          place: context
+        })
   try {
     const title = `Boot ${image.title} on ${board.name}`
-    if (inputs.firstBoot === 'run') {
-      const [timeout, started] = [inputs.bootTimeout, (log: SerialLog) => (serial = log)]
+    if (awake !== undefined) {
+      ;({ qemu, session, serial } = awake)
+      if (awake.restored) output('cache-hit', 'snapshot')
+    } else if (inputs.firstBoot === 'run') {
+      await makeDisk()
+      const timeout = inputs.bootTimeout
       const request = { image, machine: machineFor, install, login, timeout, journal, log, started }
       ;({ qemu, session } = await phases.run('boot', `${title}, first boot included`, () => runFirstBoot(request)))
     } else {
+      await makeDisk()
       const running = (qemu = await phases.run('qemu', 'Start QEMU', () => startQemu(machine, install, journal)))
       output('serial-log', serial.mainFile)
       const guestLogin = { ...login, port: qemu.sshPort }
@@ -132,22 +177,9 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   for (const [name, value] of Object.entries(ssh)) output(name as keyof typeof ssh, value)
 
   const guest = new Guest(session, user, journal.id)
-  const shared = inputs.sync === 'none' ? undefined : inputs.workspace
-  const workingDirectory = guestDirectory(inputs.workingDirectory, {
-    workspace: shared,
-    home: image.users[user]?.home ?? '/'
-  })
   try {
-    await phases.run('setup', 'Set up the guest', () =>
-      guest.setUp({
-        clock: Date.now(),
-        mount: shared === undefined ? undefined : { label: workspaceLabel, path: shared },
-        script:
-          inputs.run === undefined
-            ? undefined
-            : { run: inputs.run, shell: inputs.shell, env: inputs.env, workingDirectory }
-      })
-    )
+    if (awake !== undefined) guest.checkSetUp(setup, awake.setup)
+    else await phases.run('setup', 'Set up the guest', () => guest.setUp({ ...setup, clock: Date.now() }))
   } catch (error) {
     throw qemu.isAlive() ? error : lostGuest(qemu, serial, error)
   }

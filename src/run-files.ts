@@ -1,4 +1,4 @@
-import { copyFile, readFile } from 'node:fs/promises'
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Board } from './boards'
 import { excludedPatterns } from './disks'
@@ -15,6 +15,7 @@ import {
   privateCopy,
   uefiFor,
   wizardUnit,
+  type GenericKernel,
   type PreparedImage,
   type RunKeys
 } from './images'
@@ -57,6 +58,10 @@ export interface RunFiles {
   readonly keys: RunKeys['slots']
   /** What there is to say about a kernel that is not the image's. */
   readonly notPiKernel: readonly string[]
+  /** The kernel in place of the image's, by release and volume of modules. */
+  readonly genericKernel: GenericKernel | undefined
+  /** Makes the disk of a boot, with the keys on it. */
+  readonly makeDisk: () => Promise<void>
 }
 
 const workspaceFile = 'workspace.img'
@@ -71,7 +76,11 @@ export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> 
   const kvm = await hasKvm()
   const machineRequest = {
     ...{ inputs, image: prepared, logs, board, genericKernel: generic, kvm },
-    volumes: inputs.sync === 'none' ? [] : [{ name: 'workspace', file: workspaceFile }]
+    // A guest that is continued has the same devices in every run.
+    volumes:
+      inputs.sync === 'none' && !(inputs.snapshot === 'auto' && board.migratable)
+        ? []
+        : [{ name: 'workspace', file: workspaceFile }]
   }
   const { machine, deviceTree } = planMachine({ ...machineRequest, clock: Date.now() })
   if (deviceTree !== undefined) {
@@ -89,7 +98,7 @@ export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> 
   const hash = keys.slots.password?.toString()
   const changes = ownChanges(prepared, { files: inputs.files, user, hash, firstBoot: inputs.firstBoot })
   const image = changes === undefined ? prepared : await privateCopy(prepared, changes, folder, log)
-  await makeOverlay(image, keys, folder, runFiles.disk)
+  await writeFile(join(folder, workspaceFile), '')
   const workspace = inputs.sync === 'none' ? undefined : await makeWorkspace(request, image)
   const own = inputs.provision === 'auto'
   const keyFile = inputs.sshKey ?? keys.clientKeyFile
@@ -110,7 +119,10 @@ export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> 
       ? []
       : [`the kernel is Debian's ${generic.version}, as the image has none with virtio drivers`]
   if (machine.accelerator === 'kvm') log.info("KVM: the guest runs on this host's own CPU")
-  return { image, login, workspace, machine, machineFor, keyFile, keys: keys.slots, notPiKernel }
+  return {
+    ...{ image, login, workspace, machine, machineFor, keyFile, keys: keys.slots, notPiKernel, genericKernel: generic },
+    makeDisk: () => makeOverlay(image, keys, folder, runFiles.disk)
+  }
 }
 
 async function makeWorkspace(

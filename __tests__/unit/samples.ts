@@ -12,6 +12,7 @@ export function preparedImage(changes: Partial<PreparedImage> = {}): PreparedIma
     title: 'Debian GNU/Linux 12 (bookworm)',
     architecture: 'arm64',
     users: { root: { uid: 0, gid: 0, home: '/root' }, pi: { uid: 1000, gid: 1000, home: '/home/pi' } },
+    id: '0123456789abcdef',
     folder: '/cache/images/0123',
     disk: '/cache/images/0123/disk.img',
     diskSize: 2_600_468_480,

@@ -58677,6 +58677,7 @@ function homeFolders(env) {
         runs: (0,external_node_path_namespaceObject.join)(root, 'runs'),
         logs: (0,external_node_path_namespaceObject.join)(root, 'logs'),
         images: (0,external_node_path_namespaceObject.join)(root, 'images'),
+        snapshots: (0,external_node_path_namespaceObject.join)(root, 'snapshots'),
         kernels: (0,external_node_path_namespaceObject.join)(root, 'kernels'),
         exchange: (0,external_node_path_namespaceObject.join)(root, 'exchange'),
         sources: (0,external_node_path_namespaceObject.join)(root, 'sources'),
@@ -58781,6 +58782,8 @@ const pi = {
     clock: 'host',
     sinceQemu: [5, 2],
     needsGenericKernel: false,
+    // QEMU cannot save its USB network device; without it, the card slot and USB do not come back.
+    migratable: false,
     fidelity: "the image's own kernel and device tree on an emulated board; slower than the real one"
 };
 /**
@@ -58908,6 +58911,7 @@ const boards = {
         clock: 'host',
         sinceQemu: [2, 6],
         needsGenericKernel: true,
+        migratable: true,
         fidelity: 'not a Pi: no Raspberry Pi device tree, buses or peripherals; faster disk and network'
     },
     versatilepb: {
@@ -58934,6 +58938,7 @@ const boards = {
         clock: 'host',
         sinceQemu: [2, 6],
         needsGenericKernel: false,
+        migratable: false,
         fidelity: "not a Pi: the classic stand-in for a Pi 1, with the user's kernel"
     }
 };
@@ -59079,6 +59084,14 @@ function lines(text) {
         .split(/\r?\n/)
         .map(line => line.trim())
         .filter(line => line !== '');
+}
+/** Lines with an absolute path each, wildcards allowed. */
+function guestPatterns(text) {
+    return lines(text).map(line => {
+        if (!line.startsWith('/') || line.split('/').includes('..'))
+            throw new Fault(`has the line ${quoted(line)}; valid: an absolute path in the guest without “..”, * and ? allowed`);
+        return line;
+    });
 }
 /** Lines `NAME=value` or `NAME`; the latter takes its value from `from`, and is left out where that has none. */
 function environment(from) {
@@ -59316,6 +59329,32 @@ function conflicts(inputs, env) {
             bare && meaningless.length > 0,
             `${meaningless.map(input => `\`${input}\``).join(', ')}: for a script or an image, and with \`image: none\` there is neither`
         ],
+        [
+            inputs.sync === 'live' && board.name !== 'virt',
+            `input \`sync\` is “live”, which board \`${board.name}\` has no device for; valid with \`board: virt\` only`
+        ],
+        [
+            inputs.prepareBoard !== undefined && inputs.prepare === undefined,
+            'input `prepare-board` is for `prepare`, and there is none'
+        ],
+        [
+            inputs.prepare !== undefined && (bare || inputs.provision === 'none'),
+            `input \`prepare\` changes the image, which ${bare ? 'there is none of' : '`provision: none` forbids'}`
+        ],
+        [
+            inputs.prepareBoard !== undefined &&
+                architecture !== undefined &&
+                boards[inputs.prepareBoard].architectures[architecture] === undefined,
+            `input \`prepare-board\` is “${inputs.prepareBoard ?? ''}”, which runs no ${architecture ?? ''} systems, and the image is one; boards that do: ${architecture === undefined ? '' : boardsFor(architecture).join(', ')}`
+        ],
+        [
+            inputs.storage !== 'auto' && board.disk !== 'sd',
+            `input \`storage\` does not go with board \`${board.name}\`, which has neither a card slot nor needs USB; valid on a Pi only`
+        ],
+        [
+            inputs.copyOut.length > 0 && (bare || inputs.sync === 'none'),
+            `input \`copy-out\` brings files into the workspace, which ${bare ? 'a bare kernel' : '`sync: none`'} leaves alone`
+        ],
         ...diskFaults(inputs).map(fault => [true, fault]),
         [!bare && inputs.expect !== undefined, 'input `expect` goes with `image: none` only; a script has its exit status'],
         [
@@ -59380,7 +59419,7 @@ function diskFaults({ disks, image, saveImage }) {
 ;// CONCATENATED MODULE: ./src/inputs/definitions.ts
 
 /** Inputs that take several values, one per line; on the command line the flag is repeated. */
-const listInputs = ['disks', 'env', 'files', 'overlays', 'ports', 'sync-exclude'];
+const listInputs = ['copy-out', 'disks', 'env', 'files', 'overlays', 'ports', 'sync-exclude'];
 const definitions_define = (name, placeholder, fallback, description) => ({ name, placeholder, default: fallback, description });
 /**
  * Every input, once: action.yml, `pi-qemu --help` and the README's table are checked against this. A flag of the
@@ -59402,8 +59441,12 @@ const definitions = [
     definitions_define('user', 'NAME', '', 'Guest user who runs the script. Default: `pi` where it exists, else `root`.'),
     definitions_define('working-directory', 'DIR', '', "Where the script starts. Relative to the workspace. Default: the workspace, or the user's home with `sync: none`."),
     definitions_define('env', 'NAME[=VALUE]', '', 'Environment of the script, one per line: `NAME=value`, or `NAME` to pass the variable on.'),
-    definitions_define('sync', 'both|in|out|none', 'both', 'The workspace appears in the guest under the same path. `in`: changes stay there; `out`: it starts empty; `none`: not at all.'),
+    definitions_define('prepare', 'SCRIPT', '', 'Script that root runs in the Pi once (`apt-get install …`): what it changes becomes part of the prepared image. It runs again when it, or the image, changes.'),
+    definitions_define('prepare-board', 'BOARD', '', 'Board on which `prepare` runs; `virt` is faster. Default: the board of the run.'),
+    definitions_define('sync', 'both|in|out|live|none', 'both', 'The workspace appears in the guest under the same path. `in`: changes stay there; `out`: it starts empty; `live`: the folder itself is shared (only on `virt`); `none`: not at all.'),
     definitions_define('sync-exclude', 'PATTERN', '', 'Paths that stay on the host, one pattern per line as in .gitignore (`node_modules`, `build/**`, `*.o`).'),
+    definitions_define('sync-gitignore', 'true|false', 'false', 'Leave on the host what the `.gitignore` files of the workspace name.'),
+    definitions_define('copy-out', 'PATTERN', '', 'Files of the guest to bring into the workspace after the script, one absolute path or pattern per line (`/var/log/*.log`).'),
     definitions_define('ports', 'HOST:GUEST[/udp]', '', 'Ports of the guest to reach on 127.0.0.1, one per line: `host:guest` or `host:guest/udp`.'),
     definitions_define('append', 'ARGS', '', 'More kernel arguments.'),
     definitions_define('kernel', 'FILE', '', "Kernel to boot instead of the image's own."),
@@ -59421,6 +59464,11 @@ const definitions = [
     definitions_define('files', 'HOST:GUEST[:MODE]', '', 'Files to put into the image before it boots, one per line: `host-path:guest-path` or `host-path:guest-path:0755`.'),
     definitions_define('ssh-key', 'FILE', '', 'Private key that the image already accepts for `user`. Only with `provision: none`.'),
     definitions_define('cache', 'auto|off|read-only', 'auto', 'Prepared images: `auto` keeps and reuses them (in a workflow also in the Actions cache), `read-only` saves nothing there, `off` prepares anew.'),
+    definitions_define('cache-key-suffix', 'TEXT', '', 'Part of the key of what is cached: change it, and all is prepared anew (a date, say, for new packages each week).'),
+    definitions_define('cache-max-size', 'SIZE', '20G', 'Limit for what is cached on this machine; what was not used for the longest time goes first.'),
+    definitions_define('snapshot', 'auto|off', 'auto', '`auto` keeps the booted Pi, memory and all, and continues from there in later runs; only on `virt`. `off` boots each time.'),
+    definitions_define('boot', 'fast|full', 'fast', '`fast` leaves out what does no good in an emulator (units that wait, update or index); `full` boots all that the image has.'),
+    definitions_define('storage', 'auto|sd|usb', 'auto', "Where a Pi's disk is: in the card slot (`sd`) or on USB. `auto`: the faster one."),
     definitions_define('boot-timeout', 'TIME', '10m', 'How long SSH may take to answer (`90s`, `10m`).'),
     definitions_define('run-timeout', 'TIME', '', 'How long the script may run (`90s`, `2h`). Default: no limit.'),
     definitions_define('keep-running', 'true|false', 'false', 'Leave the Pi up for later steps, until the job ends.'),
@@ -59437,7 +59485,7 @@ const outputs = {
     'serial-log': 'File with what the guest wrote to its serial console.',
     board: 'The emulated board.',
     'image-release': 'The exact release that the name of the image stood for, as `name:date`: give it as `image` to get the same again.',
-    'cache-hit': '`prepared` if the image was prepared before, here or in another job; else `none`.',
+    'cache-hit': 'The most that came from a cache: `snapshot` (a booted Pi), `prepared` (a ready image), `image` (ready but for `prepare`), `qemu` (QEMU only) or `none`.',
     'qemu-version': 'Version of QEMU used.',
     'boot-seconds': "Seconds from QEMU's start to SSH.",
     timings: 'Seconds per phase, as JSON.'
@@ -59456,6 +59504,8 @@ const outputs = {
 
 /** The list of images that Raspberry Pi's own imager reads. */
 const officialCatalogue = 'https://downloads.raspberrypi.com/os_list_imagingutility_v4.json';
+/** Bytes. */
+const defaultCacheSize = 20 * 1024 ** 3;
 /**
  * Reads all inputs. Nothing else in this project looks at what the user wrote.
  * @throws BadInput that lists every fault at once.
@@ -59494,12 +59544,16 @@ function parseInputs(raw, { env, workspace }) {
         firmware: get('firmware', text => oneOf('uefi')(text.trim())),
         qemu: get('qemu', text => qemuChoice(text.trim(), workspace)) ?? { kind: 'auto' },
         run: get('run', text => text),
+        prepare: get('prepare', text => text),
+        prepareBoard: get('prepare-board', text => oneOf(...boardNames)(text.trim())),
         shell: get('shell', trimmed),
         user: get('user', text => userName(text.trim())),
         workingDirectory: get('working-directory', trimmed),
         env: get('env', environment(env)) ?? {},
-        sync: get('sync', text => oneOf('both', 'in', 'out', 'none')(text.trim())) ?? 'both',
+        sync: get('sync', text => oneOf('both', 'in', 'out', 'live', 'none')(text.trim())) ?? 'both',
         syncExclude: get('sync-exclude', lines) ?? [],
+        syncGitignore: get('sync-gitignore', text => truth(text.trim())) ?? false,
+        copyOut: get('copy-out', guestPatterns) ?? [],
         ports: get('ports', ports) ?? [],
         append: get('append', trimmed),
         kernel: get('kernel', file),
@@ -59517,6 +59571,11 @@ function parseInputs(raw, { env, workspace }) {
         files: get('files', filesToPlace(workspace)) ?? [],
         sshKey: get('ssh-key', file),
         cache: get('cache', text => oneOf('auto', 'off', 'read-only')(text.trim())) ?? 'auto',
+        cacheKeySuffix: get('cache-key-suffix', trimmed),
+        cacheMaxSize: get('cache-max-size', text => diskSize(text.trim())) ?? defaultCacheSize,
+        snapshot: get('snapshot', text => oneOf('auto', 'off')(text.trim())) ?? 'auto',
+        boot: get('boot', text => oneOf('fast', 'full')(text.trim())) ?? 'fast',
+        storage: get('storage', text => oneOf('auto', 'sd', 'usb')(text.trim())) ?? 'auto',
         bootTimeout: get('boot-timeout', text => duration(text.trim())) ?? 600_000,
         runTimeout: get('run-timeout', text => duration(text.trim())),
         keepRunning: get('keep-running', text => truth(text.trim())) ?? false,
@@ -61954,8 +62013,15 @@ class Rebooted extends Error {
  */
 async function waitForLogin(boot) {
     const stop = new AbortController();
+    return watchBoot(boot, knocking(boot, stop.signal), stop);
+}
+/**
+ * Waits for a sign of life from a guest that boots, and fails as soon as it is known that there never will be one.
+ * @throws BootFailure with the cause the console shows; TimeLimit after `timeout`
+ */
+async function watchBoot(boot, sign, stop = new AbortController()) {
     try {
-        const waiting = [knocking(boot, stop.signal), watching(boot, stop.signal)];
+        const waiting = [sign, watching(boot, stop.signal)];
         const rebooting = boot.reboot?.then(() => {
             throw new Rebooted();
         });
@@ -62233,6 +62299,13 @@ class Guest {
     /** Sets the clock, mounts the workspace, lays down the script. */
     async setUp(request) {
         const { code, stderr, stdout } = await this.asRoot(setupText({ ...request, folder: this.folder, user: this.user }));
+        this.checkSetUp(request, { code, output: (stderr || stdout).trim() });
+    }
+    /**
+     * Looks at what became of the set-up, by whichever way it was run.
+     * @throws BadInput or BootFailure if it failed
+     */
+    checkSetUp(request, { code, output }) {
         if (code === 0)
             return;
         if (code === noSuchDirectory) {
@@ -62241,8 +62314,8 @@ class Guest {
             ]);
         }
         throw new BootFailure({
-            symptom: `the guest could not be set up (status ${code ?? 'unknown'}): ${(stderr || stdout).trim()}`,
-            cause: /sudo|password|a terminal is required/i.test(stderr)
+            symptom: `the guest could not be set up (status ${code ?? 'unknown'}): ${output.trim()}`,
+            cause: /sudo|password|a terminal is required/i.test(output)
                 ? `${this.user} may not use sudo without a password`
                 : undefined,
             remedy: 'use `user: root`, or `provision: auto`'
@@ -65069,9 +65142,14 @@ else
   udhcpc -i "$nic" -n -q -t 10 -T 1 -s /usr/share/udhcpc/default.script || echo "mini: no DHCP lease on $nic"
 fi
 
-for start in /etc/rc.d/*; do
-  [ -x "$start" ] && "$start"
-done
+# A guest that is to be continued later gets its keys from the host then, and SSH with them.
+if grep -qw pi-qemu.hold /proc/cmdline && [ -x /etc/pi-qemu/agent ]; then
+  /etc/pi-qemu/agent </dev/null &
+else
+  for start in /etc/rc.d/*; do
+    [ -x "$start" ] && "$start"
+  done
+fi
 echo "mini: up after $(cut -d' ' -f1 /proc/uptime) s"
 `;
 /** What udhcpc calls with the lease. */
@@ -65427,9 +65505,21 @@ function stopwatch(log) {
 
 
 /** Raise when what {@link buildMini} writes changes: images built before are then not used again. */
-const miniVersion = 2;
+const miniVersion = 3;
 /** Modules beyond those for booting that people expect of a small system. */
-const extraModules = ['vfat', 'nls_cp437', 'nls_ascii', 'loop', 'overlay', 'fuse', 'tun', '9p', '9pnet_virtio', 'uas'];
+const extraModules = [
+    'vfat',
+    'nls_cp437',
+    'nls_ascii',
+    'loop',
+    'overlay',
+    'fuse',
+    'tun',
+    '9p',
+    '9pnet_virtio',
+    'uas',
+    'virtio_console'
+];
 /** Shared libraries of the packages below that programs in the image link to; everything else in them stays out. */
 const libraries = /^(ld-linux.*|lib(c|m|dl|pthread|rt|resolv|util|gcc_s|z|crypt|tomcrypt|tommath|gmp|nss_dns|nss_files)\.so\.\d+)$/;
 const build_text = {
@@ -65772,28 +65862,6 @@ function noPreload({ texts, architecture }) {
     };
 }
 
-;// CONCATENATED MODULE: ./src/images/provision/identity.ts
-/** Gives the guest a name: /etc/hostname, and 127.0.1.1 in /etc/hosts, which Debian resolves it with. */
-function identity_hostName({ texts }, name) {
-    if (name === undefined)
-        return {};
-    const hosts = texts?.['/etc/hosts'] ?? '127.0.0.1\tlocalhost\n';
-    return {
-        edits: [
-            { kind: 'file', path: '/etc/hostname', content: `${name}\n`, mode: 0o644 },
-            { kind: 'file', path: '/etc/hosts', content: withHostName(hosts, name), mode: 0o644 }
-        ],
-        notes: [`Host name: ${name}`]
-    };
-}
-/** /etc/hosts with the host's name on the line of 127.0.1.1, see hosts(5). */
-function withHostName(hosts, name) {
-    const own = `127.0.1.1\t${name}`;
-    const lines = hosts.replace(/\n*$/, '').split('\n');
-    const known = lines.some(line => /^127\.0\.1\.1\s/.test(line));
-    return [...lines.map(line => (/^127\.0\.1\.1\s/.test(line) ? own : line)), ...(known ? [] : [own]), ''].join('\n');
-}
-
 ;// CONCATENATED MODULE: ./src/images/accounts.ts
 
 /** Lines of /etc/passwd and /etc/shadow, see passwd(5) and shadow(5). All pure: text in, text out. */
@@ -65908,12 +65976,15 @@ function sshLogin(facts) {
         notes: [`SSH: enabled (${unit}), this run's key for every user, its host key in ${config.path}`]
     };
 }
-/** Debian's way to enable a unit: a link in the folder of the target that wants it. */
-function enable(unit, target) {
+/**
+ * Debian's way to enable a unit: a link in the folder of the target that wants it.
+ * @param from where the unit's file is
+ */
+function enable(unit, target, from = '/lib/systemd/system') {
     const wants = `/etc/systemd/system/${target}.wants`;
     return [
         { kind: 'folder', path: wants, mode: 0o755 },
-        { kind: 'symlink', path: external_node_path_namespaceObject.posix.join(wants, unit), target: `/lib/systemd/system/${unit}` }
+        { kind: 'symlink', path: external_node_path_namespaceObject.posix.join(wants, unit), target: external_node_path_namespaceObject.posix.join(from, unit) }
     ];
 }
 /** Debian's and Ubuntu's group of /etc/shadow, whose number base-passwd fixes. */
@@ -65955,6 +66026,216 @@ function passwordlessSudo(facts, user) {
         edits: [{ kind: 'file', path, content: `${user} ALL=(ALL:ALL) NOPASSWD: ALL\n`, mode: 0o440 }],
         notes: [`sudo: without a password for ${user}`]
     };
+}
+
+;// CONCATENATED MODULE: ./src/images/provision/reseed.ts
+/**
+ * A program of a few instructions that makes the kernel's random number generator take up, at once, what was written to
+ * /dev/urandom: `ioctl(open("/dev/urandom", O_RDONLY), RNDRESEEDCRNG)`, see random(4). No shell can do that, and without
+ * it two guests that continue from one memory draw the same numbers for minutes.
+ * @returns a static ELF file; undefined for an architecture that no board continues
+ */
+function reseedProgram(architecture) {
+    switch (architecture) {
+        case 'arm64':
+            return elf64(code(arm64));
+        case 'armhf':
+            return elf32(code(arm));
+        case 'armel':
+            return undefined;
+    }
+}
+/** As an assembler writes them; the name of the device follows. */
+const arm64 = [
+    0x92800c60, // mov x0, #-100 (AT_FDCWD)
+    0x10000141, // adr x1, the name
+    0xd2800002, // mov x2, #0 (O_RDONLY)
+    0xd2800708, // mov x8, #56 (openat)
+    0xd4000001, // svc #0
+    0xd28a40e1, // mov x1, #0x5207 (RNDRESEEDCRNG)
+    0xd2800002, // mov x2, #0
+    0xd28003a8, // mov x8, #29 (ioctl)
+    0xd4000001, // svc #0
+    0xd2800ba8, // mov x8, #93 (exit): 0, or the low byte of the error
+    0xd4000001 // svc #0
+];
+const arm = [
+    0xe28f0028, // add r0, pc, #40: the name
+    0xe3a01000, // mov r1, #0 (O_RDONLY)
+    0xe3a02000, // mov r2, #0
+    0xe3a07005, // mov r7, #5 (open)
+    0xef000000, // svc #0
+    0xe3a01c52, // mov r1, #0x5200
+    0xe3811007, // orr r1, r1, #7 (RNDRESEEDCRNG)
+    0xe3a02000, // mov r2, #0
+    0xe3a07036, // mov r7, #54 (ioctl)
+    0xef000000, // svc #0
+    0xe3a07001, // mov r7, #1 (exit): 0, or the low byte of the error
+    0xef000000 // svc #0
+];
+function code(instructions) {
+    const words = Buffer.alloc(instructions.length * 4);
+    instructions.forEach((word, at) => words.writeUInt32LE(word, at * 4));
+    return Buffer.concat([words, Buffer.from('/dev/urandom\0')]);
+}
+/** Where the file is in memory. */
+const base = 0x400000;
+const executable = { type: 2, current: 1, load: 1, readAndExecute: 5, pageSize: 0x10000 };
+/** An ELF file with one segment, see elf(5): header, program header, code. */
+function elf64(text) {
+    const [header, program] = [Buffer.alloc(64), Buffer.alloc(56)];
+    const size = header.length + program.length + text.length;
+    Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]).copy(header);
+    header.writeUInt16LE(executable.type, 16);
+    header.writeUInt16LE(183, 18); // EM_AARCH64
+    header.writeUInt32LE(executable.current, 20);
+    header.writeBigUInt64LE(BigInt(base + header.length + program.length), 24);
+    header.writeBigUInt64LE(BigInt(header.length), 32);
+    header.writeUInt16LE(header.length, 52);
+    header.writeUInt16LE(program.length, 54);
+    header.writeUInt16LE(1, 56);
+    program.writeUInt32LE(executable.load, 0);
+    program.writeUInt32LE(executable.readAndExecute, 4);
+    for (const at of [16, 24])
+        program.writeBigUInt64LE(BigInt(base), at);
+    for (const at of [32, 40])
+        program.writeBigUInt64LE(BigInt(size), at);
+    program.writeBigUInt64LE(BigInt(executable.pageSize), 48);
+    return Buffer.concat([header, program, text]);
+}
+function elf32(text) {
+    const [header, program] = [Buffer.alloc(52), Buffer.alloc(32)];
+    const size = header.length + program.length + text.length;
+    Buffer.from([0x7f, 0x45, 0x4c, 0x46, 1, 1, 1]).copy(header);
+    header.writeUInt16LE(executable.type, 16);
+    header.writeUInt16LE(40, 18); // EM_ARM
+    header.writeUInt32LE(executable.current, 20);
+    header.writeUInt32LE(base + header.length + program.length, 24);
+    header.writeUInt32LE(header.length, 28);
+    header.writeUInt32LE(0x05000000, 36); // EF_ARM_EABI_VER5
+    header.writeUInt16LE(header.length, 40);
+    header.writeUInt16LE(program.length, 42);
+    header.writeUInt16LE(1, 44);
+    const fields = [executable.load, 0, base, base, size, size, executable.readAndExecute, executable.pageSize];
+    fields.forEach((field, at) => program.writeUInt32LE(field, at * 4));
+    return Buffer.concat([header, program, text]);
+}
+
+;// CONCATENATED MODULE: ./src/images/provision/hold.ts
+
+
+
+/** Kernel argument with which a guest boots up to where SSH would start, and then waits for the host's word. */
+const holdArgument = 'pi-qemu.hold';
+/** Name of the virtio-serial port on which the host speaks. */
+const channelName = 'pi-qemu';
+/** Programs in the guest: what listens there, what starts SSH, what reseeds the kernel's random numbers. */
+const agentFile = `${folder}/agent`;
+const startSshFile = `${folder}/start-ssh`;
+const reseedFile = `${folder}/reseed`;
+/** Exists once a held guest has its keys. */
+const keysFile = '/run/pi-qemu/keys';
+/**
+ * What a guest needs to be continued from a snapshot of its memory: an agent that takes the keys of the run from the
+ * host, over a channel that no one else has, and an SSH server that does not start before. Without the kernel argument
+ * none of it ever runs. Their folder is made with the keys' places.
+ */
+function holding(facts) {
+    const reseed = reseedProgram(facts.architecture);
+    if (reseed === undefined || (facts.family !== 'mini' && facts.units.size === 0))
+        return {};
+    const unit = facts.units.has('ssh.service') ? 'ssh.service' : 'sshd.service';
+    const programs = [
+        { kind: 'file', path: agentFile, content: agent, mode: 0o755 },
+        { kind: 'file', path: reseedFile, content: reseed, mode: 0o755 },
+        {
+            kind: 'file',
+            path: startSshFile,
+            content: `#!/bin/sh\n${facts.family === 'mini' ? 'exec /etc/rc.d/50-ssh' : `exec systemctl start --no-block ${unit}`}\n`,
+            mode: 0o755
+        }
+    ];
+    if (facts.family === 'mini')
+        return { edits: programs };
+    return {
+        edits: [
+            ...programs,
+            { kind: 'file', path: '/etc/systemd/system/pi-qemu-agent.service', content: agentUnit, mode: 0o644 },
+            ...enable('pi-qemu-agent.service', 'multi-user.target', '/etc/systemd/system'),
+            { kind: 'folder', path: `/etc/systemd/system/${unit}.d`, mode: 0o755 },
+            { kind: 'file', path: `/etc/systemd/system/${unit}.d/pi-qemu.conf`, content: waitForKeys, mode: 0o644 }
+        ],
+        notes: ['Snapshots: an agent that takes the keys of a run, only where the kernel is told to hold']
+    };
+}
+/**
+ * Each message is a line with its length, and a shell script of that many bytes; the answer is a line with status and
+ * length, and what the script printed. A length of 0 ends the agent.
+ */
+const agent = `#!/bin/sh
+# Written by pi-qemu. Waits for the host on the virtio channel "${channelName}".
+modprobe -q virtio_console
+mkdir -p /run/pi-qemu
+tries=0 port=
+while [ -z "$port" ] && [ $tries -lt 120 ]; do
+  for dir in /sys/class/virtio-ports/*; do
+    [ "$(cat "$dir/name" 2>/dev/null)" = ${channelName} ] && port=/dev/\${dir##*/}
+  done
+  [ -n "$port" ] || sleep 0.25
+  tries=$((tries + 1))
+done
+exec 3<>"$port" || exit 1
+cd /run/pi-qemu || exit 1
+umask 077
+while :; do
+  if ! read -r length <&3; then sleep 0.05; continue; fi
+  [ "$length" = 0 ] && exit 0
+  head -c "$length" <&3 > told
+  sh ./told > answer 2>&1 </dev/null
+  status=$?
+  { echo "$status $(wc -c < answer)"; cat answer; } >&3
+  rm -f told answer
+done
+`;
+const agentUnit = `# Written by pi-qemu.
+[Unit]
+Description=Takes the keys of this run from the host
+ConditionKernelCommandLine=${holdArgument}
+
+[Service]
+ExecStart=/bin/sh ${agentFile}
+KillMode=process
+
+[Install]
+WantedBy=multi-user.target
+`;
+/** One of the two has to be true. */
+const waitForKeys = `# Written by pi-qemu: a guest that waits for its keys starts no SSH server before.
+[Unit]
+ConditionKernelCommandLine=|!${holdArgument}
+ConditionPathExists=|${keysFile}
+`;
+
+;// CONCATENATED MODULE: ./src/images/provision/identity.ts
+/** Gives the guest a name: /etc/hostname, and 127.0.1.1 in /etc/hosts, which Debian resolves it with. */
+function identity_hostName({ texts }, name) {
+    if (name === undefined)
+        return {};
+    const hosts = texts?.['/etc/hosts'] ?? '127.0.0.1\tlocalhost\n';
+    return {
+        edits: [
+            { kind: 'file', path: '/etc/hostname', content: `${name}\n`, mode: 0o644 },
+            { kind: 'file', path: '/etc/hosts', content: withHostName(hosts, name), mode: 0o644 }
+        ],
+        notes: [`Host name: ${name}`]
+    };
+}
+/** /etc/hosts with the host's name on the line of 127.0.1.1, see hosts(5). */
+function withHostName(hosts, name) {
+    const own = `127.0.1.1\t${name}`;
+    const lines = hosts.replace(/\n*$/, '').split('\n');
+    const known = lines.some(line => /^127\.0\.1\.1\s/.test(line));
+    return [...lines.map(line => (/^127\.0\.1\.1\s/.test(line) ? own : line)), ...(known ? [] : [own]), ''].join('\n');
 }
 
 ;// CONCATENATED MODULE: ./src/images/provision/network.ts
@@ -66132,13 +66413,15 @@ function releaseOf({ family, codename }) {
 
 
 
+
+
 /** Raise when what provisioning does changes: images prepared before are then not used again. */
-const provisionVersion = 2;
+const provisionVersion = 3;
 /** Decides how an image is made ready for an unattended login. Pure: facts in, changes out. */
 function provisioning(facts, user, { firstBoot = 'skip', hostname, firmware } = {}) {
     const release = releaseOf(facts);
     const parts = facts.family === 'mini'
-        ? [miniLogin(), identity_hostName(facts, hostname)]
+        ? [miniLogin(), identity_hostName(facts, hostname), holding(facts)]
         : [
             sshLogin(facts),
             usableShell(facts, user),
@@ -66146,6 +66429,7 @@ function provisioning(facts, user, { firstBoot = 'skip', hostname, firmware } = 
             network(facts, release),
             passwordlessSudo(facts, user),
             identity_hostName(facts, hostname),
+            holding(facts),
             noPreload(facts),
             firmware === undefined ? quietBoot(facts, release, firstBoot) : quietFirmwareBoot(facts)
         ];
@@ -66178,7 +66462,7 @@ function provisioning(facts, user, { firstBoot = 'skip', hostname, firmware } = 
 
 
 /** Raise when the shape of meta.json changes. */
-const metaVersion = 3;
+const metaVersion = 4;
 /** The image, from a cache if it was prepared before, else made now. */
 async function prepareImage(request, place, shared) {
     const { home, journal, log } = place;
@@ -66196,7 +66480,7 @@ async function prepareImage(request, place, shared) {
         const known = key(source.sha256);
         const folder = (0,external_node_path_namespaceObject.join)(home.images, known);
         let image = await load(folder);
-        if (image === undefined && (await shared?.restore(known, build, place)) === true)
+        if (image === undefined && (await shared?.restore({ kind: 'prepared', key: known }, build, place)) === true)
             image = await adopt(build, folder);
         if (image !== undefined) {
             source.close?.();
@@ -66254,6 +66538,7 @@ async function make(build, request, log) {
         bootMount: facts.bootMount ?? releaseOf(facts).bootMount,
         userconf: releaseOf(facts).userconf,
         diskSize: (await (0,promises_namespaceObject.stat)(disk)).size,
+        id: (0,external_node_crypto_.randomBytes)(8).toString('hex'),
         kernelArguments: plan.kernelArguments,
         ...(request.release !== undefined && { release: inShort(request.release.release) })
     };
@@ -66624,7 +66909,8 @@ const runFiles = {
     disk: 'disk.qcow2',
     deviceTree: 'board.dtb',
     uefiVariables: 'uefi-vars.fd',
-    qmp: 'qmp.sock'
+    qmp: 'qmp.sock',
+    channel: 'channel.sock'
 };
 /** Names in the run's log folder. */
 const logFiles = {
@@ -66659,6 +66945,7 @@ function qemuArguments(machine) {
             ? ['-net', `nic,model=${onBoardNic},netdev=net0`]
             : ['-device', `${board.network},netdev=net0`]),
         ...(board.needsGenericKernel ? ['-device', 'virtio-rng-pci'] : []),
+        ...(machine.channel === undefined ? [] : channel(machine.channel)),
         ...uarts.flatMap(uart => [
             '-chardev',
             `file,id=uart${uart},path=${value((0,external_node_path_namespaceObject.join)(machine.logs, logFiles.serial(uart)))}`,
@@ -66668,6 +66955,7 @@ function qemuArguments(machine) {
         ...['-qmp', `unix:${runFiles.qmp},server=on,wait=off`],
         // A bare kernel may be done before we listen: it waits for us.
         ...(machine.hasDisk ? [] : ['-S']),
+        ...(machine.incoming === true ? ['-incoming', 'fd:0'] : []),
         ...machine.extra
     ];
 }
@@ -66686,8 +66974,8 @@ function acceleration({ accelerator, clock }) {
 }
 // The disk lives as long as the run: nothing in it is worth waiting for the host's disk.
 const throwaway = 'cache=unsafe';
-function disk({ board, firmware }) {
-    const drive = `format=qcow2,file=${runFiles.disk},${throwaway}`;
+function disk({ board, firmware, diskFile = runFiles.disk }) {
+    const drive = `format=qcow2,file=${value(diskFile)},${throwaway}`;
     if (board.disk === 'sd')
         return ['-drive', `if=sd,${drive}`];
     // Firmware would also try the user's disks, and the network.
@@ -66710,6 +66998,12 @@ function attachExtra(board, { path, format }, index) {
     const id = `extra${index}`;
     const drive = `if=none,id=${id},format=${format},file=${value(path)}`;
     return ['-drive', drive, '-device', `${board.storage},drive=${id},serial=${id}`];
+}
+function channel(name) {
+    return [
+        ...['-chardev', `socket,id=channel,path=${runFiles.channel}`, '-device', 'virtio-serial-pci'],
+        ...['-device', `virtserialport,chardev=channel,name=${name}`]
+    ];
 }
 function forwards({ hasDisk, forwards: ports }) {
     const ssh = hasDisk ? ['hostfwd=tcp:127.0.0.1:0-:22'] : [];
@@ -67866,19 +68160,23 @@ async function connect(folder, patient) {
 }
 /**
  * Starts QEMU in the run's folder and waits until it listens.
+ * @param stdin file for its standard input
  * @throws BootFailure with QEMU's own words if it refuses
  */
-async function startQemu(machine, install, journal) {
+async function startQemu(machine, install, journal, stdin) {
     const { folder, logs } = journal;
     const [program, ...args] = qemuCommand(machine, install);
     const log = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(logs, logFiles.qemu), 'a');
+    const input = stdin === undefined ? undefined : (0,external_node_fs_namespaceObject.openSync)(stdin, 'r');
     const child = (0,external_node_child_process_namespaceObject.spawn)(program, args, {
         cwd: folder,
         env: { ...process.env, ...install.env },
         detached: true,
-        stdio: ['ignore', log, log]
+        stdio: [input ?? 'ignore', log, log]
     });
-    (0,external_node_fs_namespaceObject.closeSync)(log);
+    for (const file of [log, input])
+        if (file !== undefined)
+            (0,external_node_fs_namespaceObject.closeSync)(file);
     let exit;
     const ended = () => exit;
     child.on('exit', (code, signal) => {
@@ -69299,7 +69597,10 @@ async function makeRunFiles(request) {
     const kvm = await hasKvm();
     const machineRequest = {
         ...{ inputs, image: prepared, logs, board, genericKernel: generic, kvm },
-        volumes: inputs.sync === 'none' ? [] : [{ name: 'workspace', file: workspaceFile }]
+        // A guest that is continued has the same devices in every run.
+        volumes: inputs.sync === 'none' && !(inputs.snapshot === 'auto' && board.migratable)
+            ? []
+            : [{ name: 'workspace', file: workspaceFile }]
     };
     const { machine, deviceTree } = planMachine({ ...machineRequest, clock: Date.now() });
     if (deviceTree !== undefined) {
@@ -69318,7 +69619,7 @@ async function makeRunFiles(request) {
     const hash = keys.slots.password?.toString();
     const changes = ownChanges(prepared, { files: inputs.files, user, hash, firstBoot: inputs.firstBoot });
     const image = changes === undefined ? prepared : await privateCopy(prepared, changes, folder, log);
-    await makeOverlay(image, keys, folder, runFiles.disk);
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, workspaceFile), '');
     const workspace = inputs.sync === 'none' ? undefined : await makeWorkspace(request, image);
     const own = inputs.provision === 'auto';
     const keyFile = inputs.sshKey ?? keys.clientKeyFile;
@@ -69339,7 +69640,10 @@ async function makeRunFiles(request) {
         : [`the kernel is Debian's ${generic.version}, as the image has none with virtio drivers`];
     if (machine.accelerator === 'kvm')
         log.info("KVM: the guest runs on this host's own CPU");
-    return { image, login, workspace, machine, machineFor, keyFile, keys: keys.slots, notPiKernel };
+    return {
+        ...{ image, login, workspace, machine, machineFor, keyFile, keys: keys.slots, notPiKernel, genericKernel: generic },
+        makeDisk: () => makeOverlay(image, keys, folder, runFiles.disk)
+    };
 }
 async function makeWorkspace({ inputs, user, journal: { folder }, log }, image) {
     const { uid = 0, gid = 0 } = image.users[user] ?? {};
@@ -69355,7 +69659,456 @@ async function makeWorkspace({ inputs, user, journal: { folder }, log }, image) 
     return { path: inputs.workspace, volume, sent };
 }
 
+;// CONCATENATED MODULE: ./src/snapshot/channel.ts
+
+
+
+/**
+ * Our end of the line to the agent in the guest. QEMU connects to it when it starts, so the line is there before the
+ * guest's first instruction, and when we hang up nobody else can take our place.
+ */
+class Channel {
+    server;
+    folder;
+    socket;
+    received = Buffer.alloc(0);
+    unsent = [];
+    waiting = [];
+    constructor(server, folder) {
+        this.server = server;
+        this.folder = folder;
+        server.on('connection', socket => {
+            this.socket = socket;
+            server.close(); // one caller, and no other
+            socket.on('error', () => undefined);
+            socket.on('data', chunk => {
+                this.received = Buffer.concat([this.received, chunk]);
+                this.deliver();
+            });
+            for (const message of this.unsent.splice(0))
+                socket.write(message);
+        });
+    }
+    /** Listens on the socket `name` in `folder`, which only this user can reach. */
+    static async listen(folder, name) {
+        // A socket's path has 107 bytes at most; through the folder's descriptor it always fits.
+        const handle = await (0,promises_namespaceObject.open)(folder, 'r');
+        const server = (0,external_node_net_.createServer)();
+        await new Promise((resolve, reject) => {
+            server.once('error', reject);
+            server.listen((0,external_node_path_namespaceObject.join)('/proc/self/fd', String(handle.fd), name), resolve);
+        });
+        return new Channel(server, handle);
+    }
+    /** Has root's shell in the guest run a text; never resolves if nobody listens there. */
+    run(text) {
+        const script = Buffer.from(text);
+        this.send(Buffer.concat([Buffer.from(`${script.length}\n`), script]));
+        return new Promise(resolve => this.waiting.push(resolve));
+    }
+    /** Tells the agent that this was all, and hangs up. */
+    async hangUp() {
+        const { socket } = this;
+        if (socket?.writable === true)
+            await new Promise(resolve => socket.end('0\n', () => { resolve(); }));
+        this.close();
+    }
+    close() {
+        this.server.close();
+        this.socket?.destroy();
+        void this.folder.close().catch(() => undefined);
+    }
+    send(message) {
+        if (this.socket === undefined)
+            this.unsent.push(message);
+        else
+            this.socket.write(message);
+    }
+    deliver() {
+        for (;;) {
+            const end = this.received.indexOf('\n');
+            const [, code, length] = /^(\d+) +(\d+)$/.exec(this.received.subarray(0, Math.max(0, end)).toString()) ?? [];
+            if (code === undefined || this.received.length < end + 1 + Number(length))
+                return;
+            const output = this.received.subarray(end + 1, end + 1 + Number(length)).toString();
+            this.received = this.received.subarray(end + 1 + Number(length));
+            this.waiting.shift()?.({ code: Number(code), output });
+        }
+    }
+}
+
+;// CONCATENATED MODULE: ./src/snapshot/store.ts
+
+
+
+
+/** Names in a snapshot's folder. */
+const snapshotFiles = { memory: 'memory', disk: 'disk.qcow2', meta: 'meta.json' };
+/** A snapshot in the cache; undefined if it is not there, or not whole. */
+async function loadSnapshot(home, key) {
+    const folder = (0,external_node_path_namespaceObject.join)(home.snapshots, key);
+    const at = (name) => (0,external_node_path_namespaceObject.join)(folder, snapshotFiles[name]);
+    try {
+        const meta = JSON.parse(await (0,promises_namespaceObject.readFile)(at('meta'), 'utf8'));
+        const sizes = await Promise.all([at('memory'), at('disk')].map(async (file) => (await (0,promises_namespaceObject.stat)(file)).size));
+        if (sizes[0] !== meta.memorySize || sizes[1] !== meta.diskFileSize)
+            return undefined;
+        const now = new Date();
+        await (0,promises_namespaceObject.utimes)(at('meta'), now, now).catch(() => undefined); // the last use, for eviction
+        return { folder, memory: at('memory'), disk: at('disk'), diskSize: meta.diskSize };
+    }
+    catch {
+        return undefined;
+    }
+}
+/** Describes the finished files in `build`, so that {@link adoptSnapshot} takes them. */
+async function sealSnapshot(build, diskSize) {
+    const size = async (name) => (await (0,promises_namespaceObject.stat)((0,external_node_path_namespaceObject.join)(build, snapshotFiles[name]))).size;
+    const meta = { memorySize: await size('memory'), diskFileSize: await size('disk'), diskSize };
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(build, snapshotFiles.meta), JSON.stringify(meta));
+}
+/**
+ * Moves finished files into the cache. If another run was first, its snapshot is as good as ours. A guest that is
+ * running from them goes on: its files are open.
+ */
+async function adoptSnapshot(build, home, key) {
+    const folder = (0,external_node_path_namespaceObject.join)(home.snapshots, key);
+    await (0,promises_namespaceObject.mkdir)(home.snapshots, { recursive: true });
+    if ((await loadSnapshot(home, key)) === undefined)
+        await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
+    await (0,promises_namespaceObject.rename)(build, folder).catch(() => undefined);
+    return loadSnapshot(home, key);
+}
+/** Tells a disk overlay that came from another machine where the prepared image is on this one. */
+async function rebaseDisk(build, image) {
+    const disk = (0,external_node_path_namespaceObject.join)(build, snapshotFiles.disk);
+    await tool('qemu-img', ['rebase', '-u', '-f', 'qcow2', '-F', 'raw', '-b', image.disk, disk]);
+    const meta = JSON.parse(await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(build, snapshotFiles.meta), 'utf8'));
+    await sealSnapshot(build, meta.diskSize);
+}
+/** Notes that no snapshot can be had under a key, so that not every run tries again. */
+async function markUnfit(home, key, why) {
+    const file = unfitFile(home, key);
+    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(file), { recursive: true });
+    await (0,promises_namespaceObject.writeFile)(file, `${why}\n`);
+}
+function isUnfit(home, key) {
+    return (0,external_node_fs_namespaceObject.existsSync)(unfitFile(home, key));
+}
+async function dropSnapshot({ folder }) {
+    await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
+}
+const unfitFile = (home, key) => (0,external_node_path_namespaceObject.join)(home.snapshots, `${key}.unfit`);
+
+;// CONCATENATED MODULE: ./src/snapshot/freeze.ts
+
+
+/** Bytes a second: QEMU's own limit is made for networks. */
+const unlimited = 1e12;
+/** ms; a GiB of memory takes one or two seconds. */
+const patience = 120_000;
+/**
+ * Saves a running machine and lets it run on. It stands still meanwhile, so that memory and disk belong together; from
+ * then on it writes to an overlay on its disk, which no one writes any more.
+ */
+async function freeze(qmp, { memory, disk, build, diskSize }) {
+    await qmp.execute('stop');
+    await qmp.execute('blockdev-snapshot-sync', { device: 'disk', 'snapshot-file': disk, format: 'qcow2' });
+    await qmp.execute('migrate-set-parameters', { 'max-bandwidth': unlimited });
+    // The file names are ours: nothing in them means anything to a shell.
+    await qmp.execute('migrate', { uri: `exec:cat > ${memory}` });
+    await finished(qmp);
+    await sealSnapshot(build, diskSize);
+    await qmp.execute('cont');
+}
+/** Lets a machine run whose memory QEMU is still taking in: it was standing still when it was saved, and so it is here. */
+async function thaw(qmp) {
+    const deadline = Date.now() + patience;
+    while (Date.now() < deadline) {
+        const { status } = (await qmp.execute('query-status'));
+        if (status !== 'inmigrate') {
+            await qmp.execute('cont');
+            return;
+        }
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(20);
+    }
+    throw new Error(`QEMU did not read the machine within ${patience / 1000} s`);
+}
+async function finished(qmp) {
+    const deadline = Date.now() + patience;
+    while (Date.now() < deadline) {
+        const { status, 'error-desc': fault } = (await qmp.execute('query-migrate'));
+        if (status === 'completed')
+            return;
+        if (status === 'failed' || status === 'cancelled')
+            throw new Error(`QEMU cannot save this machine: ${fault ?? status}`);
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(30);
+    }
+    throw new Error(`QEMU did not save the machine within ${patience / 1000} s`);
+}
+
+;// CONCATENATED MODULE: ./src/snapshot/texts.ts
+
+
+/** What runs in the guest around a snapshot; for any POSIX shell, busybox included. */
+/**
+ * Waits until the guest has booted to its end, then makes it ready to stand still: what a login needs is in memory, the
+ * disk is written, and what must not be the same in two guests is gone. The status says whether there is a network.
+ */
+function texts_settleText() {
+    return `if command -v systemctl >/dev/null 2>&1; then systemctl is-system-running --wait >/dev/null 2>&1; fi
+tries=0
+until grep -q '^[^I][^[:space:]]*[[:space:]]00000000' /proc/net/route; do
+  tries=$((tries + 1)); [ $tries -lt 120 ] || { echo 'no default route'; exit 1; }; sleep 0.25
+done
+# The first sign of life after a continuation is an SSH login: have its programs read by then.
+for program in /usr/sbin/sshd /usr/lib/openssh/sshd-session; do
+  [ -x $program ] && $program -t >/dev/null 2>&1
+done
+rm -f /var/lib/systemd/random-seed
+sync
+exit 0
+`;
+}
+/**
+ * Makes a continued guest one of this run: its clock, its random numbers, its keys; then SSH starts. The keys
+ * overwrite their places on the disk, as they would have been written there before a boot.
+ */
+function reviveText({ clock, seed, keys }) {
+    const seconds = (clock / 1000).toFixed(3);
+    return [
+        'set -e',
+        // busybox sets whole seconds only.
+        `date -u -s @${seconds} >/dev/null 2>&1 || date -u -s @${Math.round(clock / 1000)} >/dev/null`,
+        `printf %s ${seed.toString('base64')} > /dev/urandom`,
+        reseedFile,
+        ...keys.map(({ path, content }) => `printf '${octal(content)}' | dd of=${shellQuote(path)} bs=${content.length} conv=notrunc iflag=fullblock 2>/dev/null`),
+        `: > ${keysFile}`,
+        startSshFile,
+        ''
+    ].join('\n');
+}
+/** Any bytes, as printf(1) takes them. */
+function octal(content) {
+    return Array.from(content, byte => `\\${byte.toString(8).padStart(3, '0')}`).join('');
+}
+
+;// CONCATENATED MODULE: ./src/snapshot/decision.ts
+
+
+
+/** Raise when what a snapshot holds, or how it is continued, changes. */
+const snapshotVersion = 1;
+/** Why a run neither uses nor makes a booted snapshot, in words for the log; undefined if it does. */
+function whyNoSnapshot(inputs, { board, accelerator, clock }) {
+    const rows = [
+        [inputs.snapshot === 'off', 'snapshot: off'],
+        [!board.migratable, `the devices of board ${board.name} cannot be saved`],
+        [inputs.cache === 'off', 'cache: off'],
+        [inputs.provision === 'none', 'provision: none, so the guest has nobody to take the keys of a run'],
+        [inputs.firstBoot === 'run', 'first-boot: run is to happen in each run'],
+        [inputs.firmware !== undefined, 'firmware: uefi starts the kernel with its own arguments'],
+        [inputs.password !== undefined, 'a password is of one run only'],
+        [inputs.files.length > 0, 'files are of one run only'],
+        [inputs.disks.length > 0, 'disks are of one run only'],
+        [inputs.qemuArgs.length > 0, 'qemu-args may change the machine'],
+        [inputs.kernel !== undefined || inputs.initrd !== undefined, 'kernel or initrd may change under the same name'],
+        [inputs.sync === 'live', 'sync: live shares a folder of one run'],
+        [accelerator === 'kvm', "KVM: the memory would be of this host's CPU"],
+        [clock === 'icount', 'clock: icount']
+    ];
+    return rows.find(([matters]) => matters)?.[1];
+}
+/**
+ * Names all that a snapshot depends on: the prepared image, QEMU, and the machine as its command line says it, without
+ * what differs between runs (paths, forwarded ports, the time).
+ */
+function snapshotKey(prepared, qemuVersion, machine, kernelRelease = '') {
+    const shape = qemuArguments({
+        ...machine,
+        kernel: machine.kernel && (0,external_node_path_namespaceObject.basename)(machine.kernel),
+        initrd: machine.initrd && (0,external_node_path_namespaceObject.basename)(machine.initrd),
+        kernelArguments: machine.kernelArguments.filter(word => !word.startsWith('systemd.clock_usec=')),
+        volumes: machine.volumes.map(volume => ({ ...volume, file: (0,external_node_path_namespaceObject.basename)(volume.file) })),
+        forwards: [],
+        logs: ''
+    });
+    return (0,external_node_crypto_.createHash)('sha256')
+        .update(JSON.stringify([snapshotVersion, prepared, qemuVersion, kernelRelease, shape]))
+        .digest('hex')
+        .slice(0, 24);
+}
+
+;// CONCATENATED MODULE: ./src/snapshot/index.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Size (bytes) of the workspace's device in a guest that can be continued: it cannot change, and the file is sparse.
+ * ext4 on a host with blocks of 4 KiB has files of up to 16 TiB.
+ */
+const workspaceDeviceSize = 2 ** 40;
+/** How long (ms) a continued guest may take to let us in, on a slow host; idle ones take 2 s. */
+const wakePatience = 60_000;
+/** How long (ms) a guest whose console asks for a login may go on starting units. */
+const agentPatience = 90_000;
+/** What {@link reviveText} failing ends with: a status that no set-up has. */
+const notRevived = 97;
+/**
+ * Continues the booted Pi from the cache; where there is none, boots one, keeps a snapshot of it, and goes on with it.
+ * @returns undefined if neither was possible: then nothing is left of the attempt, and the guest has to be booted
+ * @throws BootFailure if the guest itself does not come up
+ */
+async function bootWithSnapshot(request) {
+    const { key, place } = request;
+    const { home, log, phases } = place;
+    if (isUnfit(home, key)) {
+        log.info('Snapshot: none, since an earlier attempt with this image and machine failed');
+        return undefined;
+    }
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(place.journal.folder, workspaceOf(request.machine)), '', { flag: 'a' });
+    await (0,promises_namespaceObject.truncate)((0,external_node_path_namespaceObject.join)(place.journal.folder, workspaceOf(request.machine)), workspaceDeviceSize);
+    const snapshot = (await loadSnapshot(home, key)) ?? (await fetchSnapshot(request));
+    if (snapshot === undefined && !request.mayMake)
+        return undefined;
+    let qemu;
+    const channel = await Channel.listen(place.journal.folder, runFiles.channel);
+    const running = (started) => {
+        qemu = started;
+    };
+    try {
+        const awake = snapshot === undefined
+            ? await makeAndGoOn(request, channel, running)
+            : await phases.run('boot', 'Continue the booted Pi', () => goOn(request, snapshot, channel, running));
+        await channel.hangUp();
+        return awake;
+    }
+    catch (error) {
+        channel.close();
+        if (qemu !== undefined)
+            await quitQemu(qemu);
+        await (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(place.journal.folder, runFiles.disk), { force: true });
+        if (error instanceof BootFailure && snapshot === undefined)
+            throw error;
+        log.warn(`The booted Pi could not be ${snapshot === undefined ? 'saved' : 'continued'} (${messageOf(error)}); booting instead`);
+        if (snapshot !== undefined)
+            await dropSnapshot(snapshot);
+        await markUnfit(home, key, messageOf(error)).catch(() => undefined);
+        return undefined;
+    }
+}
+const workspaceOf = ({ volumes }) => volumes[0]?.file ?? '';
+/** The machine that is saved, and continued: booted to where SSH would start. */
+function snapshot_held(machine) {
+    return { ...machine, channel: channelName, kernelArguments: [...machine.kernelArguments, holdArgument] };
+}
+async function fetchSnapshot({ shared, key, image, place }) {
+    const build = (0,external_node_path_namespaceObject.join)(place.journal.folder, 'snapshot');
+    if (shared === undefined)
+        return undefined;
+    await (0,promises_namespaceObject.mkdir)(build);
+    try {
+        const found = await place.phases.run('snapshot-fetch', 'Look for a booted Pi in the cache', () => shared.restore({ kind: 'snapshot', key }, build, place));
+        if (!found)
+            return undefined;
+        await rebaseDisk(build, image);
+        return await adoptSnapshot(build, place.home, key);
+    }
+    catch (error) {
+        place.log.warn(`The booted Pi from the cache is not usable: ${messageOf(error)}`);
+        return undefined;
+    }
+    finally {
+        await (0,promises_namespaceObject.rm)(build, { recursive: true, force: true });
+    }
+}
+async function goOn(request, snapshot, channel, running) {
+    const { machine, install, place, started } = request;
+    const disk = ['-F', 'qcow2', '-b', snapshot.disk, runFiles.disk, String(snapshot.diskSize)];
+    await tool('qemu-img', ['create', '-q', '-u', '-f', 'qcow2', ...disk], { cwd: place.journal.folder });
+    const qemu = await startQemu({ ...snapshot_held(machine), incoming: true }, install, place.journal, snapshot.memory);
+    running(qemu);
+    await thaw(qemu.qmp);
+    const serial = new SerialLog(place.journal.logs, machine.board.uarts);
+    started(serial);
+    return { ...(await wake(request, { qemu, serial, channel })), restored: true, made: undefined };
+}
+async function makeAndGoOn(request, channel, running) {
+    const { key, image, machine, install, place, started, timeout } = request;
+    const { journal, phases, log, home } = place;
+    const build = (0,external_node_path_namespaceObject.join)(journal.folder, 'snapshot');
+    await (0,promises_namespaceObject.mkdir)(build);
+    const diskFile = `snapshot/${snapshotFiles.disk}`;
+    const { qemu, serial, diskSize } = await phases.run('boot', `Boot ${image.title} on ${machine.board.name}`, async () => {
+        const size = await makeHeldDisk(image, journal.folder, diskFile);
+        const guest = await startQemu({ ...snapshot_held(machine), diskFile }, install, journal);
+        running(guest);
+        const console = new SerialLog(journal.logs, machine.board.uarts);
+        started(console);
+        const settled = Promise.race([channel.run(texts_settleText()), silence(console)]);
+        const { code, output } = await watchBoot({ qemu: guest, serial: console, timeout, log }, settled);
+        if (code !== 0)
+            throw new Error(`the guest is not ready: ${output.trim()}`);
+        return { qemu: guest, serial: console, diskSize: size };
+    });
+    const made = await phases.run('snapshot', 'Save the booted Pi', async () => {
+        await freeze(qemu.qmp, { memory: `snapshot/${snapshotFiles.memory}`, disk: runFiles.disk, build, diskSize });
+        return adoptSnapshot(build, home, key);
+    });
+    const awake = await phases.run('login', 'Give it the keys of this run', () => wake(request, { qemu, serial, channel }));
+    return { ...awake, restored: false, made };
+}
+/** Fails once the guest has been up for a while without a word from its agent. */
+async function silence(serial) {
+    while (!serial.tail(40).some(line => /login:|mini: up/.test(line)))
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(1000, undefined, { ref: false });
+    await (0,external_node_timers_promises_namespaceObject.setTimeout)(agentPatience, undefined, { ref: false });
+    throw new Error(`nobody in the guest answered within ${agentPatience / 1000} s of its login prompt`);
+}
+/** The disk of a guest without keys: what it writes until it stands still. */
+async function makeHeldDisk(image, folder, name) {
+    const size = 2 ** Math.ceil(Math.log2(image.diskSize));
+    await tool('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', image.disk, name, String(size)], {
+        cwd: folder
+    });
+    return size;
+}
+/** Gives a guest that stands still the clock, the random numbers and the keys of this run, and logs in. */
+async function wake({ image, keys, login, setup, place: { log } }, { qemu, serial, channel }) {
+    const places = image.slots.flatMap(({ path, content }) => {
+        const bytes = keys[content];
+        return path === undefined || bytes === undefined ? [] : [{ path, content: bytes }];
+    });
+    const revive = reviveText({ clock: Date.now(), seed: (0,external_node_crypto_.randomBytes)(64), keys: places });
+    const answering = channel.run(`( ${revive}) || exit ${notRevived}\n${setup}`);
+    const ready = Promise.all([
+        answering.then(answer => {
+            if (answer.code === notRevived)
+                throw new Error(`the guest did not take its keys: ${answer.output.trim()}`);
+            return answer;
+        }),
+        waitForLogin({ qemu, serial, login: { ...login, port: qemu.sshPort }, timeout: wakePatience, log })
+    ]);
+    const late = (0,external_node_timers_promises_namespaceObject.setTimeout)(wakePatience, undefined, { ref: false }).then(() => {
+        throw new Error(`no answer within ${wakePatience / 1000} s`);
+    });
+    const [answer, session] = await Promise.race([ready, late]);
+    return { qemu, serial, session, setup: answer };
+}
+
 ;// CONCATENATED MODULE: ./src/boot.ts
+
 
 
 
@@ -69391,28 +70144,64 @@ async function bootPi(inputs, context) {
     if (!cached && inputs.cache === 'auto' && context.shared !== undefined) {
         const shared = context.shared;
         // At once, and not at the end: a script that fails still leaves a warm cache.
-        await phases.run('cache-save', 'Save the prepared image', () => shared.save(key, prepared.folder, context));
+        await phases.run('cache-save', 'Save the prepared image', () => shared.save({ kind: 'prepared', key }, prepared.folder, context));
     }
     const board = boardFor(inputs, prepared);
     const install = early !== undefined && board === expected ? early : await readyQemu(inputs, board, context);
     const user = chooseUser(prepared.users, inputs.user);
     const made = await phases.run('disk', 'Disk, keys and workspace of this run', () => makeRunFiles({ inputs, prepared, user, board, home, journal, log }));
-    const { image, login, workspace, machine, machineFor, keyFile, keys, notPiKernel } = made;
+    const { image, login, workspace, machine, machineFor, keyFile, keys, notPiKernel, genericKernel, makeDisk } = made;
     output('board', board.name);
     log.debug(qemuCommand(machine, install).join(' '));
     log.info(`${board.title}: ${[board.fidelity, ...notPiKernel].join('; ')}`);
+    const shared = inputs.sync === 'none' ? undefined : inputs.workspace;
+    const workingDirectory = guestDirectory(inputs.workingDirectory, {
+        workspace: shared,
+        home: image.users[user]?.home ?? '/'
+    });
+    const setup = {
+        clock: Date.now(),
+        mount: shared === undefined ? undefined : { label: workspaceLabel, path: shared },
+        script: inputs.run === undefined ? undefined : { run: inputs.run, shell: inputs.shell, env: inputs.env, workingDirectory }
+    };
     let serial = new SerialLog(journal.logs, board.uarts);
+    const started = (log) => {
+        serial = log;
+        output('serial-log', serial.mainFile);
+    };
     let qemu;
     let session;
     const booted = phases.elapsed;
+    const noSnapshot = whyNoSnapshot(inputs, machine);
+    if (noSnapshot !== undefined)
+        log.info(`Snapshot: none (${noSnapshot})`);
+    const awake = noSnapshot !== undefined
+        ? undefined
+        : await bootWithSnapshot({
+            key: snapshotKey(image.id, install.version, machine, genericKernel?.modules),
+            ...{ image, machine, install, login, keys, started },
+            setup: setupText({ ...setup, folder: guestFolder(journal.id), user }),
+            timeout: inputs.bootTimeout,
+            mayMake: inputs.saveImage === undefined && (inputs.cache === 'auto' || context.shared === undefined),
+            shared: context.shared,
+            place: context
+        });
     try {
         const title = `Boot ${image.title} on ${board.name}`;
-        if (inputs.firstBoot === 'run') {
-            const [timeout, started] = [inputs.bootTimeout, (log) => (serial = log)];
+        if (awake !== undefined) {
+            ;
+            ({ qemu, session, serial } = awake);
+            if (awake.restored)
+                output('cache-hit', 'snapshot');
+        }
+        else if (inputs.firstBoot === 'run') {
+            await makeDisk();
+            const timeout = inputs.bootTimeout;
             const request = { image, machine: machineFor, install, login, timeout, journal, log, started };
             ({ qemu, session } = await phases.run('boot', `${title}, first boot included`, () => runFirstBoot(request)));
         }
         else {
+            await makeDisk();
             const running = (qemu = await phases.run('qemu', 'Start QEMU', () => startQemu(machine, install, journal)));
             output('serial-log', serial.mainFile);
             const guestLogin = { ...login, port: qemu.sshPort };
@@ -69437,19 +70226,11 @@ async function bootPi(inputs, context) {
     for (const [name, value] of Object.entries(ssh))
         output(name, value);
     const guest = new Guest(session, user, journal.id);
-    const shared = inputs.sync === 'none' ? undefined : inputs.workspace;
-    const workingDirectory = guestDirectory(inputs.workingDirectory, {
-        workspace: shared,
-        home: image.users[user]?.home ?? '/'
-    });
     try {
-        await phases.run('setup', 'Set up the guest', () => guest.setUp({
-            clock: Date.now(),
-            mount: shared === undefined ? undefined : { label: workspaceLabel, path: shared },
-            script: inputs.run === undefined
-                ? undefined
-                : { run: inputs.run, shell: inputs.shell, env: inputs.env, workingDirectory }
-        }));
+        if (awake !== undefined)
+            guest.checkSetUp(setup, awake.setup);
+        else
+            await phases.run('setup', 'Set up the guest', () => guest.setUp({ ...setup, clock: Date.now() }));
     }
     catch (error) {
         throw qemu.isAlive() ? error : lostGuest(qemu, serial, error);

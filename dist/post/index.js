@@ -31846,6 +31846,7 @@ function homeFolders(env) {
         runs: join(root, 'runs'),
         logs: join(root, 'logs'),
         images: join(root, 'images'),
+        snapshots: join(root, 'snapshots'),
         kernels: join(root, 'kernels'),
         exchange: join(root, 'exchange'),
         sources: join(root, 'sources'),

@@ -23,6 +23,8 @@ const pi = {
   clock: 'host',
   sinceQemu: [5, 2],
   needsGenericKernel: false,
+  // QEMU cannot save its USB network device; without it, the card slot and USB do not come back.
+  migratable: false,
   fidelity: "the image's own kernel and device tree on an emulated board; slower than the real one"
 } as const
 
@@ -154,6 +156,7 @@ export const boards: Readonly<Record<BoardName, Board>> = {
     clock: 'host',
     sinceQemu: [2, 6],
     needsGenericKernel: true,
+    migratable: true,
     fidelity: 'not a Pi: no Raspberry Pi device tree, buses or peripherals; faster disk and network'
   },
   versatilepb: {
@@ -180,6 +183,7 @@ export const boards: Readonly<Record<BoardName, Board>> = {
     clock: 'host',
     sinceQemu: [2, 6],
     needsGenericKernel: false,
+    migratable: false,
     fidelity: "not a Pi: the classic stand-in for a Pi 1, with the user's kernel"
   }
 }

@@ -39,6 +39,17 @@ export class Guest {
   /** Sets the clock, mounts the workspace, lays down the script. */
   async setUp(request: Omit<SetupRequest, 'folder' | 'user'>): Promise<void> {
     const { code, stderr, stdout } = await this.asRoot(setupText({ ...request, folder: this.folder, user: this.user }))
+    this.checkSetUp(request, { code, output: (stderr || stdout).trim() })
+  }
+
+  /**
+   * Looks at what became of the set-up, by whichever way it was run.
+   * @throws BadInput or BootFailure if it failed
+   */
+  checkSetUp(
+    request: Pick<SetupRequest, 'script'>,
+    { code, output }: { readonly code: number | undefined; readonly output: string }
+  ): void {
     if (code === 0) return
     if (code === noSuchDirectory) {
       throw new BadInput([
@@ -46,8 +57,8 @@ export class Guest {
       ])
     }
     throw new BootFailure({
-      symptom: `the guest could not be set up (status ${code ?? 'unknown'}): ${(stderr || stdout).trim()}`,
-      cause: /sudo|password|a terminal is required/i.test(stderr)
+      symptom: `the guest could not be set up (status ${code ?? 'unknown'}): ${output.trim()}`,
+      cause: /sudo|password|a terminal is required/i.test(output)
         ? `${this.user} may not use sudo without a password`
         : undefined,
       remedy: 'use `user: root`, or `provision: auto`'

@@ -23,7 +23,6 @@ const shownLines = 60
 export interface Boot {
   readonly qemu: Qemu
   readonly serial: SerialLog
-  readonly login: Login
   /** ms from now. */
   readonly timeout: number
   readonly log: Log
@@ -38,10 +37,18 @@ export class Rebooted extends Error {}
  * Waits until the guest lets us in over SSH, and fails as soon as it is known that it never will.
  * @throws BootFailure with the cause the console shows; TimeLimit after `timeout`
  */
-export async function waitForLogin(boot: Boot): Promise<GuestSession> {
+export async function waitForLogin(boot: Boot & { readonly login: Login }): Promise<GuestSession> {
   const stop = new AbortController()
+  return watchBoot(boot, knocking(boot, stop.signal), stop)
+}
+
+/**
+ * Waits for a sign of life from a guest that boots, and fails as soon as it is known that there never will be one.
+ * @throws BootFailure with the cause the console shows; TimeLimit after `timeout`
+ */
+export async function watchBoot<T>(boot: Boot, sign: Promise<T>, stop = new AbortController()): Promise<T> {
   try {
-    const waiting = [knocking(boot, stop.signal), watching(boot, stop.signal)]
+    const waiting = [sign, watching(boot, stop.signal)]
     const rebooting = boot.reboot?.then(() => {
       throw new Rebooted()
     })
@@ -55,7 +62,10 @@ export async function waitForLogin(boot: Boot): Promise<GuestSession> {
   }
 }
 
-async function knocking({ login, qemu, serial }: Boot, stop: AbortSignal): Promise<GuestSession> {
+async function knocking(
+  { login, qemu, serial }: Boot & { readonly login: Login },
+  stop: AbortSignal
+): Promise<GuestSession> {
   let refusedSince: number | undefined
   for (;;) {
     stop.throwIfAborted()

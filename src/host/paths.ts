@@ -12,6 +12,8 @@ export interface Home {
   readonly logs: string
   /** Prepared images, kept between runs. */
   readonly images: string
+  /** Booted Pis, memory and all, kept between runs. */
+  readonly snapshots: string
   /** Debian's kernels for boards that the images' own cannot run on. */
   readonly kernels: string
   /** Where prepared images are packed and unpacked on their way to and from GitHub's cache. */
@@ -30,6 +32,7 @@ export function homeFolders(env: Readonly<NodeJS.ProcessEnv>): Home {
     runs: join(root, 'runs'),
     logs: join(root, 'logs'),
     images: join(root, 'images'),
+    snapshots: join(root, 'snapshots'),
     kernels: join(root, 'kernels'),
     exchange: join(root, 'exchange'),
     sources: join(root, 'sources'),

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -23,6 +23,8 @@ import { checkBootLoader, noBootFiles } from './uefi'
 /** An image ready to boot: unpacked, looked at, provisioned; free of anything that belongs to one run. */
 export interface PreparedImage extends Pick<RootFacts, 'family' | 'title' | 'architecture' | 'users'> {
   readonly folder: string
+  /** Tells it from another image made of the same things: no two have the same bytes. */
+  readonly id: string
   /** Raw disk image; only ever read from now on. */
   readonly disk: string
   /** Bytes. */
@@ -79,7 +81,7 @@ export interface Preparation {
 }
 
 /** Raise when the shape of meta.json changes. */
-const metaVersion = 3
+const metaVersion = 4
 
 /** The image, from a cache if it was prepared before, else made now. */
 export async function prepareImage(request: PrepareRequest, place: Place, shared?: SharedCache): Promise<Preparation> {
@@ -155,6 +157,7 @@ async function make(build: string, request: PrepareRequest, log: Log): Promise<v
     bootMount: facts.bootMount ?? releaseOf(facts).bootMount,
     userconf: releaseOf(facts).userconf,
     diskSize: (await stat(disk)).size,
+    id: randomBytes(8).toString('hex'),
     kernelArguments: plan.kernelArguments,
     ...(request.release !== undefined && { release: inShort(request.release.release) })
   }

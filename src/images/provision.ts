@@ -1,16 +1,18 @@
 import type { RootFacts } from './families'
 import { noPreload, quietBoot, quietFirmwareBoot } from './provision/first-boot'
+import { holding } from './provision/hold'
 import { hostName } from './provision/identity'
 import { miniLogin, passwordlessSudo, passwordSlot, sshLogin, usableShell } from './provision/login'
 import { network } from './provision/network'
 import type { Part, Provisioning } from './provision/part'
 import { releaseOf } from './releases'
 
+export { channelName, holdArgument, keysFile, reseedFile, startSshFile } from './provision/hold'
 export type { Provisioning, Slot } from './provision/part'
 export { firstBootUnits, needlessUnits, wizardUnit } from './provision/units'
 
 /** Raise when what provisioning does changes: images prepared before are then not used again. */
-export const provisionVersion = 2
+export const provisionVersion = 3
 
 export interface Wishes {
   readonly firstBoot?: 'skip' | 'run' | undefined
@@ -28,7 +30,7 @@ export function provisioning(
   const release = releaseOf(facts)
   const parts: readonly Part[] =
     facts.family === 'mini'
-      ? [miniLogin(), hostName(facts, hostname)]
+      ? [miniLogin(), hostName(facts, hostname), holding(facts)]
       : [
           sshLogin(facts),
           usableShell(facts, user),
@@ -36,6 +38,7 @@ export function provisioning(
           network(facts, release),
           passwordlessSudo(facts, user),
           hostName(facts, hostname),
+          holding(facts),
           noPreload(facts),
           firmware === undefined ? quietBoot(facts, release, firstBoot) : quietFirmwareBoot(facts)
         ]

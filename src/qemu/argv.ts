@@ -7,7 +7,8 @@ export const runFiles = {
   disk: 'disk.qcow2',
   deviceTree: 'board.dtb',
   uefiVariables: 'uefi-vars.fd',
-  qmp: 'qmp.sock'
+  qmp: 'qmp.sock',
+  channel: 'channel.sock'
 } as const
 
 /** Names in the run's log folder. */
@@ -47,6 +48,12 @@ export interface Machine {
   readonly clock: 'host' | 'icount'
   /** Whether there is an image: a disk to boot from, and SSH to reach. */
   readonly hasDisk: boolean
+  /** The disk's file, where it is not {@link runFiles.disk}. */
+  readonly diskFile?: string
+  /** A line to a program in the guest, by the name it has there; QEMU connects to {@link runFiles.channel}. */
+  readonly channel?: string
+  /** Whether the machine continues: its memory comes from QEMU's standard input. */
+  readonly incoming?: true
   readonly firmware?: Firmware | undefined
   /** Files, absolute; a kernel unless there is firmware. */
   readonly kernel: string | undefined
@@ -91,6 +98,7 @@ export function qemuArguments(machine: Machine): readonly string[] {
       ? ['-net', `nic,model=${onBoardNic},netdev=net0`]
       : ['-device', `${board.network},netdev=net0`]),
     ...(board.needsGenericKernel ? ['-device', 'virtio-rng-pci'] : []),
+    ...(machine.channel === undefined ? [] : channel(machine.channel)),
     ...uarts.flatMap(uart => [
       '-chardev',
       `file,id=uart${uart},path=${value(join(machine.logs, logFiles.serial(uart)))}`,
@@ -100,6 +108,7 @@ export function qemuArguments(machine: Machine): readonly string[] {
     ...['-qmp', `unix:${runFiles.qmp},server=on,wait=off`],
     // A bare kernel may be done before we listen: it waits for us.
     ...(machine.hasDisk ? [] : ['-S']),
+    ...(machine.incoming === true ? ['-incoming', 'fd:0'] : []),
     ...machine.extra
   ]
 }
@@ -121,8 +130,8 @@ function acceleration({ accelerator, clock }: Machine): readonly string[] {
 // The disk lives as long as the run: nothing in it is worth waiting for the host's disk.
 const throwaway = 'cache=unsafe'
 
-function disk({ board, firmware }: Machine): readonly string[] {
-  const drive = `format=qcow2,file=${runFiles.disk},${throwaway}`
+function disk({ board, firmware, diskFile = runFiles.disk }: Machine): readonly string[] {
+  const drive = `format=qcow2,file=${value(diskFile)},${throwaway}`
   if (board.disk === 'sd') return ['-drive', `if=sd,${drive}`]
   // Firmware would also try the user's disks, and the network.
   const order = firmware === undefined ? '' : ',bootindex=0'
@@ -147,6 +156,13 @@ function attachExtra(board: Board, { path, format }: ExtraDisk, index: number): 
   const id = `extra${index}`
   const drive = `if=none,id=${id},format=${format},file=${value(path)}`
   return ['-drive', drive, '-device', `${board.storage},drive=${id},serial=${id}`]
+}
+
+function channel(name: string): readonly string[] {
+  return [
+    ...['-chardev', `socket,id=channel,path=${runFiles.channel}`, '-device', 'virtio-serial-pci'],
+    ...['-device', `virtserialport,chardev=channel,name=${name}`]
+  ]
 }
 
 function forwards({ hasDisk, forwards: ports }: Machine): readonly string[] {

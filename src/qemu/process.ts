@@ -44,19 +44,21 @@ async function connect(folder: string, patient: () => boolean): Promise<Qmp> {
 
 /**
  * Starts QEMU in the run's folder and waits until it listens.
+ * @param stdin file for its standard input
  * @throws BootFailure with QEMU's own words if it refuses
  */
-export async function startQemu(machine: Machine, install: Start, journal: Journal): Promise<Qemu> {
+export async function startQemu(machine: Machine, install: Start, journal: Journal, stdin?: string): Promise<Qemu> {
   const { folder, logs } = journal
   const [program, ...args] = qemuCommand(machine, install)
   const log = openSync(join(logs, logFiles.qemu), 'a')
+  const input = stdin === undefined ? undefined : openSync(stdin, 'r')
   const child = spawn(program, args, {
     cwd: folder,
     env: { ...process.env, ...install.env },
     detached: true,
-    stdio: ['ignore', log, log]
+    stdio: [input ?? 'ignore', log, log]
   })
-  closeSync(log)
+  for (const file of [log, input]) if (file !== undefined) closeSync(file)
   let exit: string | undefined
   const ended = (): string | undefined => exit
   child.on('exit', (code, signal) => {

@@ -8,10 +8,22 @@ import { bootModules, copyModules } from './initramfs'
 import { miniDhcpScript, miniInittab, miniSshStart, miniStartup } from './scripts'
 
 /** Raise when what {@link buildMini} writes changes: images built before are then not used again. */
-export const miniVersion = 2
+export const miniVersion = 3
 
 /** Modules beyond those for booting that people expect of a small system. */
-const extraModules = ['vfat', 'nls_cp437', 'nls_ascii', 'loop', 'overlay', 'fuse', 'tun', '9p', '9pnet_virtio', 'uas']
+const extraModules = [
+  'vfat',
+  'nls_cp437',
+  'nls_ascii',
+  'loop',
+  'overlay',
+  'fuse',
+  'tun',
+  '9p',
+  '9pnet_virtio',
+  'uas',
+  'virtio_console'
+]
 
 /** Shared libraries of the packages below that programs in the image link to; everything else in them stays out. */
 const libraries =

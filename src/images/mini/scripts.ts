@@ -118,9 +118,14 @@ else
   udhcpc -i "$nic" -n -q -t 10 -T 1 -s /usr/share/udhcpc/default.script || echo "mini: no DHCP lease on $nic"
 fi
 
-for start in /etc/rc.d/*; do
-  [ -x "$start" ] && "$start"
-done
+# A guest that is to be continued later gets its keys from the host then, and SSH with them.
+if grep -qw pi-qemu.hold /proc/cmdline && [ -x /etc/pi-qemu/agent ]; then
+  /etc/pi-qemu/agent </dev/null &
+else
+  for start in /etc/rc.d/*; do
+    [ -x "$start" ] && "$start"
+  done
+fi
 echo "mini: up after $(cut -d' ' -f1 /proc/uptime) s"
 `
 

@@ -59,12 +59,15 @@ export function sshLogin(facts: RootFacts): Part {
   }
 }
 
-/** Debian's way to enable a unit: a link in the folder of the target that wants it. */
-export function enable(unit: string, target: string): readonly Edit[] {
+/**
+ * Debian's way to enable a unit: a link in the folder of the target that wants it.
+ * @param from where the unit's file is
+ */
+export function enable(unit: string, target: string, from = '/lib/systemd/system'): readonly Edit[] {
   const wants = `/etc/systemd/system/${target}.wants`
   return [
     { kind: 'folder', path: wants, mode: 0o755 },
-    { kind: 'symlink', path: posix.join(wants, unit), target: `/lib/systemd/system/${unit}` }
+    { kind: 'symlink', path: posix.join(wants, unit), target: posix.join(from, unit) }
   ]
 }
 

@@ -1,0 +1,101 @@
+import type { Edit } from '../ext4'
+import type { RootFacts } from '../families'
+import { enable } from './login'
+import { folder, type Part } from './part'
+import { reseedProgram } from './reseed'
+
+/** Kernel argument with which a guest boots up to where SSH would start, and then waits for the host's word. */
+export const holdArgument = 'pi-qemu.hold'
+
+/** Name of the virtio-serial port on which the host speaks. */
+export const channelName = 'pi-qemu'
+
+/** Programs in the guest: what listens there, what starts SSH, what reseeds the kernel's random numbers. */
+export const agentFile = `${folder}/agent`
+export const startSshFile = `${folder}/start-ssh`
+export const reseedFile = `${folder}/reseed`
+
+/** Exists once a held guest has its keys. */
+export const keysFile = '/run/pi-qemu/keys'
+
+/**
+ * What a guest needs to be continued from a snapshot of its memory: an agent that takes the keys of the run from the
+ * host, over a channel that no one else has, and an SSH server that does not start before. Without the kernel argument
+ * none of it ever runs. Their folder is made with the keys' places.
+ */
+export function holding(facts: RootFacts): Part {
+  const reseed = reseedProgram(facts.architecture)
+  if (reseed === undefined || (facts.family !== 'mini' && facts.units.size === 0)) return {}
+  const unit = facts.units.has('ssh.service') ? 'ssh.service' : 'sshd.service'
+  const programs: readonly Edit[] = [
+    { kind: 'file', path: agentFile, content: agent, mode: 0o755 },
+    { kind: 'file', path: reseedFile, content: reseed, mode: 0o755 },
+    {
+      kind: 'file',
+      path: startSshFile,
+      content: `#!/bin/sh\n${facts.family === 'mini' ? 'exec /etc/rc.d/50-ssh' : `exec systemctl start --no-block ${unit}`}\n`,
+      mode: 0o755
+    }
+  ]
+  if (facts.family === 'mini') return { edits: programs }
+  return {
+    edits: [
+      ...programs,
+      { kind: 'file', path: '/etc/systemd/system/pi-qemu-agent.service', content: agentUnit, mode: 0o644 },
+      ...enable('pi-qemu-agent.service', 'multi-user.target', '/etc/systemd/system'),
+      { kind: 'folder', path: `/etc/systemd/system/${unit}.d`, mode: 0o755 },
+      { kind: 'file', path: `/etc/systemd/system/${unit}.d/pi-qemu.conf`, content: waitForKeys, mode: 0o644 }
+    ],
+    notes: ['Snapshots: an agent that takes the keys of a run, only where the kernel is told to hold']
+  }
+}
+
+/**
+ * Each message is a line with its length, and a shell script of that many bytes; the answer is a line with status and
+ * length, and what the script printed. A length of 0 ends the agent.
+ */
+const agent = `#!/bin/sh
+# Written by pi-qemu. Waits for the host on the virtio channel "${channelName}".
+modprobe -q virtio_console
+mkdir -p /run/pi-qemu
+tries=0 port=
+while [ -z "$port" ] && [ $tries -lt 120 ]; do
+  for dir in /sys/class/virtio-ports/*; do
+    [ "$(cat "$dir/name" 2>/dev/null)" = ${channelName} ] && port=/dev/\${dir##*/}
+  done
+  [ -n "$port" ] || sleep 0.25
+  tries=$((tries + 1))
+done
+exec 3<>"$port" || exit 1
+cd /run/pi-qemu || exit 1
+umask 077
+while :; do
+  if ! read -r length <&3; then sleep 0.05; continue; fi
+  [ "$length" = 0 ] && exit 0
+  head -c "$length" <&3 > told
+  sh ./told > answer 2>&1 </dev/null
+  status=$?
+  { echo "$status $(wc -c < answer)"; cat answer; } >&3
+  rm -f told answer
+done
+`
+
+const agentUnit = `# Written by pi-qemu.
+[Unit]
+Description=Takes the keys of this run from the host
+ConditionKernelCommandLine=${holdArgument}
+
+[Service]
+ExecStart=/bin/sh ${agentFile}
+KillMode=process
+
+[Install]
+WantedBy=multi-user.target
+`
+
+/** One of the two has to be true. */
+const waitForKeys = `# Written by pi-qemu: a guest that waits for its keys starts no SSH server before.
+[Unit]
+ConditionKernelCommandLine=|!${holdArgument}
+ConditionPathExists=|${keysFile}
+`

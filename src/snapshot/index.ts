@@ -1,0 +1,234 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { SharedCache } from '../cache/shared'
+import { waitForLogin, watchBoot, type GuestSession, type Login } from '../guest'
+import { tool } from '../host/exec'
+import type { Home } from '../host/paths'
+import { channelName, holdArgument, type PreparedImage, type RunKeys } from '../images'
+import type { Journal } from '../journal'
+import { quitQemu, runFiles, SerialLog, startQemu, type Machine, type Qemu, type QemuInstall } from '../qemu'
+import { BootFailure, messageOf } from '../report/errors'
+import type { Log } from '../report/log'
+import type { Phases } from '../report/phases'
+import { Channel, type Answer } from './channel'
+import { freeze, thaw } from './freeze'
+import {
+  adoptSnapshot,
+  dropSnapshot,
+  isUnfit,
+  loadSnapshot,
+  markUnfit,
+  rebaseDisk,
+  snapshotFiles,
+  type Snapshot
+} from './store'
+import { reviveText, settleText } from './texts'
+
+export { snapshotKey, whyNoSnapshot } from './decision'
+
+export interface SnapshotRequest {
+  readonly key: string
+  readonly image: PreparedImage
+  /** As it would boot without a snapshot; its first volume is the workspace's. */
+  readonly machine: Machine
+  readonly install: QemuInstall
+  readonly login: Omit<Login, 'port'>
+  readonly keys: RunKeys['slots']
+  /** What root's shell in the guest runs once SSH is on its way. */
+  readonly setup: string
+  /** ms for a boot. */
+  readonly timeout: number
+  /** Whether a snapshot may be made, where there is none. */
+  readonly mayMake: boolean
+  readonly shared: SharedCache | undefined
+  readonly place: { readonly home: Home; readonly journal: Journal; readonly log: Log; readonly phases: Phases }
+  /** Called with the serial log as soon as there is one. */
+  readonly started: (serial: SerialLog) => void
+}
+
+/** A guest that is up with the keys of this run. */
+export interface Awake {
+  readonly qemu: Qemu
+  readonly serial: SerialLog
+  readonly session: GuestSession
+  /** What became of the set-up. */
+  readonly setup: Answer
+  /** Whether the guest was not booted in this run. */
+  readonly restored: boolean
+  /** A snapshot that this run made. */
+  readonly made: Snapshot | undefined
+}
+
+/**
+ * Size (bytes) of the workspace's device in a guest that can be continued: it cannot change, and the file is sparse.
+ * ext4 on a host with blocks of 4 KiB has files of up to 16 TiB.
+ */
+const workspaceDeviceSize = 2 ** 40
+
+/** How long (ms) a continued guest may take to let us in, on a slow host; idle ones take 2 s. */
+const wakePatience = 60_000
+
+/** How long (ms) a guest whose console asks for a login may go on starting units. */
+const agentPatience = 90_000
+
+/** What {@link reviveText} failing ends with: a status that no set-up has. */
+const notRevived = 97
+
+/**
+ * Continues the booted Pi from the cache; where there is none, boots one, keeps a snapshot of it, and goes on with it.
+ * @returns undefined if neither was possible: then nothing is left of the attempt, and the guest has to be booted
+ * @throws BootFailure if the guest itself does not come up
+ */
+export async function bootWithSnapshot(request: SnapshotRequest): Promise<Awake | undefined> {
+  const { key, place } = request
+  const { home, log, phases } = place
+  if (isUnfit(home, key)) {
+    log.info('Snapshot: none, since an earlier attempt with this image and machine failed')
+    return undefined
+  }
+  await writeFile(join(place.journal.folder, workspaceOf(request.machine)), '', { flag: 'a' })
+  await truncate(join(place.journal.folder, workspaceOf(request.machine)), workspaceDeviceSize)
+  const snapshot = (await loadSnapshot(home, key)) ?? (await fetchSnapshot(request))
+  if (snapshot === undefined && !request.mayMake) return undefined
+  let qemu: Qemu | undefined
+  const channel = await Channel.listen(place.journal.folder, runFiles.channel)
+  const running = (started: Qemu): void => {
+    qemu = started
+  }
+  try {
+    const awake =
+      snapshot === undefined
+        ? await makeAndGoOn(request, channel, running)
+        : await phases.run('boot', 'Continue the booted Pi', () => goOn(request, snapshot, channel, running))
+    await channel.hangUp()
+    return awake
+  } catch (error) {
+    channel.close()
+    if (qemu !== undefined) await quitQemu(qemu)
+    await rm(join(place.journal.folder, runFiles.disk), { force: true })
+    if (error instanceof BootFailure && snapshot === undefined) throw error
+    log.warn(
+      `The booted Pi could not be ${snapshot === undefined ? 'saved' : 'continued'} (${messageOf(error)}); booting instead`
+    )
+    if (snapshot !== undefined) await dropSnapshot(snapshot)
+    await markUnfit(home, key, messageOf(error)).catch(() => undefined)
+    return undefined
+  }
+}
+
+const workspaceOf = ({ volumes }: Machine): string => volumes[0]?.file ?? ''
+
+/** The machine that is saved, and continued: booted to where SSH would start. */
+function held(machine: Machine): Machine {
+  return { ...machine, channel: channelName, kernelArguments: [...machine.kernelArguments, holdArgument] }
+}
+
+async function fetchSnapshot({ shared, key, image, place }: SnapshotRequest): Promise<Snapshot | undefined> {
+  const build = join(place.journal.folder, 'snapshot')
+  if (shared === undefined) return undefined
+  await mkdir(build)
+  try {
+    const found = await place.phases.run('snapshot-fetch', 'Look for a booted Pi in the cache', () =>
+      shared.restore({ kind: 'snapshot', key }, build, place)
+    )
+    if (!found) return undefined
+    await rebaseDisk(build, image)
+    return await adoptSnapshot(build, place.home, key)
+  } catch (error) {
+    place.log.warn(`The booted Pi from the cache is not usable: ${messageOf(error)}`)
+    return undefined
+  } finally {
+    await rm(build, { recursive: true, force: true })
+  }
+}
+
+async function goOn(
+  request: SnapshotRequest,
+  snapshot: Snapshot,
+  channel: Channel,
+  running: (qemu: Qemu) => void
+): Promise<Awake> {
+  const { machine, install, place, started } = request
+  const disk = ['-F', 'qcow2', '-b', snapshot.disk, runFiles.disk, String(snapshot.diskSize)]
+  await tool('qemu-img', ['create', '-q', '-u', '-f', 'qcow2', ...disk], { cwd: place.journal.folder })
+  const qemu = await startQemu({ ...held(machine), incoming: true }, install, place.journal, snapshot.memory)
+  running(qemu)
+  await thaw(qemu.qmp)
+  const serial = new SerialLog(place.journal.logs, machine.board.uarts)
+  started(serial)
+  return { ...(await wake(request, { qemu, serial, channel })), restored: true, made: undefined }
+}
+
+async function makeAndGoOn(request: SnapshotRequest, channel: Channel, running: (qemu: Qemu) => void): Promise<Awake> {
+  const { key, image, machine, install, place, started, timeout } = request
+  const { journal, phases, log, home } = place
+  const build = join(journal.folder, 'snapshot')
+  await mkdir(build)
+  const diskFile = `snapshot/${snapshotFiles.disk}`
+  const { qemu, serial, diskSize } = await phases.run(
+    'boot',
+    `Boot ${image.title} on ${machine.board.name}`,
+    async () => {
+      const size = await makeHeldDisk(image, journal.folder, diskFile)
+      const guest = await startQemu({ ...held(machine), diskFile }, install, journal)
+      running(guest)
+      const console = new SerialLog(journal.logs, machine.board.uarts)
+      started(console)
+      const settled = Promise.race([channel.run(settleText()), silence(console)])
+      const { code, output } = await watchBoot({ qemu: guest, serial: console, timeout, log }, settled)
+      if (code !== 0) throw new Error(`the guest is not ready: ${output.trim()}`)
+      return { qemu: guest, serial: console, diskSize: size }
+    }
+  )
+  const made = await phases.run('snapshot', 'Save the booted Pi', async () => {
+    await freeze(qemu.qmp, { memory: `snapshot/${snapshotFiles.memory}`, disk: runFiles.disk, build, diskSize })
+    return adoptSnapshot(build, home, key)
+  })
+  const awake = await phases.run('login', 'Give it the keys of this run', () =>
+    wake(request, { qemu, serial, channel })
+  )
+  return { ...awake, restored: false, made }
+}
+
+/** Fails once the guest has been up for a while without a word from its agent. */
+async function silence(serial: SerialLog): Promise<never> {
+  while (!serial.tail(40).some(line => /login:|mini: up/.test(line))) await sleep(1000, undefined, { ref: false })
+  await sleep(agentPatience, undefined, { ref: false })
+  throw new Error(`nobody in the guest answered within ${agentPatience / 1000} s of its login prompt`)
+}
+
+/** The disk of a guest without keys: what it writes until it stands still. */
+async function makeHeldDisk(image: PreparedImage, folder: string, name: string): Promise<number> {
+  const size = 2 ** Math.ceil(Math.log2(image.diskSize))
+  await tool('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', image.disk, name, String(size)], {
+    cwd: folder
+  })
+  return size
+}
+
+/** Gives a guest that stands still the clock, the random numbers and the keys of this run, and logs in. */
+async function wake(
+  { image, keys, login, setup, place: { log } }: SnapshotRequest,
+  { qemu, serial, channel }: { readonly qemu: Qemu; readonly serial: SerialLog; readonly channel: Channel }
+): Promise<Pick<Awake, 'qemu' | 'serial' | 'session' | 'setup'>> {
+  const places = image.slots.flatMap(({ path, content }) => {
+    const bytes = keys[content]
+    return path === undefined || bytes === undefined ? [] : [{ path, content: bytes }]
+  })
+  const revive = reviveText({ clock: Date.now(), seed: randomBytes(64), keys: places })
+  const answering = channel.run(`( ${revive}) || exit ${notRevived}\n${setup}`)
+  const ready = Promise.all([
+    answering.then(answer => {
+      if (answer.code === notRevived) throw new Error(`the guest did not take its keys: ${answer.output.trim()}`)
+      return answer
+    }),
+    waitForLogin({ qemu, serial, login: { ...login, port: qemu.sshPort }, timeout: wakePatience, log })
+  ])
+  const late = sleep(wakePatience, undefined, { ref: false }).then(() => {
+    throw new Error(`no answer within ${wakePatience / 1000} s`)
+  })
+  const [answer, session] = await Promise.race([ready, late])
+  return { qemu, serial, session, setup: answer }
+}
