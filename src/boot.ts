@@ -82,6 +82,7 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   const {
     image: prepared,
     cached,
+    fetched,
     key
   } = await phases.run('image', 'Image in place', () => {
     const { image: ref, imageSha256: sha256, user: asked, provision, cache, firmware, hostname } = inputs
@@ -90,10 +91,11 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
     return prepareImage(request, { home, journal, log }, context.shared)
   })
   output('cache-hit', cached ? 'prepared' : 'none')
+  let isShared = fetched
   if (!cached && inputs.cache === 'auto' && context.shared !== undefined) {
     const shared = context.shared
     // At once, and not at the end: a script that fails still leaves a warm cache.
-    await phases.run('cache-save', 'Save the prepared image', () =>
+    isShared = await phases.run('cache-save', 'Save the prepared image', () =>
       shared.save({ kind: 'prepared', key }, prepared.folder, context)
     )
   }
@@ -101,7 +103,7 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   const install = early !== undefined && board === expected ? early : await readyQemu(inputs, board, context)
   const user = chooseUser(prepared.users, inputs.user)
   const made = await phases.run('disk', 'Disk, keys and workspace of this run', () =>
-    makeRunFiles({ inputs, prepared, user, board, home, journal, log })
+    makeRunFiles({ inputs, prepared, user, board, home, journal, log, shared: context.shared })
   )
   const { image, login, workspace, machine, machineFor, keyFile, keys, notPiKernel, genericKernel, makeDisk } = made
   output('board', board.name)
@@ -112,8 +114,7 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
     workspace: shared,
     home: image.users[user]?.home ?? '/'
   })
-  const setup: Omit<SetupRequest, 'folder' | 'user'> = {
-    clock: Date.now(),
+  const setup: Omit<SetupRequest, 'folder' | 'user' | 'clock'> = {
     mount: shared === undefined ? undefined : { label: workspaceLabel, path: shared },
     script:
       inputs.run === undefined ? undefined : { run: inputs.run, shell: inputs.shell, env: inputs.env, workingDirectory }
@@ -126,15 +127,16 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   let qemu: Qemu
   let session: GuestSession
   const booted = phases.elapsed
+  const snapshot = snapshotKey(image.id, install.version, machine, genericKernel?.id)
   const noSnapshot = whyNoSnapshot(inputs, machine)
   if (noSnapshot !== undefined) log.info(`Snapshot: none (${noSnapshot})`)
   const awake =
     noSnapshot !== undefined
       ? undefined
       : await bootWithSnapshot({
-          key: snapshotKey(image.id, install.version, machine, genericKernel?.modules),
+          key: snapshot,
           ...{ image, machine, install, login, keys, started },
-          setup: setupText({ ...setup, folder: guestFolder(journal.id), user }),
+          setup: clock => setupText({ ...setup, clock, folder: guestFolder(journal.id), user }),
           timeout: inputs.bootTimeout,
           mayMake: inputs.saveImage === undefined && (inputs.cache === 'auto' || context.shared === undefined),
           shared: context.shared,
@@ -162,6 +164,13 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   } finally {
     // Which UART is the console shows only now; after a failed boot it is wanted most.
     output('serial-log', serial.mainFile)
+  }
+  if (awake?.made !== undefined && isShared && inputs.cache === 'auto') {
+    // A snapshot is of use only to those who have the very image it was booted from.
+    const [entry, { folder }] = [{ kind: 'snapshot', key: snapshot } as const, awake.made]
+    await phases.run('snapshot-save', 'Save the booted Pi for other jobs', async () =>
+      context.shared?.save(entry, folder, context)
+    )
   }
   const seconds = phases.elapsed - booted
   log.info(`SSH answered after ${seconds.toFixed(1)} s`)

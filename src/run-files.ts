@@ -1,6 +1,7 @@
 import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Board } from './boards'
+import type { SharedCache } from './cache'
 import { excludedPatterns } from './disks'
 import type { Login } from './guest'
 import { hasKvm } from './host/kvm'
@@ -35,6 +36,7 @@ export interface RunFilesRequest {
   readonly home: Home
   readonly journal: Journal
   readonly log: Log
+  readonly shared: SharedCache | undefined
 }
 
 /** The workspace's volume, and what was put into it. */
@@ -71,7 +73,7 @@ export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> 
   const { inputs, prepared, user, board, journal, log } = request
   const { folder, logs } = journal
   const generic = wantsGenericKernel(inputs, prepared, board)
-    ? await genericKernel(prepared.architecture, request)
+    ? await genericKernel(prepared.architecture, { ...request, mayShare: inputs.cache === 'auto' })
     : undefined
   const kvm = await hasKvm()
   const machineRequest = {

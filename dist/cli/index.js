@@ -66129,11 +66129,10 @@ function elf32(text) {
 const holdArgument = 'pi-qemu.hold';
 /** Name of the virtio-serial port on which the host speaks. */
 const channelName = 'pi-qemu';
-/** Programs in the guest: what listens there, what starts SSH, what reseeds the kernel's random numbers. */
+/** Programs in the guest: what listens there, and what reseeds the kernel's random numbers. */
 const agentFile = `${folder}/agent`;
-const startSshFile = `${folder}/start-ssh`;
 const reseedFile = `${folder}/reseed`;
-/** Exists once a held guest has its keys. */
+/** Written once a held guest has its keys: then SSH starts. */
 const keysFile = '/run/pi-qemu/keys';
 /**
  * What a guest needs to be continued from a snapshot of its memory: an agent that takes the keys of the run from the
@@ -66147,13 +66146,7 @@ function holding(facts) {
     const unit = facts.units.has('ssh.service') ? 'ssh.service' : 'sshd.service';
     const programs = [
         { kind: 'file', path: agentFile, content: agent, mode: 0o755 },
-        { kind: 'file', path: reseedFile, content: reseed, mode: 0o755 },
-        {
-            kind: 'file',
-            path: startSshFile,
-            content: `#!/bin/sh\n${facts.family === 'mini' ? 'exec /etc/rc.d/50-ssh' : `exec systemctl start --no-block ${unit}`}\n`,
-            mode: 0o755
-        }
+        { kind: 'file', path: reseedFile, content: reseed, mode: 0o755 }
     ];
     if (facts.family === 'mini')
         return { edits: programs };
@@ -66162,6 +66155,8 @@ function holding(facts) {
             ...programs,
             { kind: 'file', path: '/etc/systemd/system/pi-qemu-agent.service', content: agentUnit, mode: 0o644 },
             ...enable('pi-qemu-agent.service', 'multi-user.target', '/etc/systemd/system'),
+            { kind: 'file', path: '/etc/systemd/system/pi-qemu-keys.path', content: keysPath(unit), mode: 0o644 },
+            ...enable('pi-qemu-keys.path', 'multi-user.target', '/etc/systemd/system'),
             { kind: 'folder', path: `/etc/systemd/system/${unit}.d`, mode: 0o755 },
             { kind: 'file', path: `/etc/systemd/system/${unit}.d/pi-qemu.conf`, content: waitForKeys, mode: 0o644 }
         ],
@@ -66195,7 +66190,21 @@ while :; do
   status=$?
   { echo "$status $(wc -c < answer)"; cat answer; } >&3
   rm -f told answer
+  [ -x /etc/rc.d/50-ssh ] && [ -e keys ] && [ ! -e ssh ] && : > ssh && /etc/rc.d/50-ssh
 done
+`;
+/** systemd looks itself: asking it through a program would take an emulated CPU half a second. */
+const keysPath = (unit) => `# Written by pi-qemu.
+[Unit]
+Description=Starts SSH once the keys of this run are there
+ConditionKernelCommandLine=${holdArgument}
+
+[Path]
+PathChanged=${keysFile}
+Unit=${unit}
+
+[Install]
+WantedBy=multi-user.target
 `;
 const agentUnit = `# Written by pi-qemu.
 [Unit]
@@ -66209,11 +66218,15 @@ KillMode=process
 [Install]
 WantedBy=multi-user.target
 `;
-/** One of the two has to be true. */
+/** One of the two conditions has to be true. */
 const waitForKeys = `# Written by pi-qemu: a guest that waits for its keys starts no SSH server before.
 [Unit]
 ConditionKernelCommandLine=|!${holdArgument}
 ConditionPathExists=|${keysFile}
+
+[Service]
+# It would check a configuration that is known to be good, and take as long as the start itself.
+ExecStartPre=
 `;
 
 ;// CONCATENATED MODULE: ./src/images/provision/identity.ts
@@ -66433,7 +66446,9 @@ function provisioning(facts, user, { firstBoot = 'skip', hostname, firmware } = 
             noPreload(facts),
             firmware === undefined ? quietBoot(facts, release, firstBoot) : quietFirmwareBoot(facts)
         ];
-    const edits = parts.flatMap(part => part.edits ?? []);
+    const all = parts.flatMap(part => part.edits ?? []);
+    // Several parts may need the same folder.
+    const edits = all.filter(({ kind, path }, at) => kind !== 'folder' || all.findIndex(edit => edit.kind === kind && edit.path === path) === at);
     return {
         edits,
         notes: parts.flatMap(part => part.notes ?? []),
@@ -66480,6 +66495,7 @@ async function prepareImage(request, place, shared) {
         const known = key(source.sha256);
         const folder = (0,external_node_path_namespaceObject.join)(home.images, known);
         let image = await load(folder);
+        const local = image !== undefined;
         if (image === undefined && (await shared?.restore({ kind: 'prepared', key: known }, build, place)) === true)
             image = await adopt(build, folder);
         if (image !== undefined) {
@@ -66487,7 +66503,7 @@ async function prepareImage(request, place, shared) {
             if (request.release !== undefined)
                 await note(request.release, source.sha256, home);
             log.info(`Already prepared: ${image.title}, ${image.architecture}, ${mib(image.diskSize)}`);
-            return { image, cached: true, key: known };
+            return { image, cached: true, fetched: !local, key: known };
         }
     }
     const sha256 = await source.unpackTo((0,external_node_path_namespaceObject.join)(build, 'disk.img'), build);
@@ -66498,7 +66514,7 @@ async function prepareImage(request, place, shared) {
     const image = request.cache === 'off' ? await load(build) : await adopt(build, (0,external_node_path_namespaceObject.join)(home.images, key(sha256)));
     if (image === undefined)
         throw new Error(`the prepared image in ${build} cannot be read back`);
-    return { image, cached: false, key: key(sha256) };
+    return { image, cached: false, fetched: false, key: key(sha256) };
 }
 /** From now on this release needs neither a catalogue nor a published checksum. */
 async function note({ release, catalogUrl }, sha256, home) {
@@ -66634,7 +66650,7 @@ async function makeOverlay(image, keys, folder, name) {
 
 
 /** Raise when what is built here changes. */
-const recipeVersion = 1;
+const recipeVersion = 2;
 /** The release whose kernel is nearest to the one that Raspberry Pi OS has (6.12). */
 const generic_kernel_suite = 'trixie';
 /** Label of the volume with the modules, by which the initramfs finds it, and QEMU's id for it. */
@@ -66647,18 +66663,24 @@ const modulesArguments = ({ version }) => [
  * Debian's kernel for an architecture, with an initramfs and a volume of its modules: from the cache, or made there from
  * Debian's packages, whose signatures apt checks. It serves for a calendar month (UTC).
  */
-async function genericKernel(architecture, { home, journal, log }, now = new Date()) {
+async function genericKernel(architecture, { home, journal, log, shared, mayShare = false }, now = new Date()) {
     const identity = JSON.stringify([architecture, generic_kernel_suite, recipeVersion, now.toISOString().slice(0, 7)]);
     const name = `${architecture}-${(0,external_node_crypto_.createHash)('sha256').update(identity).digest('hex').slice(0, 16)}`;
     const folder = (0,external_node_path_namespaceObject.join)(home.kernels, name);
     const known = await generic_kernel_load(folder);
     if (known !== undefined)
         return known;
-    log.info("Taking Debian's kernel from its packages");
-    await ensureTools(['mmdebstrap', 'cpio', 'depmod', 'xz'], log);
     const build = (0,external_node_path_namespaceObject.join)(journal.folder, 'kernel');
     await (0,promises_namespaceObject.mkdir)(build);
-    await generic_kernel_make(architecture, build);
+    const entry = { kind: 'kernel', key: name };
+    const found = (await shared?.restore(entry, build, { journal, log })) === true && (await generic_kernel_load(build)) !== undefined;
+    if (!found) {
+        log.info("Taking Debian's kernel from its packages");
+        await ensureTools(['mmdebstrap', 'cpio', 'depmod', 'xz'], log);
+        await generic_kernel_make(architecture, build);
+        if (mayShare)
+            await shared?.save(entry, build, { journal, log });
+    }
     await (0,promises_namespaceObject.mkdir)(home.kernels, { recursive: true });
     // Another run may have been first; its work is as good.
     await (0,promises_namespaceObject.rename)(build, folder).catch(async (error) => {
@@ -66671,14 +66693,20 @@ async function genericKernel(architecture, { home, journal, log }, now = new Dat
         throw new Error(`the kernel in ${folder} cannot be read back`);
     return made;
 }
-const files = { version: 'version', kernel: 'vmlinuz', initramfs: 'initramfs.cpio', modules: 'modules.img' };
+const files = {
+    identity: 'identity.json',
+    kernel: 'vmlinuz',
+    initramfs: 'initramfs.cpio',
+    modules: 'modules.img'
+};
 async function generic_kernel_load(folder) {
     // Written last, and moved into place with all the rest.
-    const version = await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, files.version), 'utf8').catch(() => undefined);
-    if (version === undefined)
+    const identity = await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, files.identity), 'utf8').catch(() => undefined);
+    if (identity === undefined)
         return undefined;
+    const { version, id } = JSON.parse(identity);
     const at = (name) => (0,external_node_path_namespaceObject.join)(folder, files[name]);
-    return { version, kernel: at('kernel'), initramfs: at('initramfs'), modules: at('modules') };
+    return { version, id, kernel: at('kernel'), initramfs: at('initramfs'), modules: at('modules') };
 }
 async function generic_kernel_make(architecture, build) {
     const { folder, version, busybox } = await fetchKernel(architecture, generic_kernel_suite, (0,external_node_path_namespaceObject.join)(build, 'packages'));
@@ -66695,7 +66723,8 @@ async function generic_kernel_make(architecture, build) {
     await makeExt4({ file: (0,external_node_path_namespaceObject.join)(build, files.modules), size, label: modulesLabel, from: tree, owner, journal: false });
     for (const path of [folder, tree])
         await (0,promises_namespaceObject.rm)(path, { recursive: true });
-    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(build, files.version), version);
+    const id = (0,external_node_crypto_.randomBytes)(8).toString('hex');
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(build, files.identity), JSON.stringify({ version, id }));
 }
 
 ;// CONCATENATED MODULE: ./src/images/save.ts
@@ -69592,7 +69621,7 @@ async function makeRunFiles(request) {
     const { inputs, prepared, user, board, journal, log } = request;
     const { folder, logs } = journal;
     const generic = wantsGenericKernel(inputs, prepared, board)
-        ? await genericKernel(prepared.architecture, request)
+        ? await genericKernel(prepared.architecture, { ...request, mayShare: inputs.cache === 'auto' })
         : undefined;
     const kvm = await hasKvm();
     const machineRequest = {
@@ -69710,7 +69739,9 @@ class Channel {
     async hangUp() {
         const { socket } = this;
         if (socket?.writable === true)
-            await new Promise(resolve => socket.end('0\n', () => { resolve(); }));
+            await new Promise(resolve => socket.end('0\n', () => {
+                resolve();
+            }));
         this.close();
     }
     close() {
@@ -69870,23 +69901,24 @@ sync
 exit 0
 `;
 }
+/** What {@link reviveText} ends with if it fails: a status that no set-up has. */
+const notRevived = 97;
 /**
  * Makes a continued guest one of this run: its clock, its random numbers, its keys; then SSH starts. The keys
  * overwrite their places on the disk, as they would have been written there before a boot.
  */
 function reviveText({ clock, seed, keys }) {
     const seconds = (clock / 1000).toFixed(3);
-    return [
-        'set -e',
+    const steps = [
         // busybox sets whole seconds only.
-        `date -u -s @${seconds} >/dev/null 2>&1 || date -u -s @${Math.round(clock / 1000)} >/dev/null`,
+        `{ date -u -s @${seconds} || date -u -s @${Math.round(clock / 1000)}; } >/dev/null 2>&1`,
         `printf %s ${seed.toString('base64')} > /dev/urandom`,
         reseedFile,
-        ...keys.map(({ path, content }) => `printf '${octal(content)}' | dd of=${shellQuote(path)} bs=${content.length} conv=notrunc iflag=fullblock 2>/dev/null`),
-        `: > ${keysFile}`,
-        startSshFile,
-        ''
-    ].join('\n');
+        // Opened for reading and writing a file keeps its blocks.
+        ...keys.map(({ path, content }) => `printf '${octal(content)}' 1<> ${shellQuote(path)}`),
+        `echo > ${keysFile}`
+    ];
+    return steps.map(step => `${step} || exit ${notRevived}\n`).join('');
 }
 /** Any bytes, as printf(1) takes them. */
 function octal(content) {
@@ -69920,10 +69952,12 @@ function whyNoSnapshot(inputs, { board, accelerator, clock }) {
     return rows.find(([matters]) => matters)?.[1];
 }
 /**
- * Names all that a snapshot depends on: the prepared image, QEMU, and the machine as its command line says it, without
- * what differs between runs (paths, forwarded ports, the time).
+ * Names all that a snapshot depends on: the very bytes of the prepared image and of a kernel that is not its own, QEMU,
+ * and the machine as its command line says it, without what differs between runs (paths, forwarded ports, the time).
+ * @param imageId of the prepared image
+ * @param kernelId of the generic kernel, if it is that
  */
-function snapshotKey(prepared, qemuVersion, machine, kernelRelease = '') {
+function snapshotKey(imageId, qemuVersion, machine, kernelId = '') {
     const shape = qemuArguments({
         ...machine,
         kernel: machine.kernel && (0,external_node_path_namespaceObject.basename)(machine.kernel),
@@ -69934,7 +69968,7 @@ function snapshotKey(prepared, qemuVersion, machine, kernelRelease = '') {
         logs: ''
     });
     return (0,external_node_crypto_.createHash)('sha256')
-        .update(JSON.stringify([snapshotVersion, prepared, qemuVersion, kernelRelease, shape]))
+        .update(JSON.stringify([snapshotVersion, imageId, qemuVersion, kernelId, shape]))
         .digest('hex')
         .slice(0, 24);
 }
@@ -69963,8 +69997,6 @@ const workspaceDeviceSize = 2 ** 40;
 const wakePatience = 60_000;
 /** How long (ms) a guest whose console asks for a login may go on starting units. */
 const agentPatience = 90_000;
-/** What {@link reviveText} failing ends with: a status that no set-up has. */
-const notRevived = 97;
 /**
  * Continues the booted Pi from the cache; where there is none, boots one, keeps a snapshot of it, and goes on with it.
  * @returns undefined if neither was possible: then nothing is left of the attempt, and the guest has to be booted
@@ -70090,8 +70122,9 @@ async function wake({ image, keys, login, setup, place: { log } }, { qemu, seria
         const bytes = keys[content];
         return path === undefined || bytes === undefined ? [] : [{ path, content: bytes }];
     });
-    const revive = reviveText({ clock: Date.now(), seed: (0,external_node_crypto_.randomBytes)(64), keys: places });
-    const answering = channel.run(`( ${revive}) || exit ${notRevived}\n${setup}`);
+    const clock = Date.now();
+    const revive = reviveText({ clock, seed: (0,external_node_crypto_.randomBytes)(64), keys: places });
+    const answering = channel.run(revive + setup(clock));
     const ready = Promise.all([
         answering.then(answer => {
             if (answer.code === notRevived)
@@ -70134,22 +70167,23 @@ async function bootPi(inputs, context) {
     const early = expected && (await readyQemu(inputs, expected, context));
     await readyTools(release === undefined ? inputs : { ...inputs, image: { kind: 'url', url: release.release.url } }, context);
     await checkDisks(inputs.disks);
-    const { image: prepared, cached, key } = await phases.run('image', 'Image in place', () => {
+    const { image: prepared, cached, fetched, key } = await phases.run('image', 'Image in place', () => {
         const { image: ref, imageSha256: sha256, user: asked, provision, cache, firmware, hostname } = inputs;
         const wishes = { provision, firmware, hostname, firstBoot: inputs.firstBoot, diskSize: inputs.diskSize };
         const request = { image: ref, release, sha256, user: asked, cache, ...wishes };
         return prepareImage(request, { home, journal, log }, context.shared);
     });
     output('cache-hit', cached ? 'prepared' : 'none');
+    let isShared = fetched;
     if (!cached && inputs.cache === 'auto' && context.shared !== undefined) {
         const shared = context.shared;
         // At once, and not at the end: a script that fails still leaves a warm cache.
-        await phases.run('cache-save', 'Save the prepared image', () => shared.save({ kind: 'prepared', key }, prepared.folder, context));
+        isShared = await phases.run('cache-save', 'Save the prepared image', () => shared.save({ kind: 'prepared', key }, prepared.folder, context));
     }
     const board = boardFor(inputs, prepared);
     const install = early !== undefined && board === expected ? early : await readyQemu(inputs, board, context);
     const user = chooseUser(prepared.users, inputs.user);
-    const made = await phases.run('disk', 'Disk, keys and workspace of this run', () => makeRunFiles({ inputs, prepared, user, board, home, journal, log }));
+    const made = await phases.run('disk', 'Disk, keys and workspace of this run', () => makeRunFiles({ inputs, prepared, user, board, home, journal, log, shared: context.shared }));
     const { image, login, workspace, machine, machineFor, keyFile, keys, notPiKernel, genericKernel, makeDisk } = made;
     output('board', board.name);
     log.debug(qemuCommand(machine, install).join(' '));
@@ -70160,7 +70194,6 @@ async function bootPi(inputs, context) {
         home: image.users[user]?.home ?? '/'
     });
     const setup = {
-        clock: Date.now(),
         mount: shared === undefined ? undefined : { label: workspaceLabel, path: shared },
         script: inputs.run === undefined ? undefined : { run: inputs.run, shell: inputs.shell, env: inputs.env, workingDirectory }
     };
@@ -70172,15 +70205,16 @@ async function bootPi(inputs, context) {
     let qemu;
     let session;
     const booted = phases.elapsed;
+    const snapshot = snapshotKey(image.id, install.version, machine, genericKernel?.id);
     const noSnapshot = whyNoSnapshot(inputs, machine);
     if (noSnapshot !== undefined)
         log.info(`Snapshot: none (${noSnapshot})`);
     const awake = noSnapshot !== undefined
         ? undefined
         : await bootWithSnapshot({
-            key: snapshotKey(image.id, install.version, machine, genericKernel?.modules),
+            key: snapshot,
             ...{ image, machine, install, login, keys, started },
-            setup: setupText({ ...setup, folder: guestFolder(journal.id), user }),
+            setup: clock => setupText({ ...setup, clock, folder: guestFolder(journal.id), user }),
             timeout: inputs.bootTimeout,
             mayMake: inputs.saveImage === undefined && (inputs.cache === 'auto' || context.shared === undefined),
             shared: context.shared,
@@ -70211,6 +70245,11 @@ async function bootPi(inputs, context) {
     finally {
         // Which UART is the console shows only now; after a failed boot it is wanted most.
         output('serial-log', serial.mainFile);
+    }
+    if (awake?.made !== undefined && isShared && inputs.cache === 'auto') {
+        // A snapshot is of use only to those who have the very image it was booted from.
+        const [entry, { folder }] = [{ kind: 'snapshot', key: snapshot }, awake.made];
+        await phases.run('snapshot-save', 'Save the booted Pi for other jobs', async () => context.shared?.save(entry, folder, context));
     }
     const seconds = phases.elapsed - booted;
     log.info(`SSH answered after ${seconds.toFixed(1)} s`);

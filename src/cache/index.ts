@@ -36,6 +36,7 @@ const packings: Readonly<Record<SharedKind, Packing>> = {
     }
   },
   snapshot: { pack: copyAll, unpack: moveAll },
+  kernel: { pack: copyAll, unpack: moveAll },
   qemu: { pack: copyAll, unpack: moveAll }
 }
 
@@ -69,6 +70,7 @@ export function actionsCache(exchange: string): SharedCache | undefined {
 const names: Readonly<Record<SharedKind, string>> = {
   prepared: 'The prepared image',
   snapshot: 'The booted snapshot',
+  kernel: "Debian's kernel",
   qemu: 'QEMU'
 }
 

@@ -1,8 +1,8 @@
 import type { Journal } from '../journal'
 import type { Log } from '../report/log'
 
-/** The three things worth handing on: a ready image, a booted Pi, and a QEMU that is not the host's. */
-export type SharedKind = 'prepared' | 'snapshot' | 'qemu'
+/** What is worth handing on: a ready image, a booted Pi, and a kernel and a QEMU that are neither's own. */
+export type SharedKind = 'prepared' | 'snapshot' | 'kernel' | 'qemu'
 
 /** Names a folder in the cache. The key says all that it depends on. */
 export interface SharedEntry {

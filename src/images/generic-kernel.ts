@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Architecture } from '../boards'
 import { tool } from '../host/exec'
+import type { SharedCache } from '../cache/shared'
 import type { Home } from '../host/paths'
 import { ensureTools } from '../host/tools'
 import type { Journal } from '../journal'
@@ -15,6 +16,8 @@ import { writeInitramfs } from './mini/initramfs'
 export interface GenericKernel {
   /** As `uname -r` prints it. */
   readonly version: string
+  /** Tells it from another one made of the same packages: no two have the same bytes. */
+  readonly id: string
   readonly kernel: string
   readonly initramfs: string
   /** ext4 volume whose folder `<version>` goes to /lib/modules; the initramfs sees to that. */
@@ -22,7 +25,7 @@ export interface GenericKernel {
 }
 
 /** Raise when what is built here changes. */
-const recipeVersion = 1
+const recipeVersion = 2
 
 /** The release whose kernel is nearest to the one that Raspberry Pi OS has (6.12). */
 const suite = 'trixie'
@@ -35,13 +38,23 @@ export const modulesArguments = ({ version }: GenericKernel): readonly string[] 
   `pi-qemu.modules=${modulesLabel}:${version}`
 ]
 
+export interface KernelPlace {
+  readonly home: Home
+  readonly journal: Journal
+  readonly log: Log
+  /** Kernels of other jobs. */
+  readonly shared?: SharedCache | undefined
+  /** Whether ours may go there. */
+  readonly mayShare?: boolean
+}
+
 /**
  * Debian's kernel for an architecture, with an initramfs and a volume of its modules: from the cache, or made there from
  * Debian's packages, whose signatures apt checks. It serves for a calendar month (UTC).
  */
 export async function genericKernel(
   architecture: Architecture,
-  { home, journal, log }: { readonly home: Home; readonly journal: Journal; readonly log: Log },
+  { home, journal, log, shared, mayShare = false }: KernelPlace,
   now = new Date()
 ): Promise<GenericKernel> {
   const identity = JSON.stringify([architecture, suite, recipeVersion, now.toISOString().slice(0, 7)])
@@ -49,11 +62,16 @@ export async function genericKernel(
   const folder = join(home.kernels, name)
   const known = await load(folder)
   if (known !== undefined) return known
-  log.info("Taking Debian's kernel from its packages")
-  await ensureTools(['mmdebstrap', 'cpio', 'depmod', 'xz'], log)
   const build = join(journal.folder, 'kernel')
   await mkdir(build)
-  await make(architecture, build)
+  const entry = { kind: 'kernel', key: name } as const
+  const found = (await shared?.restore(entry, build, { journal, log })) === true && (await load(build)) !== undefined
+  if (!found) {
+    log.info("Taking Debian's kernel from its packages")
+    await ensureTools(['mmdebstrap', 'cpio', 'depmod', 'xz'], log)
+    await make(architecture, build)
+    if (mayShare) await shared?.save(entry, build, { journal, log })
+  }
   await mkdir(home.kernels, { recursive: true })
   // Another run may have been first; its work is as good.
   await rename(build, folder).catch(async (error: unknown) => {
@@ -65,14 +83,20 @@ export async function genericKernel(
   return made
 }
 
-const files = { version: 'version', kernel: 'vmlinuz', initramfs: 'initramfs.cpio', modules: 'modules.img' } as const
+const files = {
+  identity: 'identity.json',
+  kernel: 'vmlinuz',
+  initramfs: 'initramfs.cpio',
+  modules: 'modules.img'
+} as const
 
 async function load(folder: string): Promise<GenericKernel | undefined> {
   // Written last, and moved into place with all the rest.
-  const version = await readFile(join(folder, files.version), 'utf8').catch(() => undefined)
-  if (version === undefined) return undefined
+  const identity = await readFile(join(folder, files.identity), 'utf8').catch(() => undefined)
+  if (identity === undefined) return undefined
+  const { version, id } = JSON.parse(identity) as Pick<GenericKernel, 'version' | 'id'>
   const at = (name: 'kernel' | 'initramfs' | 'modules'): string => join(folder, files[name])
-  return { version, kernel: at('kernel'), initramfs: at('initramfs'), modules: at('modules') }
+  return { version, id, kernel: at('kernel'), initramfs: at('initramfs'), modules: at('modules') }
 }
 
 async function make(architecture: Architecture, build: string): Promise<void> {
@@ -89,5 +113,6 @@ async function make(architecture: Architecture, build: string): Promise<void> {
   const owner = { uid: 0, gid: 0 }
   await makeExt4({ file: join(build, files.modules), size, label: modulesLabel, from: tree, owner, journal: false })
   for (const path of [folder, tree]) await rm(path, { recursive: true })
-  await writeFile(join(build, files.version), version)
+  const id = randomBytes(8).toString('hex')
+  await writeFile(join(build, files.identity), JSON.stringify({ version, id }))
 }

@@ -6,7 +6,7 @@ export { saveDisk } from './save'
 export { makeKeys, type RunKeys } from './keys'
 export { fetchPackages } from './packages'
 export { answersWizard, ownChanges, privateCopy } from './private-copy'
-export { channelName, holdArgument, keysFile, reseedFile, startSshFile, wizardUnit } from './provision'
+export { channelName, holdArgument, keysFile, reseedFile, wizardUnit } from './provision'
 export { readBootText } from './boot-text'
 export {
   ageText,

@@ -76,6 +76,8 @@ export interface Preparation {
   readonly image: PreparedImage
   /** Whether it was prepared before. */
   readonly cached: boolean
+  /** Whether these very bytes came from the shared cache. */
+  readonly fetched: boolean
   /** Names what it was made from, and how. */
   readonly key: string
 }
@@ -103,13 +105,14 @@ export async function prepareImage(request: PrepareRequest, place: Place, shared
     const known = key(source.sha256)
     const folder = join(home.images, known)
     let image = await load(folder)
+    const local = image !== undefined
     if (image === undefined && (await shared?.restore({ kind: 'prepared', key: known }, build, place)) === true)
       image = await adopt(build, folder)
     if (image !== undefined) {
       source.close?.()
       if (request.release !== undefined) await note(request.release, source.sha256, home)
       log.info(`Already prepared: ${image.title}, ${image.architecture}, ${mib(image.diskSize)}`)
-      return { image, cached: true, key: known }
+      return { image, cached: true, fetched: !local, key: known }
     }
   }
   const sha256 = await source.unpackTo(join(build, 'disk.img'), build)
@@ -118,7 +121,7 @@ export async function prepareImage(request: PrepareRequest, place: Place, shared
   // Without a cache it lives and goes with the run.
   const image = request.cache === 'off' ? await load(build) : await adopt(build, join(home.images, key(sha256)))
   if (image === undefined) throw new Error(`the prepared image in ${build} cannot be read back`)
-  return { image, cached: false, key: key(sha256) }
+  return { image, cached: false, fetched: false, key: key(sha256) }
 }
 
 /** From now on this release needs neither a catalogue nor a published checksum. */

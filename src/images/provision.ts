@@ -7,7 +7,7 @@ import { network } from './provision/network'
 import type { Part, Provisioning } from './provision/part'
 import { releaseOf } from './releases'
 
-export { channelName, holdArgument, keysFile, reseedFile, startSshFile } from './provision/hold'
+export { channelName, holdArgument, keysFile, reseedFile } from './provision/hold'
 export type { Provisioning, Slot } from './provision/part'
 export { firstBootUnits, needlessUnits, wizardUnit } from './provision/units'
 
@@ -42,7 +42,11 @@ export function provisioning(
           noPreload(facts),
           firmware === undefined ? quietBoot(facts, release, firstBoot) : quietFirmwareBoot(facts)
         ]
-  const edits = parts.flatMap(part => part.edits ?? [])
+  const all = parts.flatMap(part => part.edits ?? [])
+  // Several parts may need the same folder.
+  const edits = all.filter(
+    ({ kind, path }, at) => kind !== 'folder' || all.findIndex(edit => edit.kind === kind && edit.path === path) === at
+  )
   return {
     edits,
     notes: parts.flatMap(part => part.notes ?? []),

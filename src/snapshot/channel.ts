@@ -56,7 +56,12 @@ export class Channel {
   /** Tells the agent that this was all, and hangs up. */
   async hangUp(): Promise<void> {
     const { socket } = this
-    if (socket?.writable === true) await new Promise<void>(resolve => socket.end('0\n', () => { resolve(); }))
+    if (socket?.writable === true)
+      await new Promise<void>(resolve =>
+        socket.end('0\n', () => {
+          resolve()
+        })
+      )
     this.close()
   }
 

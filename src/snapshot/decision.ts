@@ -44,10 +44,12 @@ export function whyNoSnapshot(inputs: Wishes, { board, accelerator, clock }: Mac
 }
 
 /**
- * Names all that a snapshot depends on: the prepared image, QEMU, and the machine as its command line says it, without
- * what differs between runs (paths, forwarded ports, the time).
+ * Names all that a snapshot depends on: the very bytes of the prepared image and of a kernel that is not its own, QEMU,
+ * and the machine as its command line says it, without what differs between runs (paths, forwarded ports, the time).
+ * @param imageId of the prepared image
+ * @param kernelId of the generic kernel, if it is that
  */
-export function snapshotKey(prepared: string, qemuVersion: string, machine: Machine, kernelRelease = ''): string {
+export function snapshotKey(imageId: string, qemuVersion: string, machine: Machine, kernelId = ''): string {
   const shape = qemuArguments({
     ...machine,
     kernel: machine.kernel && basename(machine.kernel),
@@ -58,7 +60,7 @@ export function snapshotKey(prepared: string, qemuVersion: string, machine: Mach
     logs: ''
   })
   return createHash('sha256')
-    .update(JSON.stringify([snapshotVersion, prepared, qemuVersion, kernelRelease, shape]))
+    .update(JSON.stringify([snapshotVersion, imageId, qemuVersion, kernelId, shape]))
     .digest('hex')
     .slice(0, 24)
 }

@@ -24,7 +24,7 @@ import {
   snapshotFiles,
   type Snapshot
 } from './store'
-import { reviveText, settleText } from './texts'
+import { notRevived, reviveText, settleText } from './texts'
 
 export { snapshotKey, whyNoSnapshot } from './decision'
 
@@ -36,8 +36,8 @@ export interface SnapshotRequest {
   readonly install: QemuInstall
   readonly login: Omit<Login, 'port'>
   readonly keys: RunKeys['slots']
-  /** What root's shell in the guest runs once SSH is on its way. */
-  readonly setup: string
+  /** What root's shell in the guest runs once SSH is on its way, at a time (ms since 1970). */
+  readonly setup: (clock: number) => string
   /** ms for a boot. */
   readonly timeout: number
   /** Whether a snapshot may be made, where there is none. */
@@ -72,9 +72,6 @@ const wakePatience = 60_000
 
 /** How long (ms) a guest whose console asks for a login may go on starting units. */
 const agentPatience = 90_000
-
-/** What {@link reviveText} failing ends with: a status that no set-up has. */
-const notRevived = 97
 
 /**
  * Continues the booted Pi from the cache; where there is none, boots one, keeps a snapshot of it, and goes on with it.
@@ -217,8 +214,9 @@ async function wake(
     const bytes = keys[content]
     return path === undefined || bytes === undefined ? [] : [{ path, content: bytes }]
   })
-  const revive = reviveText({ clock: Date.now(), seed: randomBytes(64), keys: places })
-  const answering = channel.run(`( ${revive}) || exit ${notRevived}\n${setup}`)
+  const clock = Date.now()
+  const revive = reviveText({ clock, seed: randomBytes(64), keys: places })
+  const answering = channel.run(revive + setup(clock))
   const ready = Promise.all([
     answering.then(answer => {
       if (answer.code === notRevived) throw new Error(`the guest did not take its keys: ${answer.output.trim()}`)

@@ -1,4 +1,4 @@
-import { keysFile, reseedFile, startSshFile } from '../images'
+import { keysFile, reseedFile } from '../images'
 import { shellQuote } from '../guest/script'
 
 /** What runs in the guest around a snapshot; for any POSIX shell, busybox included. */
@@ -32,26 +32,25 @@ export interface Revival {
   readonly keys: readonly { readonly path: string; readonly content: Buffer }[]
 }
 
+/** What {@link reviveText} ends with if it fails: a status that no set-up has. */
+export const notRevived = 97
+
 /**
  * Makes a continued guest one of this run: its clock, its random numbers, its keys; then SSH starts. The keys
  * overwrite their places on the disk, as they would have been written there before a boot.
  */
 export function reviveText({ clock, seed, keys }: Revival): string {
   const seconds = (clock / 1000).toFixed(3)
-  return [
-    'set -e',
+  const steps = [
     // busybox sets whole seconds only.
-    `date -u -s @${seconds} >/dev/null 2>&1 || date -u -s @${Math.round(clock / 1000)} >/dev/null`,
+    `{ date -u -s @${seconds} || date -u -s @${Math.round(clock / 1000)}; } >/dev/null 2>&1`,
     `printf %s ${seed.toString('base64')} > /dev/urandom`,
     reseedFile,
-    ...keys.map(
-      ({ path, content }) =>
-        `printf '${octal(content)}' | dd of=${shellQuote(path)} bs=${content.length} conv=notrunc iflag=fullblock 2>/dev/null`
-    ),
-    `: > ${keysFile}`,
-    startSshFile,
-    ''
-  ].join('\n')
+    // Opened for reading and writing a file keeps its blocks.
+    ...keys.map(({ path, content }) => `printf '${octal(content)}' 1<> ${shellQuote(path)}`),
+    `echo > ${keysFile}`
+  ]
+  return steps.map(step => `${step} || exit ${notRevived}\n`).join('')
 }
 
 /** Any bytes, as printf(1) takes them. */

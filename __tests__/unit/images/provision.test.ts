@@ -21,20 +21,46 @@ const sshSettings = [
 /** Where sshd reads no drop-ins, it may be too old for that. */
 const mainFileSettings = sshSettings.slice(0, -1)
 
-test('the built-in image needs its two keys, and nothing else', () => {
-  expect(provisioning(rootFacts({ family: 'mini' }), 'root')).toEqual({
-    edits: [
-      { kind: 'folder', path: '/etc/pi-qemu', mode: 0o755 },
-      { kind: 'file', path: '/etc/pi-qemu/authorized_keys', content: placeholder('authorized-keys'), mode: 0o600 },
-      { kind: 'file', path: '/etc/pi-qemu/dropbear_host_key', content: placeholder('dropbear-host-key'), mode: 0o600 }
-    ],
+test('the built-in image needs its two keys, and what a snapshot takes', () => {
+  const { edits, ...rest } = provisioning(rootFacts({ family: 'mini' }), 'root')
+  expect(edits.slice(0, 3)).toEqual([
+    { kind: 'folder', path: '/etc/pi-qemu', mode: 0o755 },
+    { kind: 'file', path: '/etc/pi-qemu/authorized_keys', content: placeholder('authorized-keys'), mode: 0o600 },
+    { kind: 'file', path: '/etc/pi-qemu/dropbear_host_key', content: placeholder('dropbear-host-key'), mode: 0o600 }
+  ])
+  expect(pathsOf(edits).slice(3)).toEqual(['/etc/pi-qemu/agent', '/etc/pi-qemu/reseed'])
+  expect(rest).toEqual({
     notes: ["SSH: this run's key for root, and its host key"],
     slots: [
       { path: '/etc/pi-qemu/authorized_keys', content: 'authorized-keys' },
       { path: '/etc/pi-qemu/dropbear_host_key', content: 'dropbear-host-key' }
     ],
     kernelArguments: [],
-    created: ['/etc/pi-qemu/authorized_keys', '/etc/pi-qemu/dropbear_host_key']
+    created: pathsOf(edits).slice(1)
+  })
+})
+
+describe('snapshots', () => {
+  const { edits } = provisioning(rootFacts(), 'pi')
+
+  test('take an agent that runs only where the kernel is told to hold', () => {
+    expect(contentAt(edits, '/etc/systemd/system/pi-qemu-agent.service')).toContain(
+      'ConditionKernelCommandLine=pi-qemu.hold'
+    )
+    expect(contentAt(edits, '/etc/systemd/system/pi-qemu-keys.path')).toMatch(
+      /ConditionKernelCommandLine=pi-qemu\.hold[^]*Unit=ssh\.service/
+    )
+  })
+
+  test('let SSH start as ever without that argument, and with it once the keys are there', () => {
+    expect(contentAt(edits, '/etc/systemd/system/ssh.service.d/pi-qemu.conf')).toMatch(
+      /ConditionKernelCommandLine=\|!pi-qemu\.hold\nConditionPathExists=\|\/run\/pi-qemu\/keys/
+    )
+  })
+
+  test('are nothing for a system without systemd, or that no such board runs', () => {
+    for (const facts of [rootFacts({ units: new Set() }), rootFacts({ architecture: 'armel' })])
+      expect(pathsOf(provisioning(facts, 'root').edits)).not.toContain('/etc/pi-qemu/agent')
   })
 })
 

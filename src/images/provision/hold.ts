@@ -10,12 +10,11 @@ export const holdArgument = 'pi-qemu.hold'
 /** Name of the virtio-serial port on which the host speaks. */
 export const channelName = 'pi-qemu'
 
-/** Programs in the guest: what listens there, what starts SSH, what reseeds the kernel's random numbers. */
-export const agentFile = `${folder}/agent`
-export const startSshFile = `${folder}/start-ssh`
+/** Programs in the guest: what listens there, and what reseeds the kernel's random numbers. */
+const agentFile = `${folder}/agent`
 export const reseedFile = `${folder}/reseed`
 
-/** Exists once a held guest has its keys. */
+/** Written once a held guest has its keys: then SSH starts. */
 export const keysFile = '/run/pi-qemu/keys'
 
 /**
@@ -29,13 +28,7 @@ export function holding(facts: RootFacts): Part {
   const unit = facts.units.has('ssh.service') ? 'ssh.service' : 'sshd.service'
   const programs: readonly Edit[] = [
     { kind: 'file', path: agentFile, content: agent, mode: 0o755 },
-    { kind: 'file', path: reseedFile, content: reseed, mode: 0o755 },
-    {
-      kind: 'file',
-      path: startSshFile,
-      content: `#!/bin/sh\n${facts.family === 'mini' ? 'exec /etc/rc.d/50-ssh' : `exec systemctl start --no-block ${unit}`}\n`,
-      mode: 0o755
-    }
+    { kind: 'file', path: reseedFile, content: reseed, mode: 0o755 }
   ]
   if (facts.family === 'mini') return { edits: programs }
   return {
@@ -43,6 +36,8 @@ export function holding(facts: RootFacts): Part {
       ...programs,
       { kind: 'file', path: '/etc/systemd/system/pi-qemu-agent.service', content: agentUnit, mode: 0o644 },
       ...enable('pi-qemu-agent.service', 'multi-user.target', '/etc/systemd/system'),
+      { kind: 'file', path: '/etc/systemd/system/pi-qemu-keys.path', content: keysPath(unit), mode: 0o644 },
+      ...enable('pi-qemu-keys.path', 'multi-user.target', '/etc/systemd/system'),
       { kind: 'folder', path: `/etc/systemd/system/${unit}.d`, mode: 0o755 },
       { kind: 'file', path: `/etc/systemd/system/${unit}.d/pi-qemu.conf`, content: waitForKeys, mode: 0o644 }
     ],
@@ -77,7 +72,22 @@ while :; do
   status=$?
   { echo "$status $(wc -c < answer)"; cat answer; } >&3
   rm -f told answer
+  [ -x /etc/rc.d/50-ssh ] && [ -e keys ] && [ ! -e ssh ] && : > ssh && /etc/rc.d/50-ssh
 done
+`
+
+/** systemd looks itself: asking it through a program would take an emulated CPU half a second. */
+const keysPath = (unit: string): string => `# Written by pi-qemu.
+[Unit]
+Description=Starts SSH once the keys of this run are there
+ConditionKernelCommandLine=${holdArgument}
+
+[Path]
+PathChanged=${keysFile}
+Unit=${unit}
+
+[Install]
+WantedBy=multi-user.target
 `
 
 const agentUnit = `# Written by pi-qemu.
@@ -93,9 +103,13 @@ KillMode=process
 WantedBy=multi-user.target
 `
 
-/** One of the two has to be true. */
+/** One of the two conditions has to be true. */
 const waitForKeys = `# Written by pi-qemu: a guest that waits for its keys starts no SSH server before.
 [Unit]
 ConditionKernelCommandLine=|!${holdArgument}
 ConditionPathExists=|${keysFile}
+
+[Service]
+# It would check a configuration that is known to be good, and take as long as the start itself.
+ExecStartPre=
 `
