@@ -1,3 +1,4 @@
+import { keptLog } from './aside'
 import type { Log } from './log'
 
 export interface PhaseTiming {
@@ -8,7 +9,7 @@ export interface PhaseTiming {
   readonly seconds: number
 }
 
-/** Runs the phases of a run one after the other: a log group, a duration and a row in the timeline for each. */
+/** Runs the phases of a run, most of them one after the other: a log group, a duration and a row in the timeline for each. */
 export class Phases {
   private readonly rows: PhaseTiming[] = []
   private readonly origin = performance.now()
@@ -45,6 +46,30 @@ export class Phases {
       this.rows.push({ name, start: round(start), seconds: round(seconds) })
       this.log.debug(`${name}: ${seconds.toFixed(2)} s`)
       this.log.endGroup()
+    }
+  }
+
+  /**
+   * Starts a phase that goes on beside the others; its log section appears once somebody waits for it.
+   * @returns what waits for it, as often as it is called
+   */
+  beside<T>(name: string, title: string, work: (log: Log) => Promise<T>): () => Promise<T> {
+    const start = this.elapsed
+    const { log, replay } = keptLog()
+    const going = work(log).finally(() => {
+      this.rows.push({ name, start: round(start), seconds: round(this.elapsed - start) })
+    })
+    going.catch(() => undefined) // whoever waits for it hears of it
+    let told = false
+    return async () => {
+      await going.catch(() => undefined)
+      if (!told) {
+        told = true
+        this.log.group(title)
+        replay(this.log)
+        this.log.endGroup()
+      }
+      return going
     }
   }
 

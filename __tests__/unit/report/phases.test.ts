@@ -63,3 +63,33 @@ test('as JSON a phase that ran twice is summed, and stays where it was first', (
   phases.note('image', 0.2)
   expect(phases.json()).toBe('{"image":0.3,"boot":12.346}')
 })
+
+test('a phase beside the others takes its time meanwhile, and says its part in a section of its own', async () => {
+  const log = new RecordedLog()
+  const phases = new Phases(log)
+  const tools = phases.beside('tools', 'Tools', async kept => {
+    kept.info('one is missing')
+    await sleep(20)
+    return 'ready'
+  })
+  await phases.run('image', 'Image', () => sleep(60))
+  expect(await tools()).toBe('ready')
+  expect(await tools()).toBe('ready')
+  expect(log.entries.filter(entry => !entry.startsWith('debug'))).toEqual([
+    'group: Image',
+    'end of group',
+    'group: Tools',
+    'info: one is missing',
+    'end of group'
+  ])
+  const [first, second] = phases.timings
+  expect([first?.name, second?.name]).toEqual(['tools', 'image'])
+  expect(second?.start).toBeLessThan((first?.start ?? 0) + (first?.seconds ?? 0))
+})
+
+test('one that fails meanwhile is heard of by whoever waits for it', async () => {
+  const phases = new Phases(new RecordedLog())
+  const qemu = phases.beside('qemu', 'QEMU', () => Promise.reject(new Error('none')))
+  await sleep(5)
+  await expect(qemu()).rejects.toThrow('none')
+})
