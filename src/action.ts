@@ -28,7 +28,7 @@ export async function main(): Promise<void> {
       core.setOutput(name, value)
     }
   })
-  if (report.outcome === 'script-failed') {
+  if (report.outcome === 'script-failed' && report.failure === undefined) {
     core.error(
       report.verdict ??
         (report.signal === undefined

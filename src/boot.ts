@@ -1,43 +1,19 @@
 import type { Board } from './boards'
-import type { SharedCache } from './cache'
+import type { Context } from './context'
 import { checkDisks } from './disks'
-import { runFirstBoot } from './first-boot'
-import { Guest, guestDirectory, lostGuest, waitForLogin, writeSshConfig, type GuestSession } from './guest'
-import type { Home } from './host/paths'
+import { Guest, guestDirectory, lostGuest, writeSshConfig } from './guest'
 import { ensureTools, hasVersion, toolVersion } from './host/tools'
-import { chooseUser, pinned, prepareImage, resolveRelease, type PreparedImage, type RunKeys } from './images'
-import type { Inputs, OutputName } from './inputs'
-import type { Journal } from './journal'
+import { chooseUser, pinned, resolveRelease, type PreparedImage, type RunKeys } from './images'
+import type { Inputs } from './inputs'
+import { imageInPlace } from './layers'
 import { boardFor, describePlan, knownBoard, toolsFor } from './plan'
-import {
-  flushPatience,
-  provideQemu,
-  qemuCommand,
-  quitQemu,
-  SerialLog,
-  startQemu,
-  type Qemu,
-  type QemuInstall
-} from './qemu'
+import { powerOn } from './power'
+import { flushPatience, provideQemu, quitQemu, type Qemu, type QemuInstall, type SerialLog } from './qemu'
 import type { Log } from './report/log'
-import type { Phases } from './report/phases'
-import { makeRunFiles, type WorkspaceVolume } from './run-files'
+import type { WorkspaceVolume } from './run-files'
 import { workspaceLabel } from './workspace'
 
-/** What a run is given besides the inputs. */
-export interface Context {
-  readonly home: Home
-  readonly journal: Journal
-  readonly log: Log
-  readonly phases: Phases
-  /** The script's own streams. */
-  readonly stdout: (chunk: Buffer) => void
-  readonly stderr: (chunk: Buffer) => void
-  /** Called with each output as soon as it is known. */
-  readonly output: (name: OutputName, value: string) => void
-  /** Prepared images of other jobs. */
-  readonly shared?: SharedCache | undefined
-}
+export type { Context } from './context'
 
 /** A Pi that is up, and what belongs to it. */
 export interface Pi {
@@ -53,7 +29,7 @@ export interface Pi {
 
 /** From inputs to a shell in the guest. */
 export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
-  const { home, journal, log, phases, output } = context
+  const { journal, log, phases, output } = context
   const release = await phases.run('plan', 'Plan', async () => {
     for (const line of describePlan(inputs)) log.info(line)
     const { image, catalogUrl } = inputs
@@ -68,58 +44,18 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
     context
   )
   await checkDisks(inputs.disks)
-  const {
-    image: prepared,
-    cached,
-    key
-  } = await phases.run('image', 'Image in place', () => {
-    const { image: ref, imageSha256: sha256, user: asked, provision, cache, firmware, hostname } = inputs
-    const wishes = { provision, firmware, hostname, firstBoot: inputs.firstBoot, diskSize: inputs.diskSize }
-    const request = { image: ref, release, sha256, user: asked, cache, ...wishes }
-    return prepareImage(request, { home, journal, log }, context.shared)
-  })
-  output('cache-hit', cached ? 'prepared' : 'none')
-  if (!cached && inputs.cache === 'auto' && context.shared !== undefined) {
-    const shared = context.shared
-    // At once, and not at the end: a script that fails still leaves a warm cache.
-    await phases.run('cache-save', 'Save the prepared image', () =>
-      shared.save({ kind: 'prepared', key }, prepared.folder, context)
-    )
-  }
+  const { image: prepared } = await imageInPlace(
+    {
+      ...{ inputs, release },
+      install: async (board, own) => (board === expected ? early : undefined) ?? readyQemu(inputs, board, own)
+    },
+    context
+  )
   const board = boardFor(inputs, prepared)
   const install = early !== undefined && board === expected ? early : await readyQemu(inputs, board, context)
   const user = chooseUser(prepared.users, inputs.user)
-  const made = await phases.run('disk', 'Disk, keys and workspace of this run', () =>
-    makeRunFiles({ inputs, prepared, user, board, home, journal, log })
-  )
-  const { image, login, workspace, machine, machineFor, keyFile, keys, notPiKernel } = made
-  output('board', board.name)
-  log.debug(qemuCommand(machine, install).join(' '))
-  log.info(`${board.title}: ${[board.fidelity, ...notPiKernel].join('; ')}`)
-  let serial = new SerialLog(journal.logs, board.uarts)
-  let qemu: Qemu
-  let session: GuestSession
-  const booted = phases.elapsed
-  try {
-    const title = `Boot ${image.title} on ${board.name}`
-    if (inputs.firstBoot === 'run') {
-      const [timeout, started] = [inputs.bootTimeout, (log: SerialLog) => (serial = log)]
-      const request = { image, machine: machineFor, install, login, timeout, journal, log, started }
-      ;({ qemu, session } = await phases.run('boot', `${title}, first boot included`, () => runFirstBoot(request)))
-    } else {
-      const running = (qemu = await phases.run('qemu', 'Start QEMU', () => startQemu(machine, install, journal)))
-      output('serial-log', serial.mainFile)
-      const guestLogin = { ...login, port: qemu.sshPort }
-      session = await phases.run('boot', title, () =>
-        waitForLogin({ qemu: running, serial, login: guestLogin, timeout: inputs.bootTimeout, log })
-      )
-    }
-  } finally {
-    // Which UART is the console shows only now; after a failed boot it is wanted most.
-    output('serial-log', serial.mainFile)
-  }
-  const seconds = phases.elapsed - booted
-  log.info(`SSH answered after ${seconds.toFixed(1)} s`)
+  const powered = await powerOn({ inputs, prepared, user, board, install }, context)
+  const { image, login, workspace, keyFile, keys, qemu, serial, session, seconds } = powered
   output('boot-seconds', seconds.toFixed(2))
   const sshConfig = await writeSshConfig(journal.folder, { ...login, port: qemu.sshPort }, keyFile)
   const ssh = {

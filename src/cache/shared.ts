@@ -21,3 +21,8 @@ export interface SharedPlace {
   readonly journal: Journal
   readonly log: Log
 }
+
+/** The same cache, for a job that is to leave nothing in it. */
+export function readOnly(cache: SharedCache): SharedCache {
+  return { restore: (entry, into, place) => cache.restore(entry, into, place), save: () => Promise.resolve(false) }
+}
