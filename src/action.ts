@@ -1,5 +1,5 @@
 import * as core from '@actions/core'
-import { actionsCache } from './cache'
+import { actionsCache } from './cache/actions-cache'
 import { execute } from './execute'
 import { definitions, type RawInputs } from './inputs'
 import { actionLog } from './report/log'

@@ -2,7 +2,7 @@ import type { Board } from './boards'
 import type { Context } from './context'
 import { checkDisks } from './disks'
 import { Guest, guestDirectory, lostGuest, writeSshConfig } from './guest'
-import { ensureTools, hasVersion, toolVersion } from './host/tools'
+import { ensureTools, hasVersion, toolVersion, type ToolName } from './host/tools'
 import { chooseUser, pinned, resolveRelease, type PreparedImage, type RunKeys } from './images'
 import type { Inputs } from './inputs'
 import { imageInPlace } from './layers'
@@ -98,9 +98,10 @@ export async function readyQemu(inputs: Inputs, board: Board, context: Context):
 }
 
 /** The programs that a run needs, installed if they are missing. */
-export async function readyTools(inputs: Inputs, { phases, log }: Context): Promise<void> {
+export async function readyTools(inputs: Inputs, { phases, log, shared }: Context): Promise<void> {
   await phases.run('tools', 'Tools of the host', async () => {
-    const needed = toolsFor(inputs)
+    const forCache: readonly ToolName[] = shared === undefined || inputs.image.kind === 'none' ? [] : ['zstd']
+    const needed = [...new Set([...toolsFor(inputs), ...forCache])]
     await ensureTools(needed, log)
     const versions = await Promise.all(needed.filter(hasVersion).map(toolVersion))
     for (const line of versions) log.info(line)

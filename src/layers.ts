@@ -151,6 +151,7 @@ async function cachedImage(key: string, inputs: Inputs, context: Context): Promi
   await mkdir(folder)
   if ((await context.shared?.restore({ kind: 'prepared', key }, folder, context)) !== true) return undefined
   const image = await keepImage(folder, key, context)
+  if (image === undefined) context.log.warn('The prepared image in the Actions cache is not whole, and was not used')
   startEviction(inputs, context)
   return image && { image, key }
 }
@@ -175,7 +176,7 @@ async function kept(build: string, key: string, inputs: Inputs, context: Context
   const { shared, saves } = context
   const image = inputs.cache === 'off' ? await loadImage(build) : await keepImage(build, key, context)
   if (image === undefined) throw new Error(`the prepared image in ${build} cannot be read back`)
-  if (inputs.cache === 'auto' && shared !== undefined)
+  if (shared?.canSave === true)
     saves.start('cache-save', () => shared.save({ kind: 'prepared', key }, image.folder, context))
   if (inputs.cache !== 'off') startEviction(inputs, context)
   return { image, key }

@@ -42,6 +42,7 @@ export function actionsCache(exchange: string, env: Readonly<NodeJS.ProcessEnv>)
     hasWarned = true
   }
   return {
+    canSave: true,
     async restore(entry, into, place) {
       const [name, key] = [names[entry.kind], entryKey(entry)]
       if (isDown) return false

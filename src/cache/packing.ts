@@ -47,5 +47,7 @@ async function copyAll(folder: string, into: string): Promise<void> {
 }
 
 async function moveAll(packed: string, into: string): Promise<void> {
-  for (const name of await readdir(packed)) await rename(join(packed, name), join(into, name))
+  const paths = (await readdir(packed)).map(name => join(packed, name))
+  // Not a rename: a tool cache may be another file system.
+  if (paths.length > 0) await tool('mv', ['-t', into, ...paths])
 }

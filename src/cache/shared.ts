@@ -12,6 +12,8 @@ export interface SharedEntry {
 
 /** A place for folders that other machines reach. Both say whether it worked; neither throws. */
 export interface SharedCache {
+  /** Whether this run may leave something in it, as far as its inputs say. */
+  readonly canSave: boolean
   /** Fills the folder `into`, which exists, with what {@link SharedCache.save} was given. */
   restore(entry: SharedEntry, into: string, place: SharedPlace): Promise<boolean>
   save(entry: SharedEntry, from: string, place: SharedPlace): Promise<boolean>
@@ -24,5 +26,9 @@ export interface SharedPlace {
 
 /** The same cache, for a job that is to leave nothing in it. */
 export function readOnly(cache: SharedCache): SharedCache {
-  return { restore: (entry, into, place) => cache.restore(entry, into, place), save: () => Promise.resolve(false) }
+  return {
+    canSave: false,
+    restore: (entry, into, place) => cache.restore(entry, into, place),
+    save: () => Promise.resolve(false)
+  }
 }

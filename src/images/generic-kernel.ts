@@ -10,6 +10,7 @@ import type { Log } from '../report/log'
 import { fetchKernel } from './debian/kernel'
 import { makeExt4 } from './make-ext4'
 import { writeInitramfs } from './mini/initramfs'
+import { touched } from './store'
 
 /** A kernel with virtio drivers for images that have none, and what it needs. All files are in a cache, only ever read. */
 export interface GenericKernel {
@@ -47,8 +48,13 @@ export async function genericKernel(
   const identity = JSON.stringify([architecture, suite, recipeVersion, now.toISOString().slice(0, 7)])
   const name = `${architecture}-${createHash('sha256').update(identity).digest('hex').slice(0, 16)}`
   const folder = join(home.kernels, name)
+  // First of all: what is in use is not evicted.
+  journal.record({ kind: 'uses', path: folder })
   const known = await load(folder)
-  if (known !== undefined) return known
+  if (known !== undefined) {
+    await touched(folder)
+    return known
+  }
   log.info("Taking Debian's kernel from its packages")
   await ensureTools(['mmdebstrap', 'cpio', 'depmod', 'xz'], log)
   const build = join(journal.folder, 'kernel')
