@@ -1,10 +1,12 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { PreparedImage } from '../../src/images'
+import { Ext4 } from '../../src/images/ext4'
 import { cli, type CliResult } from '../kit/cli'
+import { debianImage } from '../kit/debian-image'
 import { miniImage } from '../kit/mini-image'
 import { run } from '../kit/run'
-import { RunnerJob } from '../kit/runner'
 
 jest.setTimeout(900_000)
 
@@ -66,42 +68,47 @@ test('neither keys nor what the user keeps secret get into what is cached', asyn
   expect(await run('grep', ['-rlaE', names, join(home, 'images')], { tolerate: true })).toBe('')
 })
 
-describe('on Debian', () => {
-  let job: RunnerJob
-  beforeEach(async () => {
-    job = await RunnerJob.create()
-  })
-  afterEach(async () => {
-    expect(await job.dispose()).toEqual([])
-  })
+test('apt-get install takes its time once, and may bring the user of the run', async () => {
+  const prepare = [
+    'apt-get -q update && apt-get -q -y install --no-install-recommends jq',
+    'useradd --create-home --shell /bin/bash builder'
+  ].join('\n')
+  const look = [
+    'id -un; sudo -n id -un; jq --version',
+    'sudo sh -c "ls /var/cache/apt/archives/*.deb /etc/ssh/ssh_host_* /var/lib/systemd/credential.secret" 2>/dev/null',
+    'true'
+  ].join('\n')
+  const flags = ['--board', 'virt', '--sync', 'none', '--user', 'builder', '--boot-timeout', '15m']
+  const go = async (): Promise<CliResult> =>
+    cli(['run', '--image', await debianImage(), ...flags, '--prepare', prepare, '--run', look], { home })
+  const cold = await go()
+  expect([cold.code, cold.stderr]).toEqual([0, expect.stringContaining('Setting up jq')])
+  expect(cold.stdout).toBe('builder\nroot\njq-1.6\n')
 
-  test('apt-get install takes its time once, and may bring the user of the run', async () => {
-    // Another text each time: what an earlier run of this test left does not count.
-    const prepare = [
-      `echo "${new Date().toISOString()}" > /etc/prepared-at`,
-      'apt-get -q update && apt-get -q -y install --no-install-recommends jq',
-      'useradd --create-home --shell /bin/bash builder'
-    ].join('\n')
-    const look = [
-      'id -un; sudo -n id -un; jq --version; cat /etc/prepared-at',
-      'sudo sh -c "ls /var/cache/apt/archives/*.deb; ls /etc/ssh/ssh_host_*" 2>/dev/null',
-      'wc -c < /etc/machine-id; true'
-    ].join('\n')
-    const inputs = { image: 'debian-arm64:bookworm', board: 'virt', sync: 'none', 'boot-timeout': '15m' }
-    const step = job.step({ ...inputs, user: 'builder', prepare, run: look })
-    const cold = await step.main()
-    await step.post()
-    expect([cold.code, cold.log]).toEqual([0, expect.stringContaining('Setting up jq')])
-    expect(cold.stdout).toMatch(/^builder\nroot\njq-1\.6\n/m)
-    expect(cold.stdout).not.toMatch(/\.deb$|ssh_host/m)
+  const warm = await go()
+  expect([warm.code, warm.stdout]).toEqual([0, cold.stdout])
+  expect(warm.stderr).toContain('From a cache: prepared')
+  expect(warm.stderr).not.toContain('Setting up jq')
 
-    const again = job.step({ ...inputs, user: 'builder', prepare, run: look, password: 'pw-4711' })
-    const warm = await again.main()
-    await again.post()
-    expect([warm.code, warm.outputs['cache-hit']]).toEqual([0, 'prepared'])
-    expect(warm.log).not.toContain('Setting up jq')
-    expect(warm.stdout).toMatch(/^builder\nroot\njq-1\.6\n/m)
-    const timings = JSON.parse(warm.outputs['timings'] ?? '{}') as Readonly<Record<string, number>>
-    expect(timings['prepare']).toBeUndefined()
-  })
+  const [images, sealed] = [join(home, 'images'), await sealedIn(home)]
+  const root = new Ext4(join(images, sealed, 'disk.img'), (await meta(join(images, sealed))).layout.root.offset)
+  // As on a fresh card: each machine makes its own.
+  expect(await root.readText('/etc/machine-id')).toBe('')
+  expect(await root.list('/var/cache/apt/archives')).not.toEqual(
+    expect.arrayContaining([expect.stringMatching(/deb$/)])
+  )
+  expect(await root.exists('/var/lib/systemd/random-seed')).toBe(false)
+  const names = 'BEGIN OPENSSH PRIVATE KEY|ssh-ed25519 AAAA'
+  expect(await run('grep', ['-rlaE', names, images], { tolerate: true })).toBe('')
 })
+
+async function meta(folder: string): Promise<PreparedImage> {
+  return JSON.parse(await readFile(join(folder, 'meta.json'), 'utf8')) as PreparedImage
+}
+
+/** The image that has the effects of `prepare`. */
+async function sealedIn(folder: string): Promise<string> {
+  for (const name of await readdir(join(folder, 'images')))
+    if ((await meta(join(folder, 'images', name))).provenance !== undefined) return name
+  throw new Error('no image has the effects of `prepare`')
+}

@@ -121,7 +121,7 @@ class Late extends CacheFault {}
 async function ask<T>(request: () => Promise<T>, limit: number, late: string, lines: string[] = []): Promise<T> {
   const timer = new AbortController()
   const bell = sleep(limit, undefined, { signal: timer.signal }).then(() => {
-    throw new Late(`${late} within ${limit / 1000} s`)
+    throw new Late(`${late} within ${Math.ceil(limit / 1000)} s`)
   })
   try {
     const answer = await Promise.race([quietly(request, lines), bell])
