@@ -127,36 +127,39 @@ async function fetchPrivateQemu(
   place: PrivatePlace
 ): Promise<QemuInstall> {
   const { journal, log, shared, saves, hits } = place
-  const staging = await makeStaging(root, { name: toolName, run: journal.id }, path => {
-    journal.record({ kind: 'partial', path })
-  })
-  const entry = { kind: 'qemu', key: sharedQemuKey(new Date()) } as const
-  const keep = async (): Promise<QemuInstall> => {
+  const stage = (): Promise<string> =>
+    makeStaging(root, { name: toolName, run: journal.id }, path => {
+      journal.record({ kind: 'partial', path })
+    })
+  const keep = async (staging: string): Promise<QemuInstall> => {
     const { version, build } = await check(staging, loader)
     const key = { name: toolName, version: cacheVersion({ version, build }), arch: process.arch }
     const folder = await placeTool(staging, root, key, async there => (await whole(there, loader)) !== undefined)
     log.info(`Kept in ${folder}`)
     return { ...privateInstall(folder, loader), version, build }
   }
-  if ((await shared?.restore(entry, staging, place)) === true) {
+  const entry = { kind: 'qemu', key: sharedQemuKey(new Date()) } as const
+  if (shared !== undefined) {
+    const staging = await stage()
     try {
-      const install = await keep()
-      hits?.note('qemu')
-      return install
+      if (await shared.restore(entry, staging, place)) {
+        const install = await keep(staging)
+        hits?.note('qemu')
+        return install
+      }
     } catch (error) {
       log.warn(`QEMU in the Actions cache cannot be used: ${messageOf(error)}`)
-      await removeTree(staging)
-      await mkdir(staging)
     }
+    await removeTree(staging)
   }
   await ensureTools(['mmdebstrap'], log)
   log.info(`Fetching QEMU from Debian ${suite}'s packages; the host's stays as it is`)
   const packages = join(journal.folder, 'qemu-packages')
   await fetchPackages({ architecture: debian, suite, packages: ['qemu-system-arm'], into: packages })
-  const bytes = await takeProgram(packages, staging, triplet, loader)
+  const staging = await stage()
+  log.info(`QEMU takes ${mib(await takeProgram(packages, staging, triplet, loader))}`)
   await removeTree(packages)
-  log.info(`QEMU takes ${mib(bytes)}`)
-  const install = await keep()
+  const install = await keep(staging)
   const folder = dirname(dirname(install.program))
   if (shared?.canSave === true) saves?.start('cache-save-qemu', () => shared.save(entry, folder, place))
   return install
