@@ -1,5 +1,5 @@
 import * as core from '@actions/core'
-import { actionsCache } from './cache'
+import { actionsCache } from './cache/actions-cache'
 import { execute } from './execute'
 import { definitions, type RawInputs } from './inputs'
 import { actionLog } from './report/log'
@@ -28,7 +28,7 @@ export async function main(): Promise<void> {
       core.setOutput(name, value)
     }
   })
-  if (report.outcome === 'script-failed') {
+  if (report.outcome === 'script-failed' && report.failure === undefined) {
     core.error(
       report.verdict ??
         (report.signal === undefined

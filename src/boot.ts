@@ -1,54 +1,19 @@
 import type { Board } from './boards'
-import type { SharedCache } from './cache'
+import type { Context } from './context'
 import { checkDisks } from './disks'
-import { runFirstBoot } from './first-boot'
-import {
-  Guest,
-  guestDirectory,
-  guestFolder,
-  lostGuest,
-  setupText,
-  waitForLogin,
-  writeSshConfig,
-  type GuestSession,
-  type SetupRequest
-} from './guest'
-import type { Home } from './host/paths'
-import { ensureTools, hasVersion, toolVersion } from './host/tools'
-import { chooseUser, pinned, prepareImage, resolveRelease, type PreparedImage, type RunKeys } from './images'
-import type { Inputs, OutputName } from './inputs'
-import type { Journal } from './journal'
+import { Guest, guestDirectory, guestFolder, lostGuest, setupText, writeSshConfig, type SetupRequest } from './guest'
+import { ensureTools, hasVersion, toolVersion, type ToolName } from './host/tools'
+import { chooseUser, pinned, resolveRelease, type PreparedImage, type RunKeys } from './images'
+import type { Inputs } from './inputs'
+import { imageInPlace } from './layers'
 import { boardFor, describePlan, knownBoard, toolsFor } from './plan'
-import {
-  flushPatience,
-  provideQemu,
-  qemuCommand,
-  quitQemu,
-  SerialLog,
-  startQemu,
-  type Qemu,
-  type QemuInstall
-} from './qemu'
+import { powerOn } from './power'
+import { flushPatience, provideQemu, quitQemu, type Qemu, type QemuInstall, type SerialLog } from './qemu'
 import type { Log } from './report/log'
-import type { Phases } from './report/phases'
-import { makeRunFiles, type WorkspaceVolume } from './run-files'
-import { bootWithSnapshot, snapshotKey, whyNoSnapshot } from './snapshot'
+import type { WorkspaceVolume } from './run-files'
 import { workspaceLabel } from './workspace'
 
-/** What a run is given besides the inputs. */
-export interface Context {
-  readonly home: Home
-  readonly journal: Journal
-  readonly log: Log
-  readonly phases: Phases
-  /** The script's own streams. */
-  readonly stdout: (chunk: Buffer) => void
-  readonly stderr: (chunk: Buffer) => void
-  /** Called with each output as soon as it is known. */
-  readonly output: (name: OutputName, value: string) => void
-  /** Prepared images of other jobs. */
-  readonly shared?: SharedCache | undefined
-}
+export type { Context } from './context'
 
 /** A Pi that is up, and what belongs to it. */
 export interface Pi {
@@ -64,7 +29,7 @@ export interface Pi {
 
 /** From inputs to a shell in the guest. */
 export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
-  const { home, journal, log, phases, output } = context
+  const { journal, log, phases, output } = context
   const release = await phases.run('plan', 'Plan', async () => {
     for (const line of describePlan(inputs)) log.info(line)
     const { image, catalogUrl } = inputs
@@ -79,101 +44,29 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
     context
   )
   await checkDisks(inputs.disks)
-  const {
-    image: prepared,
-    cached,
-    fetched,
-    key
-  } = await phases.run('image', 'Image in place', () => {
-    const { image: ref, imageSha256: sha256, user: asked, provision, cache, firmware, hostname } = inputs
-    const wishes = { provision, firmware, hostname, firstBoot: inputs.firstBoot, diskSize: inputs.diskSize }
-    const request = { image: ref, release, sha256, user: asked, cache, ...wishes }
-    return prepareImage(request, { home, journal, log }, context.shared)
-  })
-  output('cache-hit', cached ? 'prepared' : 'none')
-  let isShared = fetched
-  if (!cached && inputs.cache === 'auto' && context.shared !== undefined) {
-    const shared = context.shared
-    // At once, and not at the end: a script that fails still leaves a warm cache.
-    isShared = await phases.run('cache-save', 'Save the prepared image', () =>
-      shared.save({ kind: 'prepared', key }, prepared.folder, context)
-    )
-  }
+  const { image: prepared, isShared } = await imageInPlace(
+    {
+      ...{ inputs, release },
+      install: async (board, own) => (board === expected ? early : undefined) ?? readyQemu(inputs, board, own)
+    },
+    context
+  )
   const board = boardFor(inputs, prepared)
   const install = early !== undefined && board === expected ? early : await readyQemu(inputs, board, context)
   const user = chooseUser(prepared.users, inputs.user)
-  const made = await phases.run('disk', 'Disk, keys and workspace of this run', () =>
-    makeRunFiles({ inputs, prepared, user, board, home, journal, log, shared: context.shared })
-  )
-  const { image, login, workspace, machine, machineFor, keyFile, keys, notPiKernel, genericKernel, makeDisk } = made
-  output('board', board.name)
-  log.debug(qemuCommand(machine, install).join(' '))
-  log.info(`${board.title}: ${[board.fidelity, ...notPiKernel].join('; ')}`)
   const shared = inputs.sync === 'none' ? undefined : inputs.workspace
   const workingDirectory = guestDirectory(inputs.workingDirectory, {
     workspace: shared,
-    home: image.users[user]?.home ?? '/'
+    home: prepared.users[user]?.home ?? '/'
   })
   const setup: Omit<SetupRequest, 'folder' | 'user' | 'clock'> = {
     mount: shared === undefined ? undefined : { label: workspaceLabel, path: shared },
     script:
       inputs.run === undefined ? undefined : { run: inputs.run, shell: inputs.shell, env: inputs.env, workingDirectory }
   }
-  let serial = new SerialLog(journal.logs, board.uarts)
-  const started = (log: SerialLog): void => {
-    serial = log
-    output('serial-log', serial.mainFile)
-  }
-  let qemu: Qemu
-  let session: GuestSession
-  const booted = phases.elapsed
-  const snapshot = snapshotKey(image.id, install.version, machine, genericKernel?.id)
-  const noSnapshot = whyNoSnapshot(inputs, machine)
-  if (noSnapshot !== undefined) log.info(`Snapshot: none (${noSnapshot})`)
-  const awake =
-    noSnapshot !== undefined
-      ? undefined
-      : await bootWithSnapshot({
-          key: snapshot,
-          ...{ image, machine, install, login, keys, started },
-          setup: clock => setupText({ ...setup, clock, folder: guestFolder(journal.id), user }),
-          timeout: inputs.bootTimeout,
-          mayMake: inputs.saveImage === undefined && (inputs.cache === 'auto' || context.shared === undefined),
-          shared: context.shared,
-          place: context
-        })
-  try {
-    const title = `Boot ${image.title} on ${board.name}`
-    if (awake !== undefined) {
-      ;({ qemu, session, serial } = awake)
-      if (awake.restored) output('cache-hit', 'snapshot')
-    } else if (inputs.firstBoot === 'run') {
-      await makeDisk()
-      const timeout = inputs.bootTimeout
-      const request = { image, machine: machineFor, install, login, timeout, journal, log, started }
-      ;({ qemu, session } = await phases.run('boot', `${title}, first boot included`, () => runFirstBoot(request)))
-    } else {
-      await makeDisk()
-      const running = (qemu = await phases.run('qemu', 'Start QEMU', () => startQemu(machine, install, journal)))
-      output('serial-log', serial.mainFile)
-      const guestLogin = { ...login, port: qemu.sshPort }
-      session = await phases.run('boot', title, () =>
-        waitForLogin({ qemu: running, serial, login: guestLogin, timeout: inputs.bootTimeout, log })
-      )
-    }
-  } finally {
-    // Which UART is the console shows only now; after a failed boot it is wanted most.
-    output('serial-log', serial.mainFile)
-  }
-  if (awake?.made !== undefined && isShared && inputs.cache === 'auto') {
-    // A snapshot is of use only to those who have the very image it was booted from.
-    const [entry, { folder }] = [{ kind: 'snapshot', key: snapshot } as const, awake.made]
-    await phases.run('snapshot-save', 'Save the booted Pi for other jobs', async () =>
-      context.shared?.save(entry, folder, context)
-    )
-  }
-  const seconds = phases.elapsed - booted
-  log.info(`SSH answered after ${seconds.toFixed(1)} s`)
+  const text = (clock: number): string => setupText({ ...setup, clock, folder: guestFolder(journal.id), user })
+  const powered = await powerOn({ inputs, prepared, user, board, install, isShared, setup: text }, context)
+  const { image, login, workspace, keyFile, keys, qemu, serial, session, seconds } = powered
   output('boot-seconds', seconds.toFixed(2))
   const sshConfig = await writeSshConfig(journal.folder, { ...login, port: qemu.sshPort }, keyFile)
   const ssh = {
@@ -187,7 +80,7 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
 
   const guest = new Guest(session, user, journal.id)
   try {
-    if (awake !== undefined) guest.checkSetUp(setup, awake.setup)
+    if (powered.setup !== undefined) guest.checkSetUp(setup, powered.setup)
     else await phases.run('setup', 'Set up the guest', () => guest.setUp({ ...setup, clock: Date.now() }))
   } catch (error) {
     throw qemu.isAlive() ? error : lostGuest(qemu, serial, error)
@@ -203,9 +96,10 @@ export async function readyQemu(inputs: Inputs, board: Board, context: Context):
 }
 
 /** The programs that a run needs, installed if they are missing. */
-export async function readyTools(inputs: Inputs, { phases, log }: Context): Promise<void> {
+export async function readyTools(inputs: Inputs, { phases, log, shared }: Context): Promise<void> {
   await phases.run('tools', 'Tools of the host', async () => {
-    const needed = toolsFor(inputs)
+    const forCache: readonly ToolName[] = shared === undefined || inputs.image.kind === 'none' ? [] : ['zstd']
+    const needed = [...new Set([...toolsFor(inputs), ...forCache])]
     await ensureTools(needed, log)
     const versions = await Promise.all(needed.filter(hasVersion).map(toolVersion))
     for (const line of versions) log.info(line)

@@ -1,11 +1,11 @@
-import type { SharedCache } from './cache'
+import { CacheHits, readOnly, Saves, type SharedCache } from './cache'
+import type { Context } from './context'
 import { homeFolders } from './host/paths'
 import { parseInputs, type OutputName, type RawInputs } from './inputs'
 import { Journal, undo } from './journal'
-import { describeFailure, Failure, type Outcome } from './report/errors'
+import { describeFailure, Failure, ScriptFailure, type Outcome } from './report/errors'
 import type { Log } from './report/log'
 import { Phases } from './report/phases'
-import type { Context } from './boot'
 import { run } from './run'
 import type { Inputs } from './inputs'
 
@@ -28,7 +28,7 @@ export interface Request {
   /** Whether a post step follows, which has to be told of the run. */
   readonly hasPost: boolean
   /** Prepared images of other jobs, given the folder for exchanging them. */
-  readonly shared?: (exchange: string) => SharedCache | undefined
+  readonly shared?: (exchange: string, env: Readonly<NodeJS.ProcessEnv>) => SharedCache | undefined
   /** Whether logs stay after a run that went well. */
   readonly keepLogs: 'always' | 'on-failure'
 }
@@ -43,6 +43,8 @@ export interface Report {
   /** Our own failure, in words. */
   readonly failure: string | undefined
   readonly phases: Phases
+  /** What came from a cache, and why not more; empty if that was not asked. */
+  readonly cached?: string
 }
 
 /**
@@ -62,6 +64,10 @@ export async function execute({
   keepLogs
 }: Request): Promise<Report> {
   const phases = new Phases(log)
+  const saves = new Saves(phases)
+  const hits = new CacheHits(level => {
+    output('cache-hit', level)
+  })
   let report: Report
   let journal: Journal | undefined
   let kept = false
@@ -74,8 +80,11 @@ export async function execute({
     const write = (stream: NodeJS.WriteStream) => (chunk: Buffer) => {
       stream.write(chunk)
     }
+    const cache = inputs.cache === 'off' ? undefined : shared?.(home.exchange, env)
     const context: Context = {
-      shared: inputs.cache === 'off' ? undefined : shared?.(home.exchange),
+      shared: cache !== undefined && inputs.cache === 'read-only' ? readOnly(cache) : cache,
+      hits,
+      saves,
       home,
       journal,
       log,
@@ -88,9 +97,13 @@ export async function execute({
     kept = inputs.keepRunning
   } catch (error) {
     const outcome = error instanceof Failure ? error.outcome : 'host-failed'
-    const exitCode = outcome === 'timeout' ? ownStatus.timeLimit : ownStatus.fault
-    report = { outcome, exitCode, signal: undefined, failure: describeFailure(error), phases }
+    const own = outcome === 'timeout' ? ownStatus.timeLimit : ownStatus.fault
+    const { exitCode, signal } = error instanceof ScriptFailure ? error : { exitCode: own, signal: undefined }
+    report = { outcome, exitCode, signal, failure: describeFailure(error), phases }
   }
+  // Whatever became of the script: what was made for it is not lost.
+  await saves.settle()
+  report = { ...report, cached: hits.text }
   if (report.failure !== undefined) log.error(report.failure)
   output('outcome', report.outcome)
   output('exit-code', String(report.exitCode))

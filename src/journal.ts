@@ -36,6 +36,8 @@ export type Entry =
   /** A file or folder that is being made outside the run's folder; removed unless `done` follows. */
   | { readonly kind: 'partial'; readonly path: string }
   | { readonly kind: 'done'; readonly path: string }
+  /** An entry of a cache that must not be evicted while the run lives. */
+  | { readonly kind: 'uses'; readonly path: string }
   /** The Pi is meant to stay up after main. */
   | { readonly kind: 'kept' }
 
@@ -50,7 +52,10 @@ export class Journal {
     /** Gone when the run is torn down. */
     readonly folder: string,
     /** Console and QEMU logs; kept after a failed run on a terminal. */
-    readonly logs: string
+    readonly logs: string,
+    /** Names the run, whichever part of it this is. */
+    readonly id = basename(folder),
+    private readonly file = join(folder, fileName)
   ) {}
 
   /** Starts a run: a new folder below `runs`, readable by this user alone. Its name marks all processes of the run. */
@@ -76,12 +81,15 @@ export class Journal {
     return core.getState(stateName) || undefined
   }
 
-  get id(): string {
-    return basename(this.folder)
+  /** The same run's record, with folders of their own for a machine besides the run's. */
+  part(name: string): Journal {
+    const [folder, logs] = [join(this.folder, name), join(this.logs, name)]
+    for (const path of [folder, logs]) mkdirSync(path, { mode: 0o700 })
+    return new Journal(folder, logs, this.id, this.file)
   }
 
   record(entry: Entry): void {
-    appendFileSync(join(this.folder, fileName), JSON.stringify(entry) + '\n')
+    appendFileSync(this.file, JSON.stringify(entry) + '\n')
   }
 }
 
@@ -108,6 +116,12 @@ export function isInUse(folder: string): boolean {
     entry =>
       (entry.kind === 'owner' && isAlive(entry.process)) || (kept && entry.kind === 'process' && isAlive(entry.process))
   )
+}
+
+/** Entries of caches that living runs use. */
+export function pathsInUse(runs: string): ReadonlySet<string> {
+  const entries = recordedRuns(runs).filter(isInUse).flatMap(readJournal)
+  return new Set(entries.flatMap(entry => (entry.kind === 'uses' ? [entry.path] : [])))
 }
 
 /** Folders of all runs that are still recorded. */
@@ -164,6 +178,7 @@ export async function undo(folder: string, log: Log, { keepLogs = false } = {}):
         break
       case 'owner':
       case 'done':
+      case 'uses':
       case 'kept':
         break
     }

@@ -1,7 +1,7 @@
 import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Board } from './boards'
-import type { SharedCache } from './cache'
+import type { Saves, SharedCache } from './cache'
 import { excludedPatterns } from './disks'
 import type { Login } from './guest'
 import { hasKvm } from './host/kvm'
@@ -36,7 +36,8 @@ export interface RunFilesRequest {
   readonly home: Home
   readonly journal: Journal
   readonly log: Log
-  readonly shared: SharedCache | undefined
+  readonly shared?: SharedCache | undefined
+  readonly saves: Saves
 }
 
 /** The workspace's volume, and what was put into it. */
@@ -73,7 +74,7 @@ export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> 
   const { inputs, prepared, user, board, journal, log } = request
   const { folder, logs } = journal
   const generic = wantsGenericKernel(inputs, prepared, board)
-    ? await genericKernel(prepared.architecture, { ...request, mayShare: inputs.cache === 'auto' })
+    ? await genericKernel(prepared.architecture, request)
     : undefined
   const kvm = await hasKvm()
   const machineRequest = {

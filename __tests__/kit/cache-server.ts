@@ -52,6 +52,8 @@ export class CacheServer {
   readonly requests: string[] = []
   /** The token may not write, as in a pull request from a fork. */
   readOnly = false
+  /** What is there is not found, as while another job is still uploading it. */
+  unfinished = false
 
   private constructor(
     private readonly server: Server,
@@ -95,10 +97,11 @@ export class CacheServer {
     this.faults.set(operation, { fault, left: times })
   }
 
-  /** Takes all faults and the read-only switch back. */
+  /** Takes all faults and switches back. */
   heal(): void {
     this.faults.clear()
     this.readOnly = false
+    this.unfinished = false
   }
 
   /** Overwrites 64 bytes in the middle of every entry whose key starts so. Returns how many there were. */
@@ -166,7 +169,8 @@ export class CacheServer {
 
   /** The exact key; else the newest entry that the key, or the first restore key that any does, is a prefix of. */
   private lookup({ key = '', restore_keys: restoreKeys = [], version }: RpcRequest): Answer {
-    const newestFirst = this.stored.filter(entry => entry.finalized && entry.version === version).reverse()
+    const visible = this.unfinished ? [] : this.stored
+    const newestFirst = visible.filter(entry => entry.finalized && entry.version === version).reverse()
     const exact = newestFirst.find(entry => entry.key === key)
     const prefixed = [key, ...restoreKeys].map(prefix => newestFirst.find(entry => entry.key.startsWith(prefix)))
     const found = exact ?? prefixed.find(entry => entry !== undefined)

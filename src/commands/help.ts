@@ -5,6 +5,7 @@ export const commandSummaries = {
   shell: 'boot a Pi and open a shell in it; torn down on exit',
   demo: 'boot the built-in image on a raspi3b and show what it is',
   images: 'list the images known by name, and what is prepared; --check tells which newer releases exist',
+  cache: 'list what is cached on this machine; --remove drops entries, --prune what is above a size',
   boards: 'list the boards',
   doctor: 'check what this host has and lacks; --install adds what is missing',
   stop: 'switch off Pis that were left up by --keep-running',
@@ -17,6 +18,7 @@ const ownFlags: Readonly<Partial<Record<CommandName, string>>> = {
   shell: ' [flags]',
   demo: ' [flags]',
   images: ' [--json] [--check] [--catalog-url URL]',
+  cache: ' [--json] [--remove NAME] [--prune SIZE]',
   doctor: ' [--install]',
   clean: ' [--cache]'
 }

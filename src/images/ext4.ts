@@ -90,6 +90,12 @@ export class Ext4 {
       .filter(name => name !== '' && name !== '.' && name !== '..')
   }
 
+  /** Bytes of a regular file; undefined if there is none. */
+  async size(path: string): Promise<number | undefined> {
+    const { stdout } = await this.ask(`stat ${quote(path)}`)
+    return /Type: regular/.test(stdout) ? Number(/\bSize: (\d+)/.exec(stdout)?.[1]) : undefined
+  }
+
   private async kind(path: string): Promise<string | undefined> {
     return /Type: (\w+)/.exec((await this.ask(`stat ${quote(path)}`)).stdout)?.[1]
   }

@@ -3,6 +3,7 @@ import { copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promis
 import { join } from 'node:path'
 import type { Architecture } from '../boards'
 import { tool } from '../host/exec'
+import type { Saves } from '../cache/saves'
 import type { SharedCache } from '../cache/shared'
 import type { Home } from '../host/paths'
 import { ensureTools } from '../host/tools'
@@ -11,6 +12,7 @@ import type { Log } from '../report/log'
 import { fetchKernel } from './debian/kernel'
 import { makeExt4 } from './make-ext4'
 import { writeInitramfs } from './mini/initramfs'
+import { touched } from './store'
 
 /** A kernel with virtio drivers for images that have none, and what it needs. All files are in a cache, only ever read. */
 export interface GenericKernel {
@@ -44,8 +46,7 @@ export interface KernelPlace {
   readonly log: Log
   /** Kernels of other jobs. */
   readonly shared?: SharedCache | undefined
-  /** Whether ours may go there. */
-  readonly mayShare?: boolean
+  readonly saves: Saves
 }
 
 /**
@@ -54,14 +55,19 @@ export interface KernelPlace {
  */
 export async function genericKernel(
   architecture: Architecture,
-  { home, journal, log, shared, mayShare = false }: KernelPlace,
+  { home, journal, log, shared, saves }: KernelPlace,
   now = new Date()
 ): Promise<GenericKernel> {
   const identity = JSON.stringify([architecture, suite, recipeVersion, now.toISOString().slice(0, 7)])
   const name = `${architecture}-${createHash('sha256').update(identity).digest('hex').slice(0, 16)}`
   const folder = join(home.kernels, name)
+  // First of all: what is in use is not evicted.
+  journal.record({ kind: 'uses', path: folder })
   const known = await load(folder)
-  if (known !== undefined) return known
+  if (known !== undefined) {
+    await touched(folder)
+    return known
+  }
   const build = join(journal.folder, 'kernel')
   await mkdir(build)
   const entry = { kind: 'kernel', key: name } as const
@@ -70,7 +76,6 @@ export async function genericKernel(
     log.info("Taking Debian's kernel from its packages")
     await ensureTools(['mmdebstrap', 'cpio', 'depmod', 'xz'], log)
     await make(architecture, build)
-    if (mayShare) await shared?.save(entry, build, { journal, log })
   }
   await mkdir(home.kernels, { recursive: true })
   // Another run may have been first; its work is as good.
@@ -79,6 +84,8 @@ export async function genericKernel(
     await rm(build, { recursive: true })
   })
   const made = await load(folder)
+  if (!found && shared?.canSave === true)
+    void saves.start('kernel-save', () => shared.save(entry, folder, { journal, log }))
   if (made === undefined) throw new Error(`the kernel in ${folder} cannot be read back`)
   return made
 }

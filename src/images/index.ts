@@ -1,8 +1,14 @@
-export { prepareImage, chooseUser, type PreparedImage } from './prepared'
+export { takeBootFiles } from './boot-files'
+export { chooseUser, makeImage, noteRelease, type PreparedImage, type PrepareRequest } from './prepared'
+export { baseKey, familyOfBoard, keyFrom, preparedKey } from './layer-keys'
+export { fromStore, keepImage, loadImage, provenances, touched, type Provenance } from './store'
+export { openSource } from './origin'
+export type { Source } from './source'
 export { uefiFor } from './uefi'
 export { makeOverlay } from './overlay'
 export { genericKernel, modulesArguments, modulesLabel, type GenericKernel } from './generic-kernel'
 export { saveDisk } from './save'
+export { sealImage } from './seal'
 export { makeKeys, type RunKeys } from './keys'
 export { fetchPackages } from './packages'
 export { answersWizard, ownChanges, privateCopy } from './private-copy'
@@ -17,6 +23,7 @@ export {
   pinned,
   resolveRelease,
   updates,
+  type ResolvedRelease,
   type Listed,
   type LoadedCatalogue,
   type PreparedSummary,

@@ -1,11 +1,8 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import type { SharedCache } from '../cache/shared'
+import { randomBytes } from 'node:crypto'
+import { stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Home } from '../host/paths'
 import type { ImageRef } from '../inputs'
-import type { Journal } from '../journal'
 import { BadInput } from '../report/errors'
 import { mib, type Log } from '../report/log'
 import { takeBootFiles, type BootFiles } from './boot-files'
@@ -14,10 +11,10 @@ import { Ext4 } from './ext4'
 import { readRootFacts, type RootFacts } from './families'
 import { growDisk } from './grow'
 import { slotLengths, type SlotContent } from './keys'
-import { openSource } from './origin'
 import { inspectDisk, type DiskLayout } from './partitions'
-import { provisioning, provisionVersion } from './provision'
+import { provisioning } from './provision'
 import { releaseOf } from './releases'
+import type { Provenance } from './store'
 import { checkBootLoader, noBootFiles } from './uefi'
 
 /** An image ready to boot: unpacked, looked at, provisioned; free of anything that belongs to one run. */
@@ -47,6 +44,8 @@ export interface PreparedImage extends Pick<RootFacts, 'family' | 'title' | 'arc
   readonly created: readonly string[]
   /** The release of the catalogue that it was made from, if it was one. */
   readonly release?: PreparedSummary['release']
+  /** What `prepare` made it from, if it did. */
+  readonly provenance?: Provenance
 }
 
 export interface PrepareRequest {
@@ -55,82 +54,25 @@ export interface PrepareRequest {
   readonly release?: ResolvedRelease | undefined
   readonly sha256: string | undefined
   readonly provision: 'auto' | 'none'
-  readonly cache: 'auto' | 'off' | 'read-only'
   /** With it, the image's own boot loader starts the image's own kernel. */
   readonly firmware?: 'uefi' | undefined
   /** The user asked for; by default `pi` where it exists, else `root`. */
   readonly user: string | undefined
+  /** Whether `prepare` follows, which may be what adds the user. */
+  readonly isBase?: boolean | undefined
   readonly hostname?: string | undefined
   readonly firstBoot?: 'skip' | 'run' | undefined
   /** Bytes. */
   readonly diskSize?: number | undefined
 }
 
-interface Place {
-  readonly home: Home
-  readonly journal: Journal
-  readonly log: Log
-}
-
-export interface Preparation {
-  readonly image: PreparedImage
-  /** Whether it was prepared before. */
-  readonly cached: boolean
-  /** Whether these very bytes came from the shared cache. */
-  readonly fetched: boolean
-  /** Names what it was made from, and how. */
-  readonly key: string
-}
-
-/** Raise when the shape of meta.json changes. */
-const metaVersion = 4
-
-/** The image, from a cache if it was prepared before, else made now. */
-export async function prepareImage(request: PrepareRequest, place: Place, shared?: SharedCache): Promise<Preparation> {
-  const { home, journal, log } = place
-  const source = await openSource(request, home, log)
-  const key = (sha256: string): string =>
-    createHash('sha256')
-      .update(
-        JSON.stringify([
-          ...[metaVersion, sha256, provisionVersion, request.provision, request.user ?? ''],
-          ...[request.hostname ?? '', request.firstBoot ?? 'skip', request.diskSize ?? 0, request.firmware ?? '']
-        ])
-      )
-      .digest('hex')
-      .slice(0, 24)
-  const build = join(journal.folder, 'build')
-  await mkdir(build)
-  if (source.sha256 !== undefined && request.cache !== 'off') {
-    const known = key(source.sha256)
-    const folder = join(home.images, known)
-    let image = await load(folder)
-    const local = image !== undefined
-    if (image === undefined && (await shared?.restore({ kind: 'prepared', key: known }, build, place)) === true)
-      image = await adopt(build, folder)
-    if (image !== undefined) {
-      source.close?.()
-      if (request.release !== undefined) await note(request.release, source.sha256, home)
-      log.info(`Already prepared: ${image.title}, ${image.architecture}, ${mib(image.diskSize)}`)
-      return { image, cached: true, fetched: !local, key: known }
-    }
-  }
-  const sha256 = await source.unpackTo(join(build, 'disk.img'), build)
-  if (request.release !== undefined) await note(request.release, sha256, home)
-  await make(build, request, log)
-  // Without a cache it lives and goes with the run.
-  const image = request.cache === 'off' ? await load(build) : await adopt(build, join(home.images, key(sha256)))
-  if (image === undefined) throw new Error(`the prepared image in ${build} cannot be read back`)
-  return { image, cached: false, fetched: false, key: key(sha256) }
-}
-
 /** From now on this release needs neither a catalogue nor a published checksum. */
-async function note({ release, catalogUrl }: ResolvedRelease, sha256: string, home: Home): Promise<void> {
+export async function noteRelease({ release, catalogUrl }: ResolvedRelease, sha256: string, home: Home): Promise<void> {
   await rememberRelease(home, catalogUrl, { release, sha256 })
 }
 
 /** Looks at build/disk.img, provisions it, and writes beside it what a run needs to know. */
-async function make(build: string, request: PrepareRequest, log: Log): Promise<void> {
+export async function makeImage(build: string, request: PrepareRequest, log: Log): Promise<void> {
   const disk = join(build, 'disk.img')
   if (request.diskSize !== undefined) await growDisk(disk, request.diskSize, build, log)
   const layout = await inspectDisk(disk)
@@ -142,7 +84,8 @@ async function make(build: string, request: PrepareRequest, log: Log): Promise<v
   const facts = await readRootFacts(root)
   log.info(`${facts.title}, ${facts.architecture}, ${mib((await stat(disk)).size)}`)
   if (request.firmware !== undefined) await checkBootLoader(disk, layout.boot.offset, facts.architecture)
-  const user = chooseUser(facts.users, request.user)
+  const user =
+    request.isBase === true && request.user !== undefined ? request.user : chooseUser(facts.users, request.user)
   const plan =
     request.provision === 'auto'
       ? provisioning(facts, user, request)
@@ -154,15 +97,28 @@ async function make(build: string, request: PrepareRequest, log: Log): Promise<v
   const slots = []
   for (const { path, content, start = 0 } of plan.slots)
     slots.push({ path, content, runs: await root.locate(path, start, slotLengths[content]) })
+  await describeImage(build, {
+    ...{ facts, layout, bootFiles, slots, created, kernelArguments: plan.kernelArguments },
+    release: request.release && inShort(request.release.release)
+  })
+}
+
+type Description = Pick<PreparedImage, 'layout' | 'bootFiles' | 'slots' | 'created' | 'kernelArguments'> & {
+  readonly facts: RootFacts
+  readonly release: PreparedImage['release'] | undefined
+  readonly provenance?: Provenance
+}
+
+/** Writes beside build/disk.img what a run needs to know of it. */
+export async function describeImage(build: string, { facts, release, ...rest }: Description): Promise<void> {
   const { family, title, architecture, users } = facts
   const meta: Omit<PreparedImage, 'folder' | 'disk'> = {
-    ...{ family, title, architecture, users, layout, bootFiles, slots, created },
+    ...{ family, title, architecture, users, ...rest },
+    id: randomBytes(8).toString('hex'),
     bootMount: facts.bootMount ?? releaseOf(facts).bootMount,
     userconf: releaseOf(facts).userconf,
-    diskSize: (await stat(disk)).size,
-    id: randomBytes(8).toString('hex'),
-    kernelArguments: plan.kernelArguments,
-    ...(request.release !== undefined && { release: inShort(request.release.release) })
+    diskSize: (await stat(join(build, 'disk.img'))).size,
+    ...(release !== undefined && { release })
   }
   await writeFile(join(build, 'meta.json'), JSON.stringify(meta, undefined, 1))
 }
@@ -182,34 +138,4 @@ export function chooseUser(users: RootFacts['users'], asked: string | undefined)
     name => name === 'root' || ((users[name]?.uid ?? 0) >= 1000 && name !== 'nobody')
   )
   throw new BadInput([`input \`user\` is “${asked}”, but the image has no such user; valid: ${people.join(', ')}`])
-}
-
-/** Moves a finished build into the cache. If another run was first, its result is as good as ours. */
-async function adopt(build: string, folder: string): Promise<PreparedImage | undefined> {
-  if ((await load(build)) === undefined) return undefined
-  await mkdir(dirname(folder), { recursive: true })
-  try {
-    await rename(build, folder)
-  } catch (error) {
-    if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
-    if ((await load(folder)) === undefined) {
-      await rm(folder, { recursive: true, force: true })
-      await rename(build, folder)
-    }
-  }
-  return load(folder)
-}
-
-/** A prepared image in the cache; undefined if it is not there, or not whole. */
-async function load(folder: string): Promise<PreparedImage | undefined> {
-  try {
-    const meta = JSON.parse(await readFile(join(folder, 'meta.json'), 'utf8')) as Omit<PreparedImage, 'folder' | 'disk'>
-    const disk = join(folder, 'disk.img')
-    const whole =
-      (await stat(disk)).size === meta.diskSize &&
-      meta.bootFiles.names.every(name => existsSync(join(folder, 'boot', name)))
-    return whole ? { ...meta, folder, disk } : undefined
-  } catch {
-    return undefined
-  }
 }

@@ -10,6 +10,7 @@ import { HostFailure } from '../report/errors'
 import { byteProgress, mib, type Log } from '../report/log'
 import { fetchText, openDownload, type Download } from './download'
 import { requireSpace } from './space'
+import { touched } from './store'
 import { checkSum, detectFormat, diskFull, headBytes, notAnImage, unpack } from './unpack'
 
 /** An image file somewhere: what can be known of it before it is read, and how to read it. */
@@ -210,6 +211,7 @@ const memo = (home: Home, identity: string): string =>
 
 async function recall(home: Home, identity: string): Promise<string | undefined> {
   const text = await readFile(memo(home, identity), 'utf8').catch(() => '')
+  if (text !== '') await touched(memo(home, identity))
   return /^[0-9a-f]{64}$/.exec(text)?.[0]
 }
 

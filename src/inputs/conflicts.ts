@@ -38,6 +38,10 @@ export function conflicts(inputs: Inputs, env: Readonly<NodeJS.ProcessEnv>): rea
       `input \`firmware\` does not go with board \`${board.name}\`, whose boot firmware QEMU does not emulate; valid with \`board: virt\` only`
     ],
     [
+      inputs.firmware !== undefined && inputs.prepareBoard !== undefined && inputs.prepareBoard !== 'virt',
+      `input \`prepare-board\` is “${inputs.prepareBoard ?? ''}”, whose boot firmware QEMU does not emulate; with \`firmware\` valid: virt`
+    ],
+    [
       inputs.firmware !== undefined && inputs.firstBoot === 'run',
       'inputs `firmware` and `first-boot: run` do not go together: it is for the cmdline.txt of Raspberry Pi images'
     ],
@@ -78,6 +82,10 @@ export function conflicts(inputs: Inputs, env: Readonly<NodeJS.ProcessEnv>): rea
     [
       inputs.prepare !== undefined && (bare || inputs.provision === 'none'),
       `input \`prepare\` changes the image, which ${bare ? 'there is none of' : '`provision: none` forbids'}`
+    ],
+    [
+      inputs.prepare !== undefined && inputs.firstBoot === 'run',
+      'inputs `prepare` and `first-boot: run` do not go together: the first boot would be that of `prepare`, and none of the run'
     ],
     [
       inputs.prepareBoard !== undefined &&

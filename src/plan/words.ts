@@ -25,8 +25,18 @@ export function describePlan(inputs: Inputs): readonly string[] {
 }
 
 /** What is asked of the image beyond the usual. */
-function wishesOf({ password, hostname, diskSize, files, firstBoot }: Inputs): readonly string[] {
+function wishesOf({
+  password,
+  hostname,
+  diskSize,
+  files,
+  firstBoot,
+  prepare,
+  prepareBoard
+}: Inputs): readonly string[] {
+  const prepareOn = prepareBoard === undefined ? '' : ` on ${prepareBoard}`
   return [
+    ...(prepare === undefined ? [] : [`prepare: ${prepare.trim().split('\n').length} line(s)${prepareOn}, once`]),
     ...(firstBoot === 'run' ? ["first boot: the image's own, reboots included"] : []),
     ...(hostname === undefined ? [] : [`host name: ${hostname}`]),
     ...(password === undefined ? [] : ['password: as given, for this run only']),

@@ -1,6 +1,7 @@
 import { copyFile, mkdir, readdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { boards } from '../boards'
+import type { CacheHits, Saves, SharedCache } from '../cache'
 import { tool } from '../host/exec'
 import { removeTree, type Home } from '../host/paths'
 import { cachedTools, makeStaging, placeTool, toolCacheFolder, touchTool, type CachedTool } from '../host/tool-cache'
@@ -33,6 +34,18 @@ export interface PrivatePlace {
   readonly home: Home
   readonly journal: Journal
   readonly log: Log
+  /** What other jobs made. */
+  readonly shared?: SharedCache | undefined
+  readonly saves?: Saves
+  readonly hits?: CacheHits
+}
+
+/**
+ * What other jobs find it under: for a calendar month (UTC), so that a job with an empty machine does not have an old
+ * one for ever. The cache adds the host's architecture.
+ */
+export function sharedQemuKey(now: Date): string {
+  return `${suite}-${now.toISOString().slice(0, 7)}`
 }
 
 /** Whether there can be a private QEMU on this host's architecture. */
@@ -111,26 +124,45 @@ export async function providePrivateQemu(place: PrivatePlace): Promise<QemuInsta
 async function fetchPrivateQemu(
   root: string,
   { debian, triplet, loader }: { readonly debian: string; readonly triplet: string; readonly loader: string },
-  { journal, log }: PrivatePlace
+  place: PrivatePlace
 ): Promise<QemuInstall> {
+  const { journal, log, shared, saves, hits } = place
+  const stage = (): Promise<string> =>
+    makeStaging(root, { name: toolName, run: journal.id }, path => {
+      journal.record({ kind: 'partial', path })
+    })
+  const keep = async (staging: string): Promise<QemuInstall> => {
+    const { version, build } = await check(staging, loader)
+    const key = { name: toolName, version: cacheVersion({ version, build }), arch: process.arch }
+    const folder = await placeTool(staging, root, key, async there => (await whole(there, loader)) !== undefined)
+    log.info(`Kept in ${folder}`)
+    return { ...privateInstall(folder, loader), version, build }
+  }
+  const entry = { kind: 'qemu', key: sharedQemuKey(new Date()) } as const
+  if (shared !== undefined) {
+    const staging = await stage()
+    try {
+      if (await shared.restore(entry, staging, place)) {
+        const install = await keep(staging)
+        hits?.note('qemu')
+        return install
+      }
+    } catch (error) {
+      log.warn(`QEMU in the Actions cache cannot be used: ${messageOf(error)}`)
+    }
+    await removeTree(staging)
+  }
   await ensureTools(['mmdebstrap'], log)
   log.info(`Fetching QEMU from Debian ${suite}'s packages; the host's stays as it is`)
   const packages = join(journal.folder, 'qemu-packages')
   await fetchPackages({ architecture: debian, suite, packages: ['qemu-system-arm'], into: packages })
-  const staging = await makeStaging(root, { name: toolName, run: journal.id }, path => {
-    journal.record({ kind: 'partial', path })
-  })
-  const bytes = await takeProgram(packages, staging, triplet, loader)
+  const staging = await stage()
+  log.info(`QEMU takes ${mib(await takeProgram(packages, staging, triplet, loader))}`)
   await removeTree(packages)
-  const { version, build } = await check(staging, loader)
-  const folder = await placeTool(
-    staging,
-    root,
-    { name: toolName, version: cacheVersion({ version, build }), arch: process.arch },
-    async there => (await whole(there, loader)) !== undefined
-  )
-  log.info(`Kept in ${folder} (${mib(bytes)})`)
-  return { ...privateInstall(folder, loader), version, build }
+  const install = await keep(staging)
+  const folder = dirname(dirname(install.program))
+  if (shared?.canSave === true) void saves?.start('cache-save-qemu', () => shared.save(entry, folder, place))
+  return install
 }
 
 /** Copies what is needed to run out of the unpacked packages: the program, its modules, their libraries. Returns bytes. */

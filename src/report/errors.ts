@@ -39,6 +39,20 @@ export class BadInput extends Failure {
   }
 }
 
+/** A script of the user's failed before the run's own could start. */
+export class ScriptFailure extends Failure {
+  readonly outcome = 'script-failed'
+
+  /** @param exitCode the script's status; 128 + n for signal n */
+  constructor(
+    readonly exitCode: number,
+    readonly signal: string | undefined,
+    details: FailureDetails
+  ) {
+    super(details)
+  }
+}
+
 /** This machine could not do its part: a tool, the disk, the network, the image file. */
 export class HostFailure extends Failure {
   readonly outcome = 'host-failed'

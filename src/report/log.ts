@@ -1,3 +1,4 @@
+import { StringDecoder } from 'node:string_decoder'
 import * as core from '@actions/core'
 
 /** Where our own words go. The script's output never passes through here. */
@@ -96,6 +97,23 @@ export function byteProgress(
     },
     end() {
       if (process.stderr.isTTY) log.progress(null)
+    }
+  }
+}
+
+/** Shows a stream of bytes in the log, line by line. */
+export function lineLog(log: Log): { readonly write: (chunk: Buffer) => void; readonly end: () => void } {
+  const decoder = new StringDecoder('utf8')
+  let rest = ''
+  return {
+    write(chunk) {
+      const lines = (rest + decoder.write(chunk)).split(/\r*\n/)
+      rest = lines.pop() ?? ''
+      for (const line of lines) log.info(line)
+    },
+    end() {
+      if (rest !== '') log.info(rest)
+      rest = ''
     }
   }
 }

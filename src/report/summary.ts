@@ -12,7 +12,7 @@ const verdicts: Readonly<Record<Report['outcome'], string>> = {
 
 /** The run as Markdown: what was emulated, how it ended, where the time went. */
 export function summaryText(
-  { outcome, exitCode, verdict, failure, phases }: Report,
+  { outcome, exitCode, verdict, failure, phases, cached }: Report,
   outputs: ReadonlyMap<string, string>
 ): string {
   const facts = [
@@ -21,6 +21,7 @@ export function summaryText(
     ['Image', outputs.get('image-release')],
     ['Board', outputs.get('board')],
     ['QEMU', outputs.get('qemu-version')],
+    ['From a cache', outputs.has('cache-hit') ? cached : undefined],
     ['Boot to SSH', outputs.has('boot-seconds') ? `${outputs.get('boot-seconds') ?? ''} s` : undefined]
   ].filter(([, value]) => value !== undefined)
   const rows = phases.timings.map(

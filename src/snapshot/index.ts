@@ -26,6 +26,7 @@ import {
 } from './store'
 import { notRevived, reviveText, settleText } from './texts'
 
+export type { Answer } from './channel'
 export { snapshotKey, whyNoSnapshot } from './decision'
 
 export interface SnapshotRequest {
@@ -85,6 +86,8 @@ export async function bootWithSnapshot(request: SnapshotRequest): Promise<Awake 
     log.info('Snapshot: none, since an earlier attempt with this image and machine failed')
     return undefined
   }
+  // First of all: what is in use is not evicted.
+  place.journal.record({ kind: 'uses', path: join(home.snapshots, key) })
   await writeFile(join(place.journal.folder, workspaceOf(request.machine)), '', { flag: 'a' })
   await truncate(join(place.journal.folder, workspaceOf(request.machine)), workspaceDeviceSize)
   const snapshot = (await loadSnapshot(home, key)) ?? (await fetchSnapshot(request))

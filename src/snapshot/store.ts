@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { tool } from '../host/exec'
 import type { Home } from '../host/paths'
-import type { PreparedImage } from '../images'
+import { touched, type PreparedImage } from '../images'
 
 /** A booted Pi that stands still: its memory and devices, and what it had written to its disk by then. */
 export interface Snapshot {
@@ -34,8 +34,7 @@ export async function loadSnapshot(home: Home, key: string): Promise<Snapshot | 
     const meta = JSON.parse(await readFile(at('meta'), 'utf8')) as Meta
     const sizes = await Promise.all([at('memory'), at('disk')].map(async file => (await stat(file)).size))
     if (sizes[0] !== meta.memorySize || sizes[1] !== meta.diskFileSize) return undefined
-    const now = new Date()
-    await utimes(at('meta'), now, now).catch(() => undefined) // the last use, for eviction
+    await touched(folder)
     return { folder, memory: at('memory'), disk: at('disk'), diskSize: meta.diskSize }
   } catch {
     return undefined

@@ -1,9 +1,18 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
+import { CacheHits, readOnly, Saves, type SharedCache } from '../../../src/cache'
 import { homeFolders, type Home } from '../../../src/host/paths'
 import { Journal, undo } from '../../../src/journal'
 import type { QemuInstall } from '../../../src/qemu'
-import { cachedPrivateVersion, cacheVersion, librariesIn, providePrivateQemu } from '../../../src/qemu/private'
+import {
+  cachedPrivateVersion,
+  cacheVersion,
+  librariesIn,
+  providePrivateQemu,
+  sharedQemuKey
+} from '../../../src/qemu/private'
+import { Phases } from '../../../src/report/phases'
 import { RecordedLog } from '../recorded-log'
 import { scratchFolder } from '../scratch'
 import { answers, script } from './fake-qemu'
@@ -107,6 +116,64 @@ test('in a workflow it is kept in the tool cache of the runner', async () => {
   process.env['RUNNER_TOOL_CACHE'] = runners
   expect((await provide()).program).toBe(join(runners, toolName, first, process.arch, 'lib', loader))
   expect(existsSync(home.tools)).toBe(false)
+})
+
+describe('with a cache that other jobs share', () => {
+  const shelf = new Map<string, string>()
+  const shared: SharedCache = {
+    canSave: true,
+    async restore({ key }, into) {
+      const from = shelf.get(key)
+      if (from === undefined) return false
+      await cp(from, into, { recursive: true })
+      return true
+    },
+    async save({ key }, from) {
+      const to = scratch.fresh()
+      await cp(from, to, { recursive: true })
+      shelf.set(key, to)
+      return true
+    }
+  }
+  beforeEach(() => {
+    shelf.clear()
+  })
+  const withShared = async (cache: SharedCache = shared): Promise<{ install: QemuInstall; level: string }> => {
+    const [hits, saves] = [new CacheHits(), new Saves(new Phases(log))]
+    const place = { home, journal: Journal.create(home), log, shared: cache, hits, saves }
+    const install = await providePrivateQemu(place)
+    await saves.settle()
+    return { install, level: hits.level }
+  }
+
+  test('what one job fetched, the next takes from there', async () => {
+    debianHas(firstTitle)
+    const one = await withShared()
+    expect([one.level, [...shelf.keys()], asked()]).toEqual(['none', [sharedQemuKey(new Date())], 1])
+    home = homeFolders({ PI_QEMU_HOME: scratch.fresh() })
+    const other = await withShared()
+    expect([other.level, other.install.version, asked(), kept()]).toEqual(['qemu', '10.0.13', 1, [first]])
+  })
+
+  test('one that does not run is not taken', async () => {
+    debianHas(firstTitle)
+    const broken = scratch.fresh()
+    writeFileSync(join(broken, 'nothing'), '')
+    shelf.set(sharedQemuKey(new Date()), broken)
+    const { level, install } = await withShared()
+    expect([level, install.version, asked(), log.of('warn').length]).toEqual(['none', '10.0.13', 1, 1])
+  })
+
+  test('with `cache: read-only` nothing is left there', async () => {
+    debianHas(firstTitle)
+    await withShared(readOnly(shared))
+    expect(shelf.size).toBe(0)
+  })
+
+  test('it is looked for anew each month', () => {
+    expect(sharedQemuKey(new Date('2026-11-30T23:59:59Z'))).toBe('trixie-2026-11')
+    expect(sharedQemuKey(new Date('2026-12-01T00:00:00Z'))).toBe('trixie-2026-12')
+  })
 })
 
 test('two runs at once get the same one, and leave one', async () => {

@@ -1,0 +1,80 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Board } from '../boards'
+import type { Context } from '../context'
+import { Guest } from '../guest'
+import { sealImage, type PreparedImage, type PrepareRequest, type Provenance } from '../images'
+import type { Inputs } from '../inputs'
+import { boardFor } from '../plan'
+import { powerOff, powerOn } from '../power'
+import { runFiles, type QemuInstall } from '../qemu'
+import { ScriptFailure, TimeLimit } from '../report/errors'
+import { lineLog } from '../report/log'
+import { runScript } from '../script-run'
+import { prepareInputs } from './inputs'
+
+export { machineIngredients } from './inputs'
+
+export interface PrepareWork {
+  readonly inputs: Inputs
+  readonly script: string
+  /** The image to start from. */
+  readonly base: PreparedImage
+  readonly request: PrepareRequest
+  readonly provenance: Provenance
+  readonly install: (board: Board, context: Context) => Promise<QemuInstall>
+}
+
+const names = { disk: 'prepare-disk', qemu: 'prepare-qemu', boot: 'prepare-boot' } as const
+
+/**
+ * Boots an image with nothing of the user's but the script, runs that as root, and makes an image of what it left.
+ * @returns the folder with that image
+ * @throws ScriptFailure with the script's status; TimeLimit past `run-timeout`
+ */
+export async function runPrepare(work: PrepareWork, context: Context): Promise<string> {
+  const { inputs, base, script, request, provenance } = work
+  const { phases, log } = context
+  const board = boardFor({ ...inputs, board: inputs.prepareBoard ?? inputs.board }, base)
+  const journal = context.journal.part('prepare')
+  const own: Context = {
+    ...context,
+    journal,
+    // What the outputs tell is about the run itself; but after a failure its console is wanted.
+    output: (name, value) => {
+      if (name === 'serial-log') context.output(name, value)
+    }
+  }
+  const install = await work.install(board, own)
+  const machine = { inputs: prepareInputs(inputs, board), prepared: base, user: 'root', board, install, names }
+  const pi = await powerOn(machine, own)
+  const guest = new Guest(pi.session, 'root', journal.id)
+  await phases.run('prepare', `Run \`prepare\` on ${board.name}`, async () => {
+    const text = { run: script, shell: undefined, env: {}, workingDirectory: undefined }
+    await guest.setUp({ clock: Date.now(), mount: undefined, script: text })
+    const lines = lineLog(log)
+    const { outcome, exitCode, signal } = await runScript({ ...pi, guest }, inputs.runTimeout, {
+      stdout: lines.write,
+      stderr: lines.write
+    })
+    lines.end()
+    if (outcome === 'timeout')
+      throw new TimeLimit({ symptom: `\`prepare\` ran longer than \`run-timeout\`, and was ended; nothing was cached` })
+    if (outcome === 'script-failed') {
+      const how = signal === undefined ? `ended with status ${exitCode}` : `was killed by SIG${signal}`
+      throw new ScriptFailure(exitCode, signal, {
+        symptom: `\`prepare\` ${how}; nothing of it was cached`,
+        remedy: 'see what it said above; the script runs as root in a shell that ends at the first error'
+      })
+    }
+  })
+  return phases.run('prepare-keep', 'Keep what `prepare` did', async () => {
+    await powerOff({ ...pi, guest })
+    const build = join(context.journal.folder, 'build-prepared')
+    await mkdir(build)
+    const overlay = join(journal.folder, runFiles.disk)
+    await sealImage({ base, overlay, keys: pi.keys, request, provenance, build, log })
+    await rm(journal.folder, { recursive: true, force: true })
+    return build
+  })
+}
