@@ -41,7 +41,7 @@ echo "kernel: $(cat /proc/sys/kernel/random/uuid)"
 nslookup deb.debian.org >/dev/null && echo "name found"
 echo "host key: $(md5sum < /etc/pi-qemu/dropbear_host_key)"
 cat from-host; echo "from guest" > from-guest
-ls /dev/virtio-ports /sys/class/virtio-ports; pgrep -f pi-qemu/agent || echo "no agent"`
+ps | grep -q '[p]i-qemu/agent' || echo "no agent"`
 
 async function step(inputs: Readonly<Record<string, string>> = {}, env: Readonly<Record<string, string>> = {}) {
   const job = await RunnerJob.create({ home: home(), env })
