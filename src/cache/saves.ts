@@ -9,8 +9,11 @@ export class Saves {
 
   constructor(private readonly phases: Phases) {}
 
-  /** @param name key in `timings`; it shows how long the work took, not how long the run waited */
-  start(name: string, work: () => Promise<unknown>): void {
+  /**
+   * @param name key in `timings`, which shows how long the work took, not how long the run waited; undefined for work
+   * that is not worth a row
+   */
+  start(name: string | undefined, work: () => Promise<unknown>): void {
     const began = performance.now()
     const going = work()
       .then(
@@ -19,7 +22,7 @@ export class Saves {
       )
       .then(() => {
         this.running.delete(going)
-        this.phases.note(name, (performance.now() - began) / 1000)
+        if (name !== undefined) this.phases.note(name, (performance.now() - began) / 1000)
       })
     this.running.add(going)
   }
