@@ -82,7 +82,8 @@ test('apt-get install takes its time once, and may bring the user of the run', a
   const go = async (): Promise<CliResult> =>
     cli(['run', '--image', await debianImage(), ...flags, '--prepare', prepare, '--run', look], { home })
   const cold = await go()
-  expect([cold.code, cold.stderr]).toEqual([0, expect.stringContaining('Setting up jq')])
+  expect([cold.code, cold.stderr.slice(-3000)]).toEqual([0, expect.any(String)])
+  expect(cold.stderr).toContain('Setting up jq')
   expect(cold.stdout).toBe('builder\nroot\njq-1.6\n')
 
   const warm = await go()
