@@ -187,5 +187,5 @@ async function kept(build: string, key: string, inputs: Inputs, context: Context
 }
 
 function startEviction({ cacheMaxSize }: Inputs, { saves, home, journal, log }: Context): void {
-  void saves.start('cache-evict', () => evict({ home, limit: cacheMaxSize, workDir: journal.folder, log }))
+  void saves.start(undefined, () => evict({ home, limit: cacheMaxSize, workDir: journal.folder, log }))
 }

@@ -75,14 +75,15 @@ test('apt-get install takes its time once, and may bring the user of the run', a
   ].join('\n')
   const look = [
     'id -un; sudo -n id -un; jq --version',
-    'sudo sh -c "ls /var/cache/apt/archives/*.deb /etc/ssh/ssh_host_* /var/lib/systemd/credential.secret" 2>/dev/null',
+    'sudo sh -c "ls /var/cache/apt/archives/*.deb /etc/ssh/ssh_host_*" 2>/dev/null',
     'true'
   ].join('\n')
   const flags = ['--board', 'virt', '--sync', 'none', '--user', 'builder', '--boot-timeout', '15m']
   const go = async (): Promise<CliResult> =>
     cli(['run', '--image', await debianImage(), ...flags, '--prepare', prepare, '--run', look], { home })
   const cold = await go()
-  expect([cold.code, cold.stderr]).toEqual([0, expect.stringContaining('Setting up jq')])
+  expect([cold.code, cold.stderr.slice(-3000)]).toEqual([0, expect.any(String)])
+  expect(cold.stderr).toContain('Setting up jq')
   expect(cold.stdout).toBe('builder\nroot\njq-1.6\n')
 
   const warm = await go()
@@ -97,7 +98,8 @@ test('apt-get install takes its time once, and may bring the user of the run', a
   expect(await root.list('/var/cache/apt/archives')).not.toEqual(
     expect.arrayContaining([expect.stringMatching(/deb$/)])
   )
-  expect(await root.exists('/var/lib/systemd/random-seed')).toBe(false)
+  for (const name of ['random-seed', 'credential.secret'])
+    expect(await root.exists(`/var/lib/systemd/${name}`)).toBe(false)
   const names = 'BEGIN OPENSSH PRIVATE KEY|ssh-ed25519 AAAA'
   expect(await run('grep', ['-rlaE', names, images], { tolerate: true })).toBe('')
 })

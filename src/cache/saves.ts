@@ -10,15 +10,16 @@ export class Saves {
   constructor(private readonly phases: Phases) {}
 
   /**
-   * @param name key in `timings`; it shows how long the work took, not how long the run waited
+   * @param name key in `timings`, which shows how long the work took, not how long the run waited; undefined for work
+   * that is not worth a row
    * @returns what came of it; undefined if it failed
    */
-  start<T>(name: string, work: () => Promise<T>): Promise<T | undefined> {
+  start<T>(name: string | undefined, work: () => Promise<T>): Promise<T | undefined> {
     const began = performance.now()
     const going = work().catch(() => undefined)
     const noted = going.then(() => {
       this.running.delete(noted)
-      this.phases.note(name, (performance.now() - began) / 1000)
+      if (name !== undefined) this.phases.note(name, (performance.now() - began) / 1000)
     })
     this.running.add(noted)
     return going
