@@ -1,5 +1,6 @@
 // The peer: QEMU as a person starts it by hand, and a wait for SSH.
 import { spawn } from 'node:child_process'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -14,6 +15,7 @@ const patience = 900
 async function startQemu(session, name, args) {
   const port = await freePort()
   const monitor = session.path(`${name}.monitor`)
+  const words = openSync(session.path(`${name}.words`), 'w')
   const start = process.hrtime.bigint()
   const child = spawn(
     'qemu-system-aarch64',
@@ -28,8 +30,9 @@ async function startQemu(session, name, args) {
       ],
       ...args(`user,id=net0,hostfwd=tcp:127.0.0.1:${port}-:22`)
     ],
-    { stdio: ['ignore', 'ignore', 'inherit'] }
+    { stdio: ['ignore', 'ignore', words] }
   )
+  closeSync(words)
   let ended = false
   const closed = new Promise(resolve => child.on('close', resolve)).then(() => (ended = true))
   const stop = async () => {
@@ -37,7 +40,7 @@ async function startQemu(session, name, args) {
     await closed
   }
   session.atEnd(stop)
-  return { port, monitor, start, closed, stop, isUp: () => !ended }
+  return { name, port, monitor, start, closed, stop, isUp: () => !ended }
 }
 
 /** Arguments of ssh for a guest by hand: no question, no waiting on names. */
@@ -63,9 +66,10 @@ function greets(port) {
 }
 
 /** Waits until `ssh … true` succeeds; returns the seconds since QEMU was started. Looks often, to the peer's advantage. */
-async function untilSsh(qemu, key) {
+async function untilSsh(session, qemu, key) {
   for (;;) {
-    if (!qemu.isUp()) throw new Error('QEMU ended before SSH answered')
+    if (!qemu.isUp())
+      throw new Error(`QEMU ended before SSH answered: ${readFileSync(session.path(`${qemu.name}.words`), 'utf8')}`)
     if (secondsSince(qemu.start) > patience) throw new Error(`no SSH after ${patience} s`)
     const login = () => run('ssh', [...sshArguments({ port: qemu.port, key }), 'true'])
     const isIn =
@@ -92,7 +96,7 @@ export async function coldByHand(session) {
     ...['-netdev', netdev, '-device', 'usb-net,netdev=net0']
   ])
   try {
-    return await untilSsh(qemu, key)
+    return await untilSsh(session, qemu, key)
   } finally {
     await qemu.stop()
   }
@@ -119,7 +123,7 @@ function snapshotByHand(session) {
     await run('qemu-img', ['convert', '-O', 'qcow2', hand.disk, disk])
     const qemu = await startVirt(session, hand, disk, [])
     try {
-      await untilSsh(qemu, hand.key)
+      await untilSsh(session, qemu, hand.key)
       const state = 'systemctl is-system-running --wait || true'
       await run('ssh', [...sshArguments({ port: qemu.port, key: hand.key }), state])
       await monitorCommand(qemu.monitor, `savevm ${snapshot}`)
@@ -135,7 +139,7 @@ export async function restoredByHand(session) {
   const { hand, disk } = await snapshotByHand(session)
   const qemu = await startVirt(session, hand, disk, ['-loadvm', snapshot])
   try {
-    return await untilSsh(qemu, hand.key)
+    return await untilSsh(session, qemu, hand.key)
   } finally {
     await qemu.stop()
   }
