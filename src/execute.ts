@@ -65,12 +65,13 @@ export async function execute({
   let report: Report
   let journal: Journal | undefined
   let kept = false
+  let isEnding = (): boolean => false
   try {
     const inputs = parseInputs(raw, { env, workspace })
     const home = homeFolders(env)
     journal = Journal.create(home, { tellPost: hasPost })
     started?.(journal.folder)
-    tearDownOnSignals(journal.folder, log)
+    isEnding = tearDownOnSignals(journal.folder, log)
     const write = (stream: NodeJS.WriteStream) => (chunk: Buffer) => {
       stream.write(chunk)
     }
@@ -91,6 +92,8 @@ export async function execute({
     const exitCode = outcome === 'timeout' ? ownStatus.timeLimit : ownStatus.fault
     report = { outcome, exitCode, signal: undefined, failure: describeFailure(error), phases }
   }
+  // A teardown that was asked for is why the work ended, and ends this process with a status of its own.
+  if (isEnding()) await new Promise(() => undefined)
   if (report.failure !== undefined) log.error(report.failure)
   output('outcome', report.outcome)
   output('exit-code', String(report.exitCode))
@@ -100,8 +103,8 @@ export async function execute({
   return report
 }
 
-/** Whatever ends this process early, short of SIGKILL: what it made goes first. */
-function tearDownOnSignals(folder: string, log: Log): void {
+/** Whatever ends this process early, short of SIGKILL: what it made goes first. Returns whether that has begun. */
+function tearDownOnSignals(folder: string, log: Log): () => boolean {
   const signals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const
   let ending = false
   process.on('uncaughtException', error => {
@@ -118,4 +121,5 @@ function tearDownOnSignals(folder: string, log: Log): void {
       void undo(folder, log).finally(() => process.exit(128 + number))
     })
   }
+  return () => ending
 }
