@@ -11,7 +11,7 @@ const cli = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 'dis
  * `pi-qemu …` to its end. Returns what it said, how long it took in all (`wall`, s), how long until the script's first
  * output (`first`, s), the seconds per phase, the output `cache-hit`, and the peak memory of the process itself (MiB).
  */
-export function piQemu(session, args, { home, cwd = session.scratch, onStdout = () => undefined }) {
+export function piQemu(session, args, { home = session.home, cwd = session.scratch, onStdout = () => undefined } = {}) {
   return new Promise((resolve, reject) => {
     const start = process.hrtime.bigint()
     const child = spawn(process.execPath, [cli, ...args], {
@@ -52,10 +52,10 @@ export function runInPi(session, flags, options) {
 }
 
 /** A Pi that stays up; returns its file for `ssh -F`. `stop` it. */
-export async function keepPiUp(session, flags, home) {
-  const stop = () => piQemu(session, ['stop'], { home })
+export async function keepPiUp(session, flags) {
+  const stop = () => piQemu(session, ['stop'])
   session.atEnd(stop)
-  const { stderr } = await runInPi(session, { ...flags, 'keep-running': 'true', run: 'true' }, { home })
+  const { stderr } = await runInPi(session, { ...flags, 'keep-running': 'true', run: 'true' })
   const config = /ssh -F (\S+) pi/.exec(stderr)?.[1]
   if (config === undefined) throw new Error(`the Pi is not up:\n${stderr}`)
   return { config, stop }

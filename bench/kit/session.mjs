@@ -20,6 +20,9 @@ export class Session {
   /** Goes away with the session; several GB are needed in the temporary folder. */
   scratch = mkdtempSync(join(tmpdir(), 'pi-qemu-bench-'))
 
+  /** PI_QEMU_HOME of all runs that are not to be cold. */
+  home = join(this.scratch, 'home')
+
   constructor(rounds) {
     this.rounds = rounds
   }

@@ -18,7 +18,7 @@ const logins = 10
 
 export async function round(session) {
   const flags = { board: 'virt', image: await image(session), sync: 'none' }
-  const pi = await keepPiUp(session, flags, session.path('second-step-home'))
+  const pi = await keepPiUp(session, flags)
   try {
     const text = await readFile(pi.config, 'utf8')
     const setting = name => new RegExp(`^\\s*${name} "?(.*?)"?$`, 'm').exec(text)?.[1]

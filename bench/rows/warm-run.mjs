@@ -18,9 +18,9 @@ export const rows = {
 const ticks = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
 
 export async function round(session) {
-  const [home, folder] = [session.path('warm-home'), session.path('warm-workspace')]
+  const folder = session.path('warm-workspace')
   const common = { board: 'virt', image: await image(session) }
-  const go = (more, onStdout) => runInPi(session, { ...common, ...more }, { home, cwd: folder, onStdout })
+  const go = (more, onStdout) => runInPi(session, { ...common, ...more }, { cwd: folder, onStdout })
   await session.oncePerSession('warm run before', async () => {
     await mkdir(folder)
     await writeFile(join(folder, 'file'), 'of the workspace\n')
@@ -31,7 +31,7 @@ export async function round(session) {
   const { phases, cacheHit } = await go({ run: 'sleep 1; echo END' }, stdout => {
     if (ended !== undefined || !stdout.includes('END')) return
     ended = process.hrtime.bigint()
-    before = startToQemu(home)
+    before = startToQemu(session.home)
   })
   const after = secondsSince(ended)
   return {
