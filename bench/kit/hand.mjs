@@ -110,7 +110,7 @@ function startVirt(session, { files }, disk, more) {
     ...['-machine', 'virt', '-cpu', 'cortex-a72', '-smp', '2', '-m', '1024'],
     ...['-kernel', files.kernel, '-initrd', files.initrd, '-append', 'rw console=ttyAMA0,115200 root=/dev/vda2'],
     ...['-drive', `if=none,id=disk,format=qcow2,file=${disk}`, '-device', 'virtio-blk-pci,drive=disk'],
-    ...['-netdev', netdev, '-device', 'virtio-net-pci,netdev=net0', ...more]
+    ...['-netdev', netdev, '-device', 'virtio-net-pci,netdev=net0,romfile=', ...more]
   ])
 }
 
