@@ -40,7 +40,16 @@ try {
     session.nextRound()
     for (const { rows, round } of benchmarks.filter(one => Object.keys(one.rows).some(wanted))) {
       session.say(`round ${n} of ${rounds}: ${Object.keys(rows).filter(wanted).join(', ')}`)
-      for (const [name, value] of Object.entries(await round(session, n, wanted))) values.get(name).push(value)
+      try {
+        for (const [name, value] of Object.entries(await round(session, n, wanted))) {
+          session.say(`${name}: ${JSON.stringify({ ours: value.ours, peer: value.peer })}`)
+          values.get(name).push(value)
+        }
+      } catch (error) {
+        // What was measured before, and will be after, took long enough to be worth keeping.
+        session.say(`failed: ${error.stack}`)
+        process.exitCode = 1
+      }
     }
   }
   const results = benchmarks.flatMap(({ rows }) =>

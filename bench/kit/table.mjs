@@ -18,6 +18,8 @@ export const comparisons = {
  * of {@link comparisons}), the bars `least` and `most` for that comparison and `below` for our own value.
  */
 export function summarize(name, row, rounds) {
+  if (rounds.length === 0)
+    return { name, what: row.what, unit: row.unit, bar: 'failed in every round', met: false, rounds }
   const ours = median(rounds.map(round => round.ours))
   const compare = row.compare && comparisons[row.compare]
   const peer = compare && median(rounds.map(round => round.peer))
