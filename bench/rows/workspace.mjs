@@ -10,11 +10,15 @@ import { timed } from '../kit/session.mjs'
 const input = { files: 2000, bytes: 25_000, folders: 20 }
 const output = { files: 100, bytes: 100_000 }
 
-/** The same in both: all that came is read, so that nothing is left to be read later; then the results are made. */
+/**
+ * The same in both: all that came is read, so that nothing is left to be read later; then the results are made, of what
+ * is there: random bytes would cost more than their way home.
+ */
 const script = [
-  'find in -type f -exec cat {} + | wc -c',
-  `mkdir out`,
-  `head -c ${output.files * output.bytes} /dev/urandom | split -b ${output.bytes} -a 3 - out/`
+  'find in -type f -exec cat {} + > /dev/null',
+  'find in -type f | wc -l',
+  'mkdir out',
+  `cat in/[0-3]/* | split -b ${output.bytes} -a 3 - out/`
 ].join(' && ')
 
 const what = board => `50 MB in ${input.files} files in, 10 MB out, ${board}`
@@ -111,7 +115,7 @@ async function check(folder, stdout) {
   const sizes = await Promise.all((await readdir(out)).map(async name => (await stat(join(out, name))).size))
   const total = sizes.reduce((sum, size) => sum + size, 0)
   const read = Number(stdout)
-  if (read !== input.files * input.bytes || total !== output.files * output.bytes)
-    throw new Error(`${read} bytes were read in the guest, and ${total} came back`)
+  if (read !== input.files || total !== output.files * output.bytes)
+    throw new Error(`${read} files were read in the guest, and ${total} bytes came back`)
   await rm(out, { recursive: true })
 }
