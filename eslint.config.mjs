@@ -25,7 +25,8 @@ export default tseslint.config(
         clearInterval: 'readonly',
         require: 'readonly',
         module: 'writable',
-        __dirname: 'readonly'
+        __dirname: 'readonly',
+        URL: 'readonly'
       }
     }
   },

@@ -26,6 +26,8 @@ const common = {
 /** unit: pure decisions, no QEMU. dist: the committed bundles. e2e: real boots, one at a time. */
 module.exports = {
   globalSetup: '<rootDir>/__tests__/kit/global-setup.cjs',
+  // ms. Jest's own 5 s are short for tests that start tools on a busy host; real boots set more.
+  testTimeout: 30_000,
   projects: ['unit', 'dist', 'e2e'].map(name => ({
     ...common,
     displayName: name,

@@ -71,12 +71,13 @@ export async function execute({
   let report: Report
   let journal: Journal | undefined
   let kept = false
+  let isEnding = (): boolean => false
   try {
     const inputs = parseInputs(raw, { env, workspace })
     const home = homeFolders(env)
     journal = Journal.create(home, { tellPost: hasPost })
     started?.(journal.folder)
-    tearDownOnSignals(journal.folder, log)
+    isEnding = tearDownOnSignals(journal.folder, log)
     const write = (stream: NodeJS.WriteStream) => (chunk: Buffer) => {
       stream.write(chunk)
     }
@@ -101,6 +102,8 @@ export async function execute({
     const { exitCode, signal } = error instanceof ScriptFailure ? error : { exitCode: own, signal: undefined }
     report = { outcome, exitCode, signal, failure: describeFailure(error), phases }
   }
+  // A teardown that was asked for is why the work ended, and ends this process with a status of its own.
+  if (isEnding()) await new Promise(() => undefined)
   // Whatever became of the script: what was made for it is not lost.
   await saves.settle()
   report = { ...report, cached: hits.text }
@@ -113,8 +116,8 @@ export async function execute({
   return report
 }
 
-/** Whatever ends this process early, short of SIGKILL: what it made goes first. */
-function tearDownOnSignals(folder: string, log: Log): void {
+/** Whatever ends this process early, short of SIGKILL: what it made goes first. Returns whether that has begun. */
+function tearDownOnSignals(folder: string, log: Log): () => boolean {
   const signals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const
   let ending = false
   process.on('uncaughtException', error => {
@@ -131,4 +134,5 @@ function tearDownOnSignals(folder: string, log: Log): void {
       void undo(folder, log).finally(() => process.exit(128 + number))
     })
   }
+  return () => ending
 }

@@ -19,74 +19,81 @@ const images = {
   'mini-arm64': () => Promise.resolve('mini-arm64'),
   'Debian 12': async () => toCompressed(await debianImage(), 'xz')
 } as const
-const combinations = Object.keys(images).flatMap(image =>
-  ['virt', 'raspi3b'].map(board => [image as keyof typeof images, board] as const)
+type ImageName = keyof typeof images
+const imageNames = Object.keys(images) as readonly ImageName[]
+
+describe.each(imageNames.flatMap(name => (['virt', 'raspi3b'] as const).map(board => [name, board] as const)))(
+  '%s on %s',
+  (name, board) => {
+    test('a script finds its environment, directory and workspace, and its changes come back', async () => {
+      const { workspace } = job
+      await mkdir(join(workspace, 'sub/empty'), { recursive: true })
+      await writeFile(join(workspace, 'read me.txt'), 'from the host\n')
+      await writeFile(join(workspace, 'sub/gone.txt'), 'x')
+      await writeFile(join(workspace, 'tool.sh'), '#!/bin/sh\necho tool ran\n')
+      await chmod(join(workspace, 'tool.sh'), 0o755)
+      await symlink('read me.txt', join(workspace, 'link'))
+      const odd = Buffer.concat([Buffer.from(`${workspace}/odd\n"$name`), Buffer.from([0xff])])
+      await writeFile(odd, 'odd')
+
+      const run = [
+        'echo "where=$PWD"',
+        'echo "spaces=[$SPACES] quotes=[$QUOTES]"',
+        'printf "lines=[%s]\\n" "$LINES_OF_TEXT"',
+        'echo "on stderr" >&2',
+        'cat "../read me.txt" ../link',
+        '../tool.sh',
+        'ls empty',
+        'rm gone.txt',
+        'printf made > made.sh; chmod 750 made.sh',
+        'ln -s made.sh made.link',
+        'mkdir -p deep/er',
+        'tr -d "\\0" < /proc/device-tree/model; echo'
+      ].join('\n')
+      const env = 'SPACES=a b  c\nQUOTES=it\'s "so" $HOME `id`\nLINES_OF_TEXT'
+      const step = job.step(
+        { image: await images[name](), board, run, env, 'working-directory': 'sub' },
+        {
+          env: { LINES_OF_TEXT: "first\nsecond 'line'\n" }
+        }
+      )
+      const result = await step.main()
+
+      expect(result.log).not.toMatch(/::error/)
+      expect(result.outputs).toMatchObject({ outcome: 'success', 'exit-code': '0', board })
+      expect(result.code).toBe(0)
+      expect(result.stdout).toContain(`where=${workspace}/sub\n`)
+      expect(result.stdout).toContain('spaces=[a b  c] quotes=[it\'s "so" $HOME `id`]\n')
+      expect(result.stdout).toContain("lines=[first\nsecond 'line'\n]\n")
+      expect(result.stdout).toContain('from the host\nfrom the host\ntool ran\n')
+      expect(result.stderr).toContain('on stderr\n')
+      expect(result.stdout).toContain(board === 'virt' ? 'linux,dummy-virt\n' : 'Raspberry Pi 3 Model B\n')
+      expect(await readFile(join(workspace, 'sub/made.sh'), 'utf8')).toBe('made')
+      expect((await stat(join(workspace, 'sub/made.sh'))).mode & 0o7777).toBe(0o750)
+      expect(await readlink(join(workspace, 'sub/made.link'))).toBe('made.sh')
+      expect((await stat(join(workspace, 'sub/deep/er'))).isDirectory()).toBe(true)
+      expect(existsSync(join(workspace, 'sub/gone.txt'))).toBe(false)
+      expect(existsSync(odd)).toBe(true)
+      expect((await stat(join(workspace, 'tool.sh'))).mode & 0o777).toBe(0o755)
+      expect(Number(result.outputs['boot-seconds'])).toBeGreaterThan(0)
+      expect(Object.keys(JSON.parse(result.outputs['timings'] ?? '{}') as object)).toEqual(
+        expect.arrayContaining(['tools', 'image', 'disk', 'qemu', 'boot', 'setup', 'run', 'workspace-out', 'power-off'])
+      )
+      expect(result.summary).toContain('success')
+      expect((await step.post()).code).toBe(0)
+    })
+  }
 )
 
-describe.each(combinations)('%s on %s', (name, board) => {
+// They come from the image's SSH server (dropbear, OpenSSH) and shell; the board has no part in it.
+describe.each(imageNames)('the end of a script on %s', name => {
   const inputs = async (more: Readonly<Record<string, string>>): Promise<Record<string, string>> => ({
-    image: await images[name](),
-    board,
+    ...{ image: await images[name](), board: 'virt', sync: 'none' },
     ...more
   })
 
-  test('a script finds its environment, directory and workspace, and its changes come back', async () => {
-    const { workspace } = job
-    await mkdir(join(workspace, 'sub/empty'), { recursive: true })
-    await writeFile(join(workspace, 'read me.txt'), 'from the host\n')
-    await writeFile(join(workspace, 'sub/gone.txt'), 'x')
-    await writeFile(join(workspace, 'tool.sh'), '#!/bin/sh\necho tool ran\n')
-    await chmod(join(workspace, 'tool.sh'), 0o755)
-    await symlink('read me.txt', join(workspace, 'link'))
-    const odd = Buffer.concat([Buffer.from(`${workspace}/odd\n"$name`), Buffer.from([0xff])])
-    await writeFile(odd, 'odd')
-
-    const run = [
-      'echo "where=$PWD"',
-      'echo "spaces=[$SPACES] quotes=[$QUOTES]"',
-      'printf "lines=[%s]\\n" "$LINES_OF_TEXT"',
-      'echo "on stderr" >&2',
-      'cat "../read me.txt" ../link',
-      '../tool.sh',
-      'ls empty',
-      'rm gone.txt',
-      'printf made > made.sh; chmod 750 made.sh',
-      'ln -s made.sh made.link',
-      'mkdir -p deep/er',
-      'tr -d "\\0" < /proc/device-tree/model; echo'
-    ].join('\n')
-    const env = 'SPACES=a b  c\nQUOTES=it\'s "so" $HOME `id`\nLINES_OF_TEXT'
-    const step = job.step(await inputs({ run, env, 'working-directory': 'sub' }), {
-      env: { LINES_OF_TEXT: "first\nsecond 'line'\n" }
-    })
-    const result = await step.main()
-
-    expect(result.log).not.toMatch(/::error/)
-    expect(result.outputs).toMatchObject({ outcome: 'success', 'exit-code': '0', board })
-    expect(result.code).toBe(0)
-    expect(result.stdout).toContain(`where=${workspace}/sub\n`)
-    expect(result.stdout).toContain('spaces=[a b  c] quotes=[it\'s "so" $HOME `id`]\n')
-    expect(result.stdout).toContain("lines=[first\nsecond 'line'\n]\n")
-    expect(result.stdout).toContain('from the host\nfrom the host\ntool ran\n')
-    expect(result.stderr).toContain('on stderr\n')
-    expect(result.stdout).toContain(board === 'virt' ? 'linux,dummy-virt\n' : 'Raspberry Pi 3 Model B\n')
-    expect(await readFile(join(workspace, 'sub/made.sh'), 'utf8')).toBe('made')
-    expect((await stat(join(workspace, 'sub/made.sh'))).mode & 0o7777).toBe(0o750)
-    expect(await readlink(join(workspace, 'sub/made.link'))).toBe('made.sh')
-    expect((await stat(join(workspace, 'sub/deep/er'))).isDirectory()).toBe(true)
-    expect(existsSync(join(workspace, 'sub/gone.txt'))).toBe(false)
-    expect(existsSync(odd)).toBe(true)
-    expect((await stat(join(workspace, 'tool.sh'))).mode & 0o777).toBe(0o755)
-    expect(Number(result.outputs['boot-seconds'])).toBeGreaterThan(0)
-    expect(Object.keys(JSON.parse(result.outputs['timings'] ?? '{}') as object)).toEqual(
-      expect.arrayContaining(['tools', 'image', 'disk', 'qemu', 'boot', 'setup', 'run', 'workspace-out', 'power-off'])
-    )
-    expect(result.summary).toContain('success')
-    expect((await step.post()).code).toBe(0)
-  })
-
   test("the script's status is the step's", async () => {
-    const step = job.step(await inputs({ run: 'false || exit 3; echo not reached', sync: 'none' }))
+    const step = job.step(await inputs({ run: 'false || exit 3; echo not reached' }))
     const result = await step.main()
     expect(result.code).toBe(3)
     expect(result.outputs).toMatchObject({ outcome: 'script-failed', 'exit-code': '3' })
@@ -94,7 +101,7 @@ describe.each(combinations)('%s on %s', (name, board) => {
   })
 
   test('death by a signal is told apart from a status', async () => {
-    const step = job.step(await inputs({ run: 'kill -KILL $$', sync: 'none' }))
+    const step = job.step(await inputs({ run: 'kill -KILL $$' }))
     const result = await step.main()
     expect(result.code).toBe(137)
     expect(result.outputs).toMatchObject({ outcome: 'script-failed', 'exit-code': '137' })

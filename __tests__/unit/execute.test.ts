@@ -158,3 +158,20 @@ describe('what is left of a run', () => {
     expect(readdirSync(home.runs)).toEqual([])
   })
 })
+
+test('a signal decides the status, even if its teardown makes the work fail before it is done', async () => {
+  const ended = jest.fn()
+  const exited = new Promise(resolve => {
+    jest.spyOn(process, 'exit').mockImplementation(code => {
+      resolve(code)
+      return undefined as never
+    })
+  })
+  void ran(() => {
+    process.emit('SIGINT')
+    return Promise.reject(new BootFailure({ symptom: 'QEMU ended while the script was running' }))
+  }).then(ended)
+  expect(await exited).toBe(130)
+  expect(ended).not.toHaveBeenCalled()
+  jest.restoreAllMocks()
+})

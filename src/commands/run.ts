@@ -86,7 +86,10 @@ function onTerminal(
       env: process.env,
       workspace: process.cwd()
     },
-    output: (name, value) => known.set(name, value),
+    output: (name, value) => {
+      known.set(name, value)
+      log.debug(`${name}: ${value}`)
+    },
     ...(work !== undefined && { work })
   })
 }

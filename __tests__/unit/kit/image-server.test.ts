@@ -10,6 +10,9 @@ beforeEach(async () => {
 afterEach(() => server.close())
 
 const bytes = async (response: Response): Promise<Buffer> => Buffer.from(await response.arrayBuffer())
+/** Jest compares buffers byte by byte, which takes seconds for these. */
+const isImage = async (response: Response, from = 0): Promise<boolean> =>
+  (await bytes(response)).equals(image.subarray(from))
 
 it('serves a file of this disk, HEAD, and the checksum beside it', async () => {
   const url = server.serve('/pi.img', { file: __filename })
@@ -25,7 +28,7 @@ it('serves ranges, unless told not to', async () => {
   const url = server.serve('/pi.img', { body: image })
   const part = await fetch(url, { headers: { range: 'bytes=199990-' } })
   expect([part.status, part.headers.get('content-range')]).toEqual([206, 'bytes 199990-199999/200000'])
-  expect(await bytes(part)).toEqual(image.subarray(199_990))
+  expect(await isImage(part, 199_990)).toBe(true)
   expect((await fetch(url, { headers: { range: 'bytes=200000-' } })).status).toBe(416)
   server.serve('/pi.img', { body: image, ranges: false })
   expect((await fetch(url, { headers: { range: 'bytes=10-' } })).status).toBe(200)
@@ -34,7 +37,7 @@ it('serves ranges, unless told not to', async () => {
 
 it('redirects, refuses, and answers a web page where an image was asked for', async () => {
   server.serve('/real.img', { body: image })
-  expect(await bytes(await fetch(server.serve('/latest', { redirect: '/real.img' })))).toEqual(image)
+  expect(await isImage(await fetch(server.serve('/latest', { redirect: '/real.img' })))).toBe(true)
   expect((await fetch(server.serve('/gone.img', { status: 404 }))).status).toBe(404)
   expect((await fetch(`${server.url}/unknown`)).status).toBe(404)
   expect(await (await fetch(server.serve('/portal.img', { html: true }))).text()).toMatch(/^<!DOCTYPE html>/)
@@ -58,14 +61,14 @@ it('cuts the connection once, and lets the rest be fetched', async () => {
     })()
   ).rejects.toThrow()
   expect(received).toBe(5000)
-  expect(await bytes(await fetch(url, { headers: { range: 'bytes=5000-' } }))).toEqual(image.subarray(5000))
+  expect(await isImage(await fetch(url, { headers: { range: 'bytes=5000-' } }), 5000)).toBe(true)
 })
 
 it('is slow, hides the length, or never answers', async () => {
   const started = Date.now()
   const response = await fetch(server.serve('/slow.img', { body: image, slow: 400_000, contentLength: false }))
   expect(response.headers.get('content-length')).toBeNull()
-  expect(await bytes(response)).toEqual(image)
+  expect(await isImage(response)).toBe(true)
   expect(Date.now() - started).toBeGreaterThan(400)
   const silent = fetch(server.serve('/silent.img', { silent: true }), { signal: AbortSignal.timeout(200) })
   await expect(silent).rejects.toThrow(/timeout/)

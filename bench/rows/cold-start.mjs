@@ -1,0 +1,19 @@
+// The first run ever on a Pi 3, with nothing prepared, against the command line that people copy.
+import { coldByHand } from '../kit/hand.mjs'
+import { image } from '../kit/images.mjs'
+import { runInPi } from '../kit/ours.mjs'
+
+export const rows = {
+  'cold-raspi3b': {
+    ...{ what: 'cold to first command, raspi3b', unit: 's', against: 'the classic command line until SSH answers' },
+    ...{ compare: 'faster', least: 2 }
+  }
+}
+
+export async function round(session, n) {
+  const flags = { board: 'raspi3b', image: await image(session), sync: 'none', run: 'echo first' }
+  // A home of its own: unpacking and provisioning are part of it.
+  const { first, wall, phases } = await runInPi(session, flags, { home: session.path(`cold-home-${n}`) })
+  const peer = await session.oncePerRound('cold by hand', () => coldByHand(session))
+  return { 'cold-raspi3b': { ours: first, peer, wall, phases } }
+}

@@ -1,0 +1,121 @@
+// A workspace that goes in, is read, and brings results back: by our volume, against tar over SSH on the same board.
+import { randomBytes } from 'node:crypto'
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { run } from '../kit/host.mjs'
+import { image } from '../kit/images.mjs'
+import { keepPiUp, runInPi } from '../kit/ours.mjs'
+import { timed } from '../kit/session.mjs'
+
+const input = { files: 2000, bytes: 25_000, folders: 20 }
+const output = { files: 100, bytes: 100_000 }
+
+/**
+ * The same in both: all that came is read, so that nothing is left to be read later; then the results are made, of what
+ * is there: random bytes would cost more than their way home.
+ */
+const script = [
+  'find in -type f -exec cat {} + > /dev/null',
+  'find in -type f | wc -l',
+  'mkdir out',
+  `cat in/[0-3]/* | split -b ${output.bytes} -a 3 - out/`
+].join(' && ')
+
+const what = board => `50 MB in ${input.files} files in, 10 MB out, ${board}`
+
+export const rows = {
+  'workspace-raspi3b': {
+    ...{ what: what('raspi3b'), unit: 's', against: 'tar over SSH on usb-net (once in a session)' },
+    ...{ compare: 'faster', least: 20 }
+  },
+  'workspace-virt': {
+    ...{ what: what('virt'), unit: 's', against: 'tar over SSH on virtio-net' },
+    ...{ compare: 'faster', least: 3 }
+  }
+}
+
+export async function round(session, _n, wanted) {
+  const results = {}
+  for (const board of ['raspi3b', 'virt']) {
+    if (!wanted(`workspace-${board}`)) continue
+    const ours = await byVolume(session, board)
+    const measure = () => byTar(session, board)
+    // About ten minutes on raspi3b.
+    const peer = await (board === 'virt' ? measure() : session.oncePerSession('tar on raspi3b', measure))
+    results[`workspace-${board}`] = { ...ours, peer: peer.seconds, peerSteps: peer.steps }
+  }
+  return results
+}
+
+/** What is on the host before; made once. */
+function workspace(session) {
+  return session.oncePerSession('workspace', async () => {
+    const folder = session.path('workspace')
+    for (let n = 0; n < input.files; n++) {
+      const into = join(folder, 'in', String(n % input.folders))
+      await mkdir(into, { recursive: true })
+      await writeFile(join(into, `file-${n}`), randomBytes(input.bytes))
+    }
+    return folder
+  })
+}
+
+/** Phases that a run without a workspace has just the same, before its Pi is up and after it is done. */
+const elsewhere = [
+  'plan',
+  'tools',
+  'qemu-ready',
+  'image',
+  'prepare',
+  'cache-save',
+  'qemu',
+  'boot',
+  'snapshot',
+  'power-off'
+]
+
+/** Everything else counts: making the volume, mounting it, the script, bringing back. */
+async function byVolume(session, board) {
+  const folder = await workspace(session)
+  const { phases, stdout } = await runInPi(
+    session,
+    { board, image: await image(session), run: script },
+    { cwd: folder }
+  )
+  await check(folder, stdout)
+  const counted = Object.entries(phases).filter(([name]) => !elsewhere.includes(name))
+  return { ours: counted.reduce((sum, [, seconds]) => sum + seconds, 0), phases }
+}
+
+async function byTar(session, board) {
+  session.say(`tar over SSH, ${board}`)
+  const folder = await workspace(session)
+  const pi = await keepPiUp(session, { board, image: await image(session), sync: 'none' })
+  const back = session.path('back')
+  await mkdir(back)
+  const ssh = `ssh -F "$1" pi`
+  const shell = (line, cwd) => run('bash', ['-o', 'pipefail', '-ec', line, 'bash', pi.config], { cwd })
+  let stdout
+  try {
+    const steps = {
+      in: await timed(() => shell(`tar c in | ${ssh} 'mkdir w && tar x -C w'`, folder)),
+      script: await timed(async () => (stdout = await shell(`${ssh} "cd w && ${script}"`, folder))),
+      out: await timed(() => shell(`${ssh} 'tar c -C w out' | tar x`, back))
+    }
+    await check(back, stdout)
+    return { seconds: steps.in + steps.script + steps.out, steps }
+  } finally {
+    await pi.stop()
+  }
+}
+
+/** A way that loses data has no speed. The results go, for the next round. */
+async function check(folder, stdout) {
+  const out = join(folder, 'out')
+  const sizes = await Promise.all((await readdir(out)).map(async name => (await stat(join(out, name))).size))
+  const total = sizes.reduce((sum, size) => sum + size, 0)
+  const read = Number(stdout)
+  if (read !== input.files || total !== output.files * output.bytes)
+    throw new Error(`${read} files were read in the guest, and ${total} bytes came back`)
+  await rm(out, { recursive: true })
+}
