@@ -74,7 +74,14 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
     key
   } = await phases.run('image', 'Image in place', () => {
     const { image: ref, imageSha256: sha256, user: asked, provision, cache, firmware, hostname } = inputs
-    const wishes = { provision, firmware, hostname, firstBoot: inputs.firstBoot, diskSize: inputs.diskSize }
+    const wishes = {
+      provision,
+      firmware,
+      hostname,
+      firstBoot: inputs.firstBoot,
+      diskSize: inputs.diskSize,
+      boot: inputs.boot
+    }
     const request = { image: ref, release, sha256, user: asked, cache, ...wishes }
     return prepareImage(request, { home, journal, log }, context.shared)
   })
@@ -90,7 +97,7 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   const install = early !== undefined && board === expected ? early : await readyQemu(inputs, board, context)
   const user = chooseUser(prepared.users, inputs.user)
   const made = await phases.run('disk', 'Disk, keys and workspace of this run', () =>
-    makeRunFiles({ inputs, prepared, user, board, home, journal, log })
+    makeRunFiles({ inputs, prepared, user, board, qemu: install.version, home, journal, log })
   )
   const { image, login, workspace, machine, machineFor, keyFile, keys, notPiKernel } = made
   output('board', board.name)

@@ -19,6 +19,7 @@ import { inspectDisk, type DiskLayout } from './partitions'
 import { provisioning, provisionVersion } from './provision'
 import { releaseOf } from './releases'
 import { checkBootLoader, noBootFiles } from './uefi'
+import { namesNoCard, usbKernels } from './usb-root'
 
 /** An image ready to boot: unpacked, looked at, provisioned; free of anything that belongs to one run. */
 export interface PreparedImage extends Pick<RootFacts, 'family' | 'title' | 'architecture' | 'users'> {
@@ -31,6 +32,8 @@ export interface PreparedImage extends Pick<RootFacts, 'family' | 'title' | 'arc
   /** Names in the folder `boot` beside the disk. */
   readonly bootFiles: BootFiles
   readonly kernelArguments: readonly string[]
+  /** Kernels (of {@link bootFiles}) that are certain to boot from USB storage. */
+  readonly usbKernels?: readonly string[]
   /** Where the guest mounts the boot partition. */
   readonly bootMount?: string
   /** Whether its own first boot reads userconf.txt. */
@@ -60,6 +63,7 @@ export interface PrepareRequest {
   readonly user: string | undefined
   readonly hostname?: string | undefined
   readonly firstBoot?: 'skip' | 'run' | undefined
+  readonly boot?: 'fast' | 'full' | undefined
   /** Bytes. */
   readonly diskSize?: number | undefined
 }
@@ -90,7 +94,8 @@ export async function prepareImage(request: PrepareRequest, place: Place, shared
       .update(
         JSON.stringify([
           ...[metaVersion, sha256, provisionVersion, request.provision, request.user ?? ''],
-          ...[request.hostname ?? '', request.firstBoot ?? 'skip', request.diskSize ?? 0, request.firmware ?? '']
+          ...[request.hostname ?? '', request.firstBoot ?? 'skip', request.diskSize ?? 0, request.firmware ?? ''],
+          request.boot ?? 'fast'
         ])
       )
       .digest('hex')
@@ -152,6 +157,7 @@ async function make(build: string, request: PrepareRequest, log: Log): Promise<v
   const { family, title, architecture, users } = facts
   const meta: Omit<PreparedImage, 'folder' | 'disk'> = {
     ...{ family, title, architecture, users, layout, bootFiles, slots, created },
+    usbKernels: namesNoCard(facts.texts?.['/etc/fstab']) ? await usbKernels(bootFiles, join(build, 'boot'), root) : [],
     bootMount: facts.bootMount ?? releaseOf(facts).bootMount,
     userconf: releaseOf(facts).userconf,
     diskSize: (await stat(disk)).size,
