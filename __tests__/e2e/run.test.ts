@@ -85,18 +85,28 @@ describe.each(combinations)('%s on %s', (name, board) => {
     expect((await step.post()).code).toBe(0)
   })
 
-  test("the script's status is the step's", async () => {
-    const step = job.step(await inputs({ run: 'false || exit 3; echo not reached', sync: 'none' }))
+  /** Tells the root's device, and how many units are masked on disk. */
+  const look = "grep ' / ext4 ' /proc/mounts; echo masked=$(ls /etc/systemd/system.control 2>/dev/null | wc -l)"
+
+  test("the script's status is the step's, after a full boot, from the card", async () => {
+    const card = board === 'virt' ? {} : { storage: 'sd' }
+    const run = `${look}\nfalse || exit 3; echo not reached`
+    const step = job.step(await inputs({ run, sync: 'none', boot: 'full', ...card }))
     const result = await step.main()
     expect(result.code).toBe(3)
+    expect(result.stdout).toContain(`${board === 'virt' ? '/dev/vda2' : '/dev/mmcblk0p2'} / ext4 `)
+    expect(result.stdout).toContain('masked=0\n')
     expect(result.outputs).toMatchObject({ outcome: 'script-failed', 'exit-code': '3' })
     await step.post()
   })
 
-  test('death by a signal is told apart from a status', async () => {
-    const step = job.step(await inputs({ run: 'kill -KILL $$', sync: 'none' }))
+  test('death by a signal is told apart from a status, after a fast boot, from USB', async () => {
+    const usb = board === 'virt' ? {} : { storage: 'usb' }
+    const step = job.step(await inputs({ run: `${look}\nkill -KILL $$`, sync: 'none', boot: 'fast', ...usb }))
     const result = await step.main()
     expect(result.code).toBe(137)
+    expect(result.stdout).toContain(`${board === 'virt' ? '/dev/vda2' : '/dev/sda2'} / ext4 `)
+    expect(result.stdout).toMatch(name === 'Debian 12' ? /masked=[1-9]/ : /masked=0$/m)
     expect(result.outputs).toMatchObject({ outcome: 'script-failed', 'exit-code': '137' })
     expect(result.log).toContain('killed by SIGKILL')
     await step.post()

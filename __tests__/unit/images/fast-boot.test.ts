@@ -12,8 +12,12 @@ const remountMask = '/etc/systemd/system.control/systemd-remount-fs.service'
 test('a fast boot leaves out checks, self-tests, modules without a device, and a desktop', () => {
   expect(provisioning(facts, 'pi').kernelArguments).toEqual([
     'systemd.mask=sshswitch.service',
-    ...['fsck.mode=skip', 'cryptomgr.notests', `modprobe.blacklist=${Object.keys(needlessModules).join(',')}`],
-    ...['rootflags=noatime', 'systemd.unit=multi-user.target']
+    ...['fsck.mode=skip', 'cryptomgr.notests', 'rcupdate.rcu_expedited=1'],
+    ...[
+      `modprobe.blacklist=${Object.keys(needlessModules).join(',')}`,
+      'rootflags=noatime',
+      'systemd.unit=multi-user.target'
+    ]
   ])
 })
 
