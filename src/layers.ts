@@ -60,13 +60,13 @@ export async function imageInPlace(
   context: Context
 ): Promise<ImageInPlace> {
   const { phases, log, hits } = context
-  const { image: ref, imageSha256: sha256, user, provision, firmware, hostname, firstBoot, diskSize } = inputs
+  const { image: ref, imageSha256: sha256, user, provision, firmware, hostname, firstBoot, diskSize, boot } = inputs
   const upper = await upperLayer(inputs)
   const request: PrepareRequest = {
-    ...{ image: ref, release, sha256, user, provision, firmware, hostname, firstBoot, diskSize },
+    ...{ image: ref, release, sha256, user, provision, firmware, hostname, firstBoot, diskSize, boot },
     isBase: upper !== undefined
   }
-  const named = { provision, user, hostname, firstBoot, diskSize, firmware, suffix: inputs.cacheKeySuffix }
+  const named = { provision, user, hostname, firstBoot, diskSize, firmware, boot, suffix: inputs.cacheKeySuffix }
   const base = (sum: string): string => baseKey({ ...named, sha256: sum })
   const { found, isComplete } = await phases.run('image', 'Image in place', async () => {
     const source = await openSource(request, context.home, log)

@@ -23,7 +23,10 @@ export interface PowerPhases {
   readonly boot: string
 }
 
-export interface PowerOnRequest extends Omit<RunFilesRequest, 'home' | 'journal' | 'log' | 'shared' | 'saves'> {
+export interface PowerOnRequest extends Omit<
+  RunFilesRequest,
+  'home' | 'journal' | 'log' | 'shared' | 'saves' | 'qemu'
+> {
   readonly install: QemuInstall
   readonly names?: PowerPhases
   /** What root's shell runs in a guest that is continued, at a time (ms since 1970); without it none is. */
@@ -50,7 +53,7 @@ export async function powerOn(request: PowerOnRequest, context: Context): Promis
   const { inputs, board, install, names = usualNames } = request
   const { journal, log, phases, output } = context
   const made = await phases.run(names.disk, 'Disk, keys and workspace of this run', () =>
-    makeRunFiles({ ...request, ...context })
+    makeRunFiles({ ...request, ...context, qemu: install.version })
   )
   const { image, login, machine, machineFor, makeDisk, notPiKernel } = made
   output('board', board.name)

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Board } from './boards'
@@ -33,6 +34,8 @@ export interface RunFilesRequest {
   readonly prepared: PreparedImage
   readonly user: string
   readonly board: Board
+  /** Version of QEMU. */
+  readonly qemu: string
   readonly home: Home
   readonly journal: Journal
   readonly log: Log
@@ -78,7 +81,7 @@ export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> 
     : undefined
   const kvm = await hasKvm()
   const machineRequest = {
-    ...{ inputs, image: prepared, logs, board, genericKernel: generic, kvm },
+    ...{ inputs, image: prepared, logs, board, genericKernel: generic, kvm, qemu: request.qemu },
     // A guest that is continued has the same devices in every run.
     volumes:
       inputs.sync === 'none' && !(inputs.snapshot === 'auto' && board.migratable)
@@ -87,7 +90,9 @@ export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> 
   }
   const { machine, deviceTree } = planMachine({ ...machineRequest, clock: Date.now() })
   if (deviceTree !== undefined) {
-    const notes = await makeDeviceTree({ ...deviceTree, to: join(folder, runFiles.deviceTree) })
+    // A tree of the user's own is taken as it is.
+    const seed = inputs.dtb === undefined ? randomBytes(64) : undefined
+    const notes = await makeDeviceTree({ ...deviceTree, seed, to: join(folder, runFiles.deviceTree) })
     for (const note of notes) log.info(note)
   }
   const { firmware } = machine
@@ -121,6 +126,7 @@ export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> 
     generic === undefined
       ? []
       : [`the kernel is Debian's ${generic.version}, as the image has none with virtio drivers`]
+  if (machine.diskPlace === 'usb') log.info('Disk: on USB storage (storage: sd puts it into the card slot)')
   if (machine.accelerator === 'kvm') log.info("KVM: the guest runs on this host's own CPU")
   return {
     ...{ image, login, workspace, machine, machineFor, keyFile, keys: keys.slots, notPiKernel, genericKernel: generic },

@@ -77,7 +77,11 @@ describe.each(imageNames.flatMap(name => (['virt', 'raspi3b'] as const).map(boar
       expect((await stat(join(workspace, 'tool.sh'))).mode & 0o777).toBe(0o755)
       expect(Number(result.outputs['boot-seconds'])).toBeGreaterThan(0)
       expect(Object.keys(JSON.parse(result.outputs['timings'] ?? '{}') as object)).toEqual(
-        expect.arrayContaining(['tools', 'image', 'disk', 'qemu', 'boot', 'setup', 'run', 'workspace-out', 'power-off'])
+        // Continuing a booted Pi, QEMU's start and the set-up are part of that.
+        expect.arrayContaining([
+          ...['tools', 'image', 'disk', 'boot', 'run', 'workspace-out', 'power-off'],
+          ...(board === 'virt' ? [] : ['qemu', 'setup'])
+        ])
       )
       expect(result.summary).toContain('success')
       expect((await step.post()).code).toBe(0)
@@ -85,25 +89,37 @@ describe.each(imageNames.flatMap(name => (['virt', 'raspi3b'] as const).map(boar
   }
 )
 
-// They come from the image's SSH server (dropbear, OpenSSH) and shell; the board has no part in it.
-describe.each(imageNames)('the end of a script on %s', name => {
+/** Tells the root's device, and how many units are masked on disk. */
+const look = "grep ' / ext4 ' /proc/mounts; echo masked=$(ls /etc/systemd/system.control 2>/dev/null | wc -l)"
+const disks = { virt: '/dev/vda2', sd: '/dev/mmcblk0p2', usb: '/dev/sda2' } as const
+
+// They come from the image's SSH server (dropbear, OpenSSH) and shell; the ways to boot are shown by the way.
+describe.each([
+  ['mini-arm64', { board: 'virt' }, { board: 'virt', snapshot: 'off' }],
+  ['Debian 12', { board: 'raspi3b', storage: 'sd' }, { board: 'raspi3b', storage: 'usb' }]
+] as const)('the end of a script on %s', (name, full, fast) => {
   const inputs = async (more: Readonly<Record<string, string>>): Promise<Record<string, string>> => ({
-    ...{ image: await images[name](), board: 'virt', sync: 'none' },
+    ...{ image: await images[name](), sync: 'none' },
     ...more
   })
+  const rootOf = (way: typeof full | typeof fast): string => disks['storage' in way ? way.storage : way.board]
 
-  test("the script's status is the step's", async () => {
-    const step = job.step(await inputs({ run: 'false || exit 3; echo not reached' }))
+  test("the script's status is the step's, after a full boot", async () => {
+    const step = job.step(await inputs({ ...full, boot: 'full', run: `${look}\nfalse || exit 3; echo not reached` }))
     const result = await step.main()
     expect(result.code).toBe(3)
+    expect(result.stdout).toContain(`${rootOf(full)} / ext4 `)
+    expect(result.stdout).toContain('masked=0\n')
     expect(result.outputs).toMatchObject({ outcome: 'script-failed', 'exit-code': '3' })
     await step.post()
   })
 
-  test('death by a signal is told apart from a status', async () => {
-    const step = job.step(await inputs({ run: 'kill -KILL $$' }))
+  test('death by a signal is told apart from a status, after a fast boot', async () => {
+    const step = job.step(await inputs({ ...fast, boot: 'fast', run: `${look}\nkill -KILL $$` }))
     const result = await step.main()
     expect(result.code).toBe(137)
+    expect(result.stdout).toContain(`${rootOf(fast)} / ext4 `)
+    expect(result.stdout).toMatch(name === 'Debian 12' ? /masked=[1-9]/ : /masked=0$/m)
     expect(result.outputs).toMatchObject({ outcome: 'script-failed', 'exit-code': '137' })
     expect(result.log).toContain('killed by SIGKILL')
     await step.post()

@@ -141,6 +141,31 @@ describe('the machine for an image', () => {
     )
   })
 
+  describe('has its disk', () => {
+    const place = (inputs: Partial<Inputs>, image: Change['image'] = { usbKernels: ['kernel8.img'] }): unknown => {
+      const [asked, prepared] = [{ ...defaultInputs, ...inputs }, preparedImage(image)]
+      const request = { inputs: asked, image: prepared, board: boardFor(asked, prepared), qemu: '7.2.22' }
+      return planMachine({ ...request, volumes: [], logs: '/logs', clock: 0 }).machine.diskPlace
+    }
+
+    test('on USB where that is faster and certain to boot, else in the card slot', () => {
+      expect(place({})).toBe('usb')
+      expect(place({}, {})).toBe('sd')
+      expect(place({}, { usbKernels: ['kernel7.img'] })).toBe('sd')
+    })
+
+    test.each<Partial<Inputs>>([
+      { kernel: '/k' },
+      { initrd: '/i' },
+      { dtb: '/d.dtb' },
+      { append: 'quiet root=/dev/mmcblk0p3' },
+      { firstBoot: 'run' }
+    ])('in the card slot with %j, which may count on it', inputs => {
+      expect(place(inputs)).toBe('sd')
+      expect(place({ ...inputs, storage: 'usb' })).toBe('usb')
+    })
+  })
+
   test('has the size that was asked for, on virt', () => {
     const machine = plan({ inputs: { board: 'virt', memoryMiB: 4096, cpus: 3 }, image: genericKernel })
     expect(machine).toMatchObject({ board: boards.virt, memoryMiB: 4096, cpus: 3, dtb: undefined })

@@ -8,8 +8,14 @@ import { GuestSession, knock, LoginError, type Login } from './ssh'
 
 /** How often (ms) the console and QEMU are looked at. */
 const watchInterval = 200
-/** How long (ms) one knock waits for the SSH server's greeting before the next. */
-const knockTimeout = 5000
+/**
+ * How long (ms) one knock waits for the SSH server's greeting before the next: the first, and at most. A knock that met
+ * a guest without an address is passed on by QEMU only 6 s later (libslirp, TCP's first retransmission), so the first is
+ * short; a server that is slow to greet gets more time with each.
+ */
+const knockTimeouts = { first: 1500, last: 8000 } as const
+/** How often (ms) a guest that has sent no packet is tried all the same: it may have an address and nothing to say. */
+const silentInterval = 15_000
 /** Time (ms) for a login, key exchange on an emulated CPU included. */
 const loginTimeout = 120_000
 /**
@@ -67,10 +73,13 @@ async function knocking(
   stop: AbortSignal
 ): Promise<GuestSession> {
   let refusedSince: number | undefined
+  let patience: number = knockTimeouts.first
   for (;;) {
+    await onNetwork(qemu, stop)
     stop.throwIfAborted()
+    const knocked = Date.now()
     try {
-      const session = await GuestSession.login(await knock(login.port, knockTimeout), login, loginTimeout)
+      const session = await GuestSession.login(await knock(login.port, patience), login, loginTimeout)
       if (stop.aborted) session.close()
       return session
     } catch (error) {
@@ -79,8 +88,23 @@ async function knocking(
         refusedSince ??= Date.now()
         if (Date.now() - refusedSince > refusalPatience) throw refusal(login, error, serial)
       }
+      if (Date.now() - knocked >= patience) patience = nextPatience(patience)
       await sleep(error.refused ? 1500 : 250)
     }
+  }
+}
+
+/** How long (ms) the next knock waits after one that waited in vain. */
+export function nextPatience(patience: number): number {
+  return Math.min(patience * 1.5, knockTimeouts.last)
+}
+
+/** Waits until the guest has sent a packet, or has been silent for long. */
+async function onNetwork({ firstPacket }: Qemu, stop: AbortSignal): Promise<void> {
+  const until = Date.now() + silentInterval
+  while (firstPacket !== undefined && Date.now() < until && !stop.aborted) {
+    if (await firstPacket.hasBeenSent()) return
+    await sleep(100)
   }
 }
 

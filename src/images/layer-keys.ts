@@ -49,7 +49,8 @@ export function familyOfBoard(name: BoardName | undefined): BoardFamily {
 export function baseKey(from: BaseIngredients): string {
   return digest([
     ...[metaVersion, from.sha256, provisionVersion, from.provision, from.user ?? '', from.hostname ?? ''],
-    ...[from.firstBoot ?? 'skip', from.diskSize ?? 0, from.firmware ?? '', from.suffix ?? '']
+    ...[from.firstBoot ?? 'skip', from.diskSize ?? 0, from.firmware ?? '', from.suffix ?? ''],
+    from.boot ?? 'fast'
   ])
 }
 

@@ -16,6 +16,7 @@ import { provisioning } from './provision'
 import { releaseOf } from './releases'
 import type { Provenance } from './store'
 import { checkBootLoader, noBootFiles } from './uefi'
+import { namesNoCard, usbKernels } from './usb-root'
 
 /** An image ready to boot: unpacked, looked at, provisioned; free of anything that belongs to one run. */
 export interface PreparedImage extends Pick<RootFacts, 'family' | 'title' | 'architecture' | 'users'> {
@@ -30,6 +31,8 @@ export interface PreparedImage extends Pick<RootFacts, 'family' | 'title' | 'arc
   /** Names in the folder `boot` beside the disk. */
   readonly bootFiles: BootFiles
   readonly kernelArguments: readonly string[]
+  /** Kernels (of {@link bootFiles}) that are certain to boot from USB storage. */
+  readonly usbKernels?: readonly string[]
   /** Where the guest mounts the boot partition. */
   readonly bootMount?: string
   /** Whether its own first boot reads userconf.txt. */
@@ -62,6 +65,7 @@ export interface PrepareRequest {
   readonly isBase?: boolean | undefined
   readonly hostname?: string | undefined
   readonly firstBoot?: 'skip' | 'run' | undefined
+  readonly boot?: 'fast' | 'full' | undefined
   /** Bytes. */
   readonly diskSize?: number | undefined
 }
@@ -98,23 +102,27 @@ export async function makeImage(build: string, request: PrepareRequest, log: Log
   for (const { path, content, start = 0 } of plan.slots)
     slots.push({ path, content, runs: await root.locate(path, start, slotLengths[content]) })
   await describeImage(build, {
-    ...{ facts, layout, bootFiles, slots, created, kernelArguments: plan.kernelArguments },
+    ...{ facts, root, layout, bootFiles, slots, created, kernelArguments: plan.kernelArguments },
     release: request.release && inShort(request.release.release)
   })
 }
 
 type Description = Pick<PreparedImage, 'layout' | 'bootFiles' | 'slots' | 'created' | 'kernelArguments'> & {
   readonly facts: RootFacts
+  readonly root: Ext4
   readonly release: PreparedImage['release'] | undefined
   readonly provenance?: Provenance
 }
 
 /** Writes beside build/disk.img what a run needs to know of it. */
-export async function describeImage(build: string, { facts, release, ...rest }: Description): Promise<void> {
+export async function describeImage(build: string, { facts, root, release, ...rest }: Description): Promise<void> {
   const { family, title, architecture, users } = facts
   const meta: Omit<PreparedImage, 'folder' | 'disk'> = {
     ...{ family, title, architecture, users, ...rest },
     id: randomBytes(8).toString('hex'),
+    usbKernels: namesNoCard(facts.texts?.['/etc/fstab'])
+      ? await usbKernels(rest.bootFiles, join(build, 'boot'), root)
+      : [],
     bootMount: facts.bootMount ?? releaseOf(facts).bootMount,
     userconf: releaseOf(facts).userconf,
     diskSize: (await stat(join(build, 'disk.img'))).size,

@@ -1,5 +1,6 @@
 import type { RootFacts } from './families'
-import { noPreload, quietBoot, quietFirmwareBoot } from './provision/first-boot'
+import { fastBoot } from './provision/fast-boot'
+import { firstBootOnDisk, firstBootPart, noPreload } from './provision/first-boot'
 import { holding } from './provision/hold'
 import { hostName } from './provision/identity'
 import { miniLogin, passwordlessSudo, passwordSlot, sshLogin, usableShell } from './provision/login'
@@ -9,7 +10,7 @@ import { releaseOf } from './releases'
 
 export { channelName, holdArgument, keysFile, reseedFile } from './provision/hold'
 export type { Provisioning, Slot } from './provision/part'
-export { firstBootUnits, needlessUnits, wizardUnit } from './provision/units'
+export { firstBootUnits, needlessModules, needlessUnits, wizardUnit } from './provision/units'
 
 /** Raise when what provisioning does changes: images prepared before are then not used again. */
 export const provisionVersion = 3
@@ -19,13 +20,15 @@ export interface Wishes {
   readonly hostname?: string | undefined
   /** Where that starts the image, the arguments of its kernel are not ours to choose. */
   readonly firmware?: 'uefi' | undefined
+  /** Whether the boot is made short; by default it is. */
+  readonly boot?: 'fast' | 'full' | undefined
 }
 
 /** Decides how an image is made ready for an unattended login. Pure: facts in, changes out. */
 export function provisioning(
   facts: RootFacts,
   user: string,
-  { firstBoot = 'skip', hostname, firmware }: Wishes = {}
+  { firstBoot = 'skip', hostname, firmware, boot = 'fast' }: Wishes = {}
 ): Provisioning {
   const release = releaseOf(facts)
   const parts: readonly Part[] =
@@ -40,7 +43,8 @@ export function provisioning(
           hostName(facts, hostname),
           holding(facts),
           noPreload(facts),
-          firmware === undefined ? quietBoot(facts, release, firstBoot) : quietFirmwareBoot(facts)
+          firmware === undefined ? firstBootPart(facts, release, firstBoot) : firstBootOnDisk(facts),
+          boot === 'fast' ? fastBoot(facts, { firstBoot, ownArguments: firmware === undefined }) : {}
         ]
   const all = parts.flatMap(part => part.edits ?? [])
   // Several parts may need the same folder.

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { kernelFor, type Architecture, type Board, type TreeNaming } from '../boards'
+import { diskPlace, kernelFor, type Architecture, type Board, type TreeNaming } from '../boards'
 import { ownArguments } from '../first-boot/cmdline'
 import { modulesArguments, modulesLabel, uefiFor, type GenericKernel, type PreparedImage } from '../images'
 import type { Inputs } from '../inputs'
@@ -19,6 +19,8 @@ export interface MachineRequest {
   readonly genericKernel?: GenericKernel | undefined
   /** Whether the host's own CPU can run arm64 guests. */
   readonly kvm?: boolean | undefined
+  /** Version of the QEMU that will run it. */
+  readonly qemu?: string | undefined
   readonly logs: string
   /** ms since 1970. */
   readonly clock: number
@@ -30,7 +32,7 @@ export interface MachineRequest {
 export interface MachinePlan {
   readonly machine: Machine
   /** Undefined where QEMU makes the tree. */
-  readonly deviceTree: Omit<TreeRequest, 'to'> | undefined
+  readonly deviceTree: Omit<TreeRequest, 'to' | 'seed'> | undefined
 }
 
 /**
@@ -74,6 +76,12 @@ export function planMachine(request: MachineRequest): MachinePlan {
     cpus: inputs.cpus ?? board.cpus,
     clock: inputs.clock ?? board.clock,
     hasDisk: image !== undefined,
+    diskPlace: diskPlace({
+      board,
+      qemu: request.qemu,
+      asked: inputs.storage,
+      bootsFromUsb: cmdline === undefined && image !== undefined && bootsFromUsb(inputs, image, board)
+    }),
     firmware: inputs.firmware && image && uefiFor(image.architecture),
     kernel,
     dtb: tree === undefined ? undefined : runFiles.deviceTree,
@@ -107,6 +115,14 @@ export function planMachine(request: MachineRequest): MachinePlan {
         ? undefined
         : { from: tree, fixes: inputs.dtb === undefined ? board.treeFixes[naming] : [], overlays }
   }
+}
+
+/** A kernel, an initramfs or arguments of the user's own may count on the card. */
+function bootsFromUsb(inputs: Inputs, image: PreparedImage, board: Board): boolean {
+  const kernel = kernelFor(board, image.architecture, new Set(image.bootFiles.names))
+  const own = inputs.kernel !== undefined || inputs.initrd !== undefined || inputs.dtb !== undefined
+  if (own || kernel === undefined || inputs.firstBoot === 'run') return false
+  return (image.usbKernels ?? []).includes(kernel) && !/\broot=|mmcblk/.test(inputs.append ?? '')
 }
 
 function modulesVolume({ modules }: GenericKernel): Volume {

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Board } from '../boards'
+import type { Board, DiskPlace } from '../boards'
 import type { ExtraDisk, PortForward } from '../inputs'
 
 /** Names of the files that QEMU reads and writes in the run's folder, which is its working directory. */
@@ -8,7 +8,8 @@ export const runFiles = {
   deviceTree: 'board.dtb',
   uefiVariables: 'uefi-vars.fd',
   qmp: 'qmp.sock',
-  channel: 'channel.sock'
+  channel: 'channel.sock',
+  packets: 'net.pcap'
 } as const
 
 /** Names in the run's log folder. */
@@ -54,6 +55,8 @@ export interface Machine {
   readonly channel?: string
   /** Whether the machine continues: its memory comes from QEMU's standard input. */
   readonly incoming?: true
+  /** Where the disk is on a board with a card slot; by default in it. */
+  readonly diskPlace?: DiskPlace | undefined
   readonly firmware?: Firmware | undefined
   /** Files, absolute; a kernel unless there is firmware. */
   readonly kernel: string | undefined
@@ -97,6 +100,7 @@ export function qemuArguments(machine: Machine): readonly string[] {
     ...(board.network === onBoardNic
       ? ['-net', `nic,model=${onBoardNic},netdev=net0`]
       : ['-device', `${board.network},netdev=net0`]),
+    ...(listensFor(machine) ? ['-object', `filter-dump,id=${packetFilter},netdev=net0,file=${runFiles.packets}`] : []),
     ...(board.needsGenericKernel ? ['-device', 'virtio-rng-pci'] : []),
     ...(machine.channel === undefined ? [] : channel(machine.channel)),
     ...uarts.flatMap(uart => [
@@ -111,6 +115,14 @@ export function qemuArguments(machine: Machine): readonly string[] {
     ...(machine.incoming === true ? ['-incoming', 'fd:0'] : []),
     ...machine.extra
   ]
+}
+
+/** QEMU's id of what records packets until the guest has sent one, see FirstPacket. */
+export const packetFilter = 'packets'
+
+/** Whether the guest's first packet is waited for: where each useless connection costs an emulated Pi half a second. */
+export function listensFor({ board, hasDisk }: Pick<Machine, 'board' | 'hasDisk'>): boolean {
+  return hasDisk && board.network === 'usb-net'
 }
 
 /** Versatile/PB's own: part of the machine, so it is no `-device`. */
@@ -130,9 +142,9 @@ function acceleration({ accelerator, clock }: Machine): readonly string[] {
 // The disk lives as long as the run: nothing in it is worth waiting for the host's disk.
 const throwaway = 'cache=unsafe'
 
-function disk({ board, firmware, diskFile = runFiles.disk }: Machine): readonly string[] {
+function disk({ board, firmware, diskPlace = 'sd', diskFile = runFiles.disk }: Machine): readonly string[] {
   const drive = `format=qcow2,file=${value(diskFile)},${throwaway}`
-  if (board.disk === 'sd') return ['-drive', `if=sd,${drive}`]
+  if (board.disk === 'sd' && diskPlace === 'sd') return ['-drive', `if=sd,${drive}`]
   // Firmware would also try the user's disks, and the network.
   const order = firmware === undefined ? '' : ',bootindex=0'
   return ['-drive', `if=none,id=disk,${drive}`, '-device', `${board.storage},drive=disk${order}`]

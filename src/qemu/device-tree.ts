@@ -1,4 +1,5 @@
-import { copyFile } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { TreeFix } from '../boards'
 import { tool, tryTool } from '../host/exec'
@@ -11,13 +12,15 @@ export interface TreeRequest {
   readonly fixes: readonly TreeFix[]
   /** Overlay files, applied in order, after the fixes. */
   readonly overlays: readonly string[]
+  /** Random bytes that the kernel's generator starts from; a tree with an answer to that of its own keeps it. */
+  readonly seed?: Buffer | undefined
 }
 
 /**
  * Makes a run's own device tree with fdtput and fdtoverlay. Returns one sentence per change, for the log.
  * @throws HostFailure if an overlay does not fit
  */
-export async function makeDeviceTree({ from, to, fixes, overlays }: TreeRequest): Promise<readonly string[]> {
+export async function makeDeviceTree({ from, to, fixes, overlays, seed }: TreeRequest): Promise<readonly string[]> {
   await copyFile(from, to)
   const notes: string[] = []
   for (const fix of fixes) {
@@ -40,7 +43,22 @@ export async function makeDeviceTree({ from, to, fixes, overlays }: TreeRequest)
     }
     notes.push(`Device tree: with ${overlays.map(file => basename(file)).join(', ')}`)
   }
+  if (seed !== undefined) await addSeed(to, seed)
   return notes
+}
+
+/**
+ * Gives the kernel's random generator a start, as a Pi's firmware does (`/chosen/rng-seed`, dt-schema's chosen.yaml): without
+ * it, what needs randomness early waits for seconds. The bytes are the guest's alone, so they are on no command line.
+ */
+async function addSeed(tree: string, seed: Buffer): Promise<void> {
+  const place = randomUUID().padEnd(seed.length - 1, '-')
+  await tool('fdtput', ['-p', '-t', 's', tree, '/chosen', 'rng-seed', place])
+  const blob = await readFile(tree)
+  const at = blob.indexOf(`${place}\0`)
+  if (at < 0) throw new Error(`no place for the seed in ${tree}`)
+  seed.copy(blob, at)
+  await writeFile(tree, blob)
 }
 
 async function nodesOf(tree: string, node: string | RegExp): Promise<readonly string[]> {

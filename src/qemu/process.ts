@@ -5,7 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { identify, isAlive, waitForEnd, type ProcessIdentity } from '../host/processes'
 import type { Journal } from '../journal'
 import { BootFailure, messageOf } from '../report/errors'
-import { logFiles, qemuArguments, runFiles, type Machine } from './argv'
+import { listensFor, logFiles, qemuArguments, runFiles, type Machine } from './argv'
+import { FirstPacket } from './first-packet'
 import type { Start } from './probe'
 import { Qmp } from './qmp'
 
@@ -15,6 +16,8 @@ export interface Qemu {
   readonly qmp: Qmp
   /** Host port on 127.0.0.1 that leads to the guest's port 22; 0 for a bare kernel. */
   readonly sshPort: number
+  /** Undefined where the guest's first packet is not waited for. */
+  readonly firstPacket?: Pick<FirstPacket, 'hasBeenSent'> | undefined
   isAlive(): boolean
   /** How it ended, once it has. */
   exit(): string | undefined
@@ -82,7 +85,15 @@ export async function startQemu(machine: Machine, install: Start, journal: Journ
     const sshPort = machine.hasDisk ? sshPortIn(await qmp.human('info usernet')) : 0
     // It may be over before there is an answer.
     if (!machine.hasDisk) await qmp.execute('cont').catch(() => undefined)
-    return { process: identity, qmp, sshPort, isAlive: () => exit === undefined && isAlive(identity), exit: ended }
+    const firstPacket = listensFor(machine) ? new FirstPacket(join(folder, runFiles.packets), qmp) : undefined
+    return {
+      process: identity,
+      qmp,
+      sshPort,
+      firstPacket,
+      isAlive: () => exit === undefined && isAlive(identity),
+      exit: ended
+    }
   } catch (error) {
     await sleep(50) // the exit, if that is why, is on its way
     throw refused(logs, ended() ?? messageOf(error))

@@ -1,4 +1,4 @@
-import { tooSlow } from '../../../src/guest/readiness'
+import { nextPatience, tooSlow } from '../../../src/guest/readiness'
 
 /** A console that shows these lines. */
 const showing = (...lines: readonly string[]): Parameters<typeof tooSlow>[0] => ({
@@ -34,4 +34,10 @@ test('anything else is a slow boot', () => {
     symptom: 'SSH did not answer within 1.5 s (boot-timeout); the guest was still booting',
     remedy: 'raise `boot-timeout`, or look at the serial log'
   })
+})
+
+test('a server that is slow to greet gets more time with each knock, up to a limit', () => {
+  const waits = [1500]
+  for (let at = 0; at < 6; at++) waits.push(nextPatience(waits.at(-1) ?? 0))
+  expect(waits.map(Math.round)).toEqual([1500, 2250, 3375, 5063, 7594, 8000, 8000])
 })

@@ -193,21 +193,32 @@ describe('sudo', () => {
 })
 
 describe('units', () => {
-  test('that are of no use are masked on the kernel command line, those that are there and no others', () => {
-    const units = new Set(['ssh.service', 'bluetooth.service', 'userconfig.service', 'cron.service'])
+  const units = new Set(['ssh.service', 'bluetooth.service', 'modprobe@.service', 'userconfig.service', 'cron.service'])
+  const mask = (unit: string): Edit => {
+    return { kind: 'symlink', path: `/etc/systemd/system.control/${unit}`, target: '/dev/null' }
+  }
+  const links = (edits: readonly Edit[]): readonly Edit[] => edits.filter(({ path }) => path.includes('.control/'))
+
+  test('that are of no use are masked on the copy, those that are there and no others, and taken out again', () => {
+    const { edits, notes, created } = provisioning(rootFacts({ units }), 'pi')
+    expect(links(edits).filter(({ path }) => !path.includes('modprobe@'))).toEqual([mask('bluetooth.service')])
+    expect(links(edits)).toContainEqual(mask('modprobe@loop.service'))
+    expect(created).toContain('/etc/systemd/system.control/bluetooth.service')
+    expect(notes.find(note => note.startsWith('Masked (boot: fast): '))).toMatch(/: bluetooth\.service, modprobe@/)
+  })
+
+  test('of the first boot are masked on the kernel command line, and the disk keeps them', () => {
     const { kernelArguments, edits, notes } = provisioning(rootFacts({ units }), 'pi')
-    expect(kernelArguments).toEqual([
-      'fsck.mode=skip',
-      'systemd.mask=userconfig.service',
-      'systemd.mask=bluetooth.service'
-    ])
-    expect(notes).toContain('Masked for this boot (kernel command line): userconfig.service, bluetooth.service')
-    expect(pathsOf(edits).filter(path => /bluetooth|userconfig/.test(path))).toEqual([])
+    expect(kernelArguments).toContain('systemd.mask=userconfig.service')
+    expect(kernelArguments).not.toContain('systemd.mask=bluetooth.service')
+    expect(notes).toContain('Masked for this boot (kernel command line): userconfig.service')
+    expect(pathsOf(edits).filter(path => path.includes('userconfig'))).toEqual([])
   })
 
   test('of which none is there leave no word', () => {
-    const { kernelArguments, notes } = provisioning(rootFacts({ units: new Set(['ssh.service']) }), 'pi')
-    expect(kernelArguments).toEqual(['fsck.mode=skip'])
+    const { kernelArguments, edits, notes } = provisioning(rootFacts({ units: new Set(['ssh.service']) }), 'pi')
+    expect(kernelArguments.filter(word => word.startsWith('systemd.mask='))).toEqual([])
+    expect(links(edits)).toEqual([])
     expect(notes.join('\n')).not.toContain('Masked')
   })
 
@@ -217,7 +228,7 @@ describe('units', () => {
     expect(
       listed.filter(unit => [...needed, 'dhcpcd.service', 'dbus.service', 'systemd-logind.service'].includes(unit))
     ).toEqual([])
-    expect(listed.filter(unit => !/^[\w@.-]+\.(service|timer|socket)$/.test(unit))).toEqual([])
+    expect(listed.filter(unit => !/^[\w@.-]+\.(service|timer|socket|mount)$/.test(unit))).toEqual([])
   })
 
   test('are listed once, each with its reason', () => {

@@ -129,7 +129,7 @@ describe('the first boot', () => {
         ...['regenerate_ssh_host_keys', 'rpi-resize', 'sshswitch', 'userconfig']
       ]
     ],
-    ['ubuntu', ['cloud-init', 'cloud-init-local', 'cloud-config', 'cloud-final', 'snapd.seeded']],
+    ['ubuntu', ['cloud-init', 'cloud-init-local', 'cloud-config', 'cloud-final']],
     ['debian', []]
   ] as const)('of %s is skipped by masking %j', (image, units) => {
     expect(masked(images[image], 'skip')).toEqual(units.map(unit => `systemd.mask=${unit}.service`))

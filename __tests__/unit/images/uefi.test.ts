@@ -13,13 +13,14 @@ test('started by firmware, units are masked on disk, where nothing of the image 
     expect(edits).toContainEqual({ kind: 'symlink', path, target: '/dev/null' })
     expect(created).toContain(path)
   }
-  expect(notes).toContain('Masked on disk: cloud-init.service, apt-daily.timer')
+  expect(notes).toContain('Masked on disk: cloud-init.service')
+  expect(notes).toContain('Masked (boot: fast): apt-daily.timer')
 })
 
-test('started by us, they are masked by kernel arguments, and the disk keeps them', () => {
+test('started by us, those of the first boot are masked by kernel arguments, and the disk keeps them', () => {
   const { edits, kernelArguments } = provisioning(facts, 'root')
-  expect(kernelArguments).toContain('systemd.mask=apt-daily.timer')
-  expect(edits.filter(({ path }) => path.includes('system.control'))).toEqual([])
+  expect(kernelArguments).toContain('systemd.mask=cloud-init.service')
+  expect(edits.filter(({ path }) => path.includes('cloud-init'))).toEqual([])
 })
 
 test('the folder comes before the links in it', () => {

@@ -37,10 +37,20 @@ test("the command line of raspi3b: the board's own size, SD card, USB network an
     ...['-drive', 'if=none,id=workspace,format=raw,file=workspace.img,cache=unsafe'],
     ...['-device', 'usb-storage,drive=workspace'],
     ...['-netdev', 'user,id=net0,hostfwd=tcp:127.0.0.1:0-:22', '-device', 'usb-net,netdev=net0'],
+    ...['-object', 'filter-dump,id=packets,netdev=net0,file=net.pcap'],
     ...['-chardev', 'file,id=uart0,path=/home/logs/run-1/serial0.log', '-serial', 'chardev:uart0'],
     ...['-chardev', 'file,id=uart1,path=/home/logs/run-1/serial1.log', '-serial', 'chardev:uart1'],
     ...['-qmp', 'unix:qmp.sock,server=on,wait=off']
   ])
+})
+
+test('a disk on USB is the first of its devices', () => {
+  const drives = valuesOf({ ...pi, diskPlace: 'usb' }, '-drive')
+  expect(drives[0]).toBe('if=none,id=disk,format=qcow2,file=disk.qcow2,cache=unsafe')
+  expect(valuesOf({ ...pi, diskPlace: 'usb' }, '-device').slice(0, 2)).toEqual([
+    ...['usb-storage,drive=disk', 'usb-storage,drive=workspace']
+  ])
+  expect(valuesOf({ ...pi, diskPlace: 'sd' }, '-drive')).toEqual(valuesOf(pi, '-drive'))
 })
 
 test('the command line of virt: size and CPU, virtio throughout, one UART', () => {

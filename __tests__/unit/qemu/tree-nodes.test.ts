@@ -50,3 +50,13 @@ test.each(['raspberrypi', 'mainline'] as const)('raspi4b names all of its memory
   expect((parseInt(start, 16) + parseInt(size, 16)) / 1024 ** 2).toBe(boards.raspi4b.memoryMiB)
   expect(get(file, '/soc/usb@7e980000', 'status')).toBe('okay')
 })
+
+test("the kernel's random generator gets exactly the bytes of the run; no other word of the tree changes", async () => {
+  const seed = Buffer.from(Array.from({ length: 64 }, (_, at) => (at * 37) % 256))
+  const file = join(scratch.fresh(), 'out.dtb')
+  const notes = await makeDeviceTree({ from: tree(), to: file, fixes: [], overlays: [], seed })
+  const words = get(file, '-t', 'bx', '/chosen', 'rng-seed').split(' ')
+  expect(Buffer.from(words.map(word => parseInt(word, 16)))).toEqual(seed)
+  expect(get(file, '/soc/usb@7e980000', 'status')).toBe('disabled')
+  expect(notes).toEqual([])
+})

@@ -3,38 +3,31 @@ import type { RootFacts } from '../families'
 import type { Release } from '../releases'
 import { masksOnDisk } from '../uefi'
 import type { Part } from './part'
-import { firstBootUnits, needlessUnits } from './units'
+import { firstBootUnits, present } from './units'
 
 /** Whether cloud-init is installed. */
 const hasCloudInit = (facts: RootFacts): boolean =>
   [...facts.units].some(unit => /^cloud-(init|config|final)\b.*\.service$/.test(unit))
 
-/** Leaves out what does no good in an emulator, and the first boot unless it is wanted. */
-export function quietBoot(facts: RootFacts, release: Release, firstBoot: 'skip' | 'run'): Part {
-  const skip = firstBoot === 'skip'
-  const unwanted = [...(skip ? Object.keys(firstBootUnits) : []), ...Object.keys(needlessUnits)]
-  const masked = unwanted.filter(unit => facts.units.has(unit))
+/** Leaves out the image's own first boot, unless it is wanted. */
+export function firstBootPart(facts: RootFacts, release: Release, firstBoot: 'skip' | 'run'): Part {
   const cloudInit = hasCloudInit(facts)
+  if (firstBoot === 'run') {
+    return {
+      edits: cloudInit && facts.paths.has('/etc/cloud/cloud.cfg.d') ? [keepUsers] : [],
+      notes: [`First boot: the image's own (${release.title}: ${release.firstBoot})`]
+    }
+  }
+  const masked = present(Object.keys(firstBootUnits), facts)
   return {
-    kernelArguments: [
-      ...(skip ? ['fsck.mode=skip'] : []),
-      ...(skip && cloudInit ? ['cloud-init=disabled'] : []),
-      // Nobody sees a desktop, and it costs minutes; `append` can bring it back.
-      ...(facts.variant === 'desktop' ? ['systemd.unit=multi-user.target'] : []),
-      ...masked.map(unit => `systemd.mask=${unit}`)
-    ],
-    edits: skip || !cloudInit || !facts.paths.has('/etc/cloud/cloud.cfg.d') ? [] : [keepUsers],
-    notes: [
-      ...(masked.length > 0 ? [`Masked for this boot (kernel command line): ${masked.join(', ')}`] : []),
-      ...(facts.variant === 'desktop' ? ['Desktop: not started (systemd.unit=multi-user.target)'] : []),
-      ...(skip ? [] : [`First boot: the image's own (${release.title}: ${release.firstBoot})`])
-    ]
+    kernelArguments: [...(cloudInit ? ['cloud-init=disabled'] : []), ...masked.map(unit => `systemd.mask=${unit}`)],
+    notes: masked.length === 0 ? [] : [`Masked for this boot (kernel command line): ${masked.join(', ')}`]
   }
 }
 
 /** The same on disk, for an image whose own boot loader decides on the kernel's arguments. */
-export function quietFirmwareBoot(facts: RootFacts): Part {
-  const masked = [...Object.keys(firstBootUnits), ...Object.keys(needlessUnits)].filter(unit => facts.units.has(unit))
+export function firstBootOnDisk(facts: RootFacts): Part {
+  const masked = present(Object.keys(firstBootUnits), facts)
   return masked.length === 0 ? {} : { edits: masksOnDisk(masked), notes: [`Masked on disk: ${masked.join(', ')}`] }
 }
 

@@ -1,0 +1,70 @@
+import { needlessModules, provisioning } from '../../../src/images/provision'
+import { trivialRootFlags } from '../../../src/images/provision/fast-boot'
+import { present } from '../../../src/images/provision/units'
+import { rootFacts } from '../samples'
+
+const fstab =
+  'proc /proc proc defaults 0 0\nPARTUUID=1-01 /boot vfat defaults 0 2\nPARTUUID=1-02 / ext4 defaults,noatime 0 1\n'
+const units = new Set(['ssh.service', 'apt-daily.timer', 'systemd-remount-fs.service', 'sshswitch.service'])
+const facts = rootFacts({ units, variant: 'desktop', texts: { '/etc/fstab': fstab } })
+const remountMask = '/etc/systemd/system.control/systemd-remount-fs.service'
+
+test('a fast boot leaves out checks, self-tests, modules without a device, and a desktop', () => {
+  expect(provisioning(facts, 'pi').kernelArguments).toEqual([
+    'systemd.mask=sshswitch.service',
+    ...['fsck.mode=skip', 'cryptomgr.notests', 'rcupdate.rcu_expedited=1'],
+    ...[
+      `modprobe.blacklist=${Object.keys(needlessModules).join(',')}`,
+      'rootflags=noatime',
+      'systemd.unit=multi-user.target'
+    ]
+  ])
+})
+
+test('a full boot is what the image has, but for its first boot', () => {
+  const { kernelArguments, edits, notes } = provisioning(facts, 'pi', { boot: 'full' })
+  expect(kernelArguments).toEqual(['systemd.mask=sshswitch.service'])
+  expect(edits.filter(({ path }) => path.includes('system.control'))).toEqual([])
+  expect(notes.join('\n')).not.toMatch(/fast|Desktop/)
+})
+
+test("with the image's own first boot, its arguments and what remounts the root are left alone", () => {
+  const { kernelArguments, created } = provisioning({ ...facts, variant: 'lite' }, 'pi', { firstBoot: 'run' })
+  expect(kernelArguments).toEqual([])
+  expect(created).toContain('/etc/systemd/system.control/apt-daily.timer')
+  expect(created).not.toContain(remountMask)
+})
+
+test('started by firmware, only the disk can say what is left out', () => {
+  const { kernelArguments, created } = provisioning(facts, 'pi', { firmware: 'uefi' })
+  expect(kernelArguments).toEqual([])
+  expect(created).toContain('/etc/systemd/system.control/apt-daily.timer')
+  expect(created).not.toContain(remountMask)
+})
+
+describe('remounting the root is left out where the kernel mounts it as fstab says', () => {
+  test.each([
+    ['defaults', ''],
+    ['defaults,noatime', 'noatime'],
+    ['rw,relatime', 'relatime'],
+    ['defaults,commit=60', undefined],
+    ['ro', undefined],
+    ['defaults,errors=remount-ro', undefined]
+  ])('%s: %p', (options, flags) => {
+    expect(trivialRootFlags(`UUID=1 / ext4 ${options} 0 1\n`)).toBe(flags)
+  })
+
+  test('and where no file system of the kernel has options', () => {
+    expect(trivialRootFlags(`${fstab}proc /proc proc hidepid=2 0 0\n`)).toBeUndefined()
+    expect(trivialRootFlags(`${fstab}tmpfs /dev/shm tmpfs size=10M 0 0\n`)).toBeUndefined()
+    expect(trivialRootFlags(`# UUID=1 / ext4 defaults 0 1\n`)).toBeUndefined()
+    expect(trivialRootFlags(undefined)).toBeUndefined()
+  })
+})
+
+test('a unit with an instance is there if its template is', () => {
+  const existing = { units: new Set(['modprobe@.service', 'a.service']) }
+  expect(present(['modprobe@loop.service', 'a.service', 'getty@tty1.service', 'b.mount'], existing)).toEqual([
+    ...['modprobe@loop.service', 'a.service']
+  ])
+})

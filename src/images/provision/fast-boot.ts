@@ -1,0 +1,60 @@
+import type { RootFacts } from '../families'
+import { masksOnDisk } from '../uefi'
+import type { Part } from './part'
+import { needlessModules, needlessUnits, present } from './units'
+
+export interface Course {
+  readonly firstBoot: 'skip' | 'run'
+  /** Whether the kernel's arguments are ours to choose. */
+  readonly ownArguments: boolean
+}
+
+/** Leaves out of the boot what does no good in an emulator (`boot: fast`). A saved image has it again. */
+export function fastBoot(facts: RootFacts, { firstBoot, ownArguments }: Course): Part {
+  // The first boot's own arguments may mount the root read-only, and count on what remounts it.
+  const all = ownArguments && firstBoot === 'skip'
+  const flags = all ? trivialRootFlags(facts.texts?.['/etc/fstab']) : undefined
+  const units = present([...Object.keys(needlessUnits), ...(flags === undefined ? [] : [remount])], facts)
+  const modules = Object.keys(needlessModules)
+  const noDesktop = ownArguments && facts.variant === 'desktop'
+  return {
+    edits: units.length === 0 ? [] : masksOnDisk(units),
+    kernelArguments: [
+      ...(all ? [...shortCuts, `modprobe.blacklist=${modules.join(',')}`] : []),
+      ...(flags === undefined || flags === '' ? [] : [`rootflags=${flags}`]),
+      // Nobody sees a desktop, and it costs minutes; `boot: full` or `append` brings it back.
+      ...(noDesktop ? ['systemd.unit=multi-user.target'] : [])
+    ],
+    notes: [
+      ...(units.length === 0 ? [] : [`Masked (boot: fast): ${units.join(', ')}`]),
+      ...(all ? [`Not loaded unless asked for (boot: fast): ${modules.join(', ')}`] : []),
+      ...(noDesktop ? ['Desktop: not started (systemd.unit=multi-user.target)'] : [])
+    ]
+  }
+}
+
+/**
+ * Kernel arguments that shorten a boot: no checks of a disk that is new in each run, no self-tests of ciphers as their
+ * modules are loaded, no waiting for the end of RCU's grace periods (kernel-parameters.txt).
+ */
+const shortCuts = ['fsck.mode=skip', 'cryptomgr.notests', 'rcupdate.rcu_expedited=1'] as const
+
+/** Gives the root file system the options of fstab, once it is up. */
+const remount = 'systemd-remount-fs.service'
+
+/**
+ * What the kernel needs as `rootflags` so that nothing is left for {@link remount} to do; undefined where the options of
+ * the root file system, or of one that the kernel mounts by itself, are more than that.
+ */
+export function trivialRootFlags(fstab = ''): string | undefined {
+  const rows = fstab
+    .split('\n')
+    .filter(line => !line.trimStart().startsWith('#'))
+    .map(line => line.trim().split(/\s+/))
+  if (rows.some(([, mount = '']) => /^\/(sys|dev|run|usr)(\/|$)/.test(mount))) return undefined
+  if (rows.some(([, mount, , options]) => mount === '/proc' && options !== 'defaults')) return undefined
+  const root = rows.find(([, mount]) => mount === '/')
+  if (root === undefined) return undefined
+  const options = (root[3] ?? '').split(',').filter(option => !['defaults', 'rw'].includes(option))
+  return options.every(option => ['noatime', 'relatime'].includes(option)) ? options.join(',') : undefined
+}
