@@ -24,7 +24,7 @@ import { planMachine, wantsGenericKernel } from './plan'
 import { makeDeviceTree, runFiles, type Machine } from './qemu'
 import { BadInput } from './report/errors'
 import type { Log } from './report/log'
-import { excluding, makeVolume, type Manifest } from './workspace'
+import { excluding, makeVolume, type Excluded, type Manifest } from './workspace'
 
 export interface RunFilesRequest {
   readonly inputs: Inputs
@@ -42,6 +42,8 @@ export interface WorkspaceVolume {
   readonly path: string
   readonly volume: string
   readonly sent: Manifest
+  /** What neither goes nor comes back. */
+  readonly excluded: Excluded
 }
 
 export interface RunFiles {
@@ -119,13 +121,14 @@ async function makeWorkspace(
 ): Promise<WorkspaceVolume> {
   const { uid = 0, gid = 0 } = image.users[user] ?? {}
   const volume = join(folder, workspaceFile)
+  const excluded = excluding(excludedPatterns(inputs))
   const sent = await makeVolume({
     workspace: inputs.sync === 'out' ? undefined : inputs.workspace,
-    excluded: excluding(excludedPatterns(inputs)),
+    excluded,
     owner: { uid, gid },
     file: volume,
     runFolder: folder
   })
   log.info(`Workspace: ${sent.size} files and folders`)
-  return { path: inputs.workspace, volume, sent }
+  return { path: inputs.workspace, volume, sent, excluded }
 }

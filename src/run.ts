@@ -1,16 +1,14 @@
-import { rm } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { runBare } from './bare'
 import { bootPi, leave, type Context, type Pi } from './boot'
-import { excludedPatterns } from './disks'
 import { lostGuest, watchGuest } from './guest'
 import { saveDisk } from './images'
 import type { Inputs } from './inputs'
 import { flushPatience, poweredOff, quitQemu, runFiles } from './qemu'
 import { TimeLimit, type Outcome } from './report/errors'
-import { excluding, mirror, readVolume } from './workspace'
+import { bringsBack, workspaceOut } from './workspace-out'
 
 export interface Result {
   readonly outcome: Extract<Outcome, 'success' | 'script-failed' | 'timeout'>
@@ -27,7 +25,7 @@ export async function run(inputs: Inputs, context: Context): Promise<Result> {
   if (inputs.image.kind === 'none') return runBare(inputs, context)
   const pi = await bootPi(inputs, context)
   const result = await runScript(inputs, pi, context)
-  if (pi.workspace !== undefined && (inputs.sync === 'both' || inputs.sync === 'out')) {
+  if (pi.workspace !== undefined && bringsBack(inputs)) {
     await context.phases.run('workspace-out', 'Bring the workspace back', () => workspaceOut(inputs, pi, context))
   }
   if (inputs.saveImage !== undefined) {
@@ -79,22 +77,6 @@ async function runScript(
 /** Numbers of the signals as the kernel has them on every Arm. */
 function signalNumber(name: string): number {
   return (constants.signals as Readonly<Record<string, number>>)[`SIG${name}`] ?? 0
-}
-
-async function workspaceOut(inputs: Inputs, { guest, workspace }: Pi, { journal, log }: Context): Promise<void> {
-  if (workspace === undefined) return
-  const from = join(journal.folder, 'workspace-out')
-  const folderModes = await guest.whileFrozen(workspace.path, () => readVolume(workspace.volume, from))
-  const { written, deleted } = await mirror({
-    from,
-    workspace: inputs.workspace,
-    sent: workspace.sent,
-    excluded: excluding(excludedPatterns(inputs)),
-    folderModes,
-    log
-  })
-  await rm(from, { recursive: true, force: true })
-  log.info(`${written} written, ${deleted} deleted`)
 }
 
 /** How long (ms) an orderly power-off may take. */

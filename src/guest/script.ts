@@ -109,13 +109,15 @@ export function stopText(folder: string): string {
   ].join('\n')
 }
 
-/** Freezes the workspace's file system, so that the volume on the host is whole and complete. */
+/** Freezes the workspace's file system, which writes it out first: so the volume on the host is whole and complete. */
 export function freezeText(path: string): string {
-  return `sync; fsfreeze --freeze ${shellQuote(path)}`
+  return `fsfreeze --freeze ${shellQuote(path)}`
 }
 
-export function thawText(path: string): string {
-  return `fsfreeze --unfreeze ${shellQuote(path)}`
+/** @param remove a folder that is not wanted any more */
+export function thawText(path: string, remove?: string): string {
+  const thaw = `fsfreeze --unfreeze ${shellQuote(path)}`
+  return remove === undefined ? thaw : `${thaw} && rm -rf ${shellQuote(remove)}`
 }
 
 /** Absolute working directory in the guest, where a relative one starts; undefined for where a login starts. */

@@ -16,6 +16,9 @@ export type { ExtraDisk, FileToPlace } from './files'
 /** The list of images that Raspberry Pi's own imager reads. */
 export const officialCatalogue = 'https://downloads.raspberrypi.com/os_list_imagingutility_v4.json'
 
+/** Folder in the workspace that `copy-out` fills. */
+export const copyOutFolder = 'copy-out'
+
 /** Bytes. */
 const defaultCacheSize = 20 * 1024 ** 3
 

@@ -1,4 +1,5 @@
-export { excluding } from './tree'
-export { makeVolume, readVolume, workspaceLabel, type Manifest } from './volume'
-export type { FolderModes } from './read-back'
+export { excluding, type Excluded } from './tree'
+export { makeVolume, workspaceLabel, type Manifest } from './volume'
+export { readVolume } from './read-back'
 export { mirror } from './mirror'
+export { broughtBack, collectedFolder } from './copy-out'
