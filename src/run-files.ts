@@ -24,7 +24,7 @@ import { planMachine, wantsGenericKernel } from './plan'
 import { makeDeviceTree, runFiles, type Machine } from './qemu'
 import { BadInput } from './report/errors'
 import type { Log } from './report/log'
-import { excluding, makeVolume, type Excluded, type Manifest } from './workspace'
+import { excluding, excludingIgnored, makeVolume, type Excluded, type Manifest } from './workspace'
 
 export interface RunFilesRequest {
   readonly inputs: Inputs
@@ -121,7 +121,8 @@ async function makeWorkspace(
 ): Promise<WorkspaceVolume> {
   const { uid = 0, gid = 0 } = image.users[user] ?? {}
   const volume = join(folder, workspaceFile)
-  const excluded = excluding(excludedPatterns(inputs))
+  const patterns = excludedPatterns(inputs)
+  const excluded = inputs.syncGitignore ? await excludingIgnored(inputs.workspace, patterns) : excluding(patterns)
   const sent = await makeVolume({
     workspace: inputs.sync === 'out' ? undefined : inputs.workspace,
     excluded,

@@ -1,4 +1,5 @@
 export { excluding, type Excluded } from './tree'
+export { excludingIgnored } from './gitignore'
 export { makeVolume, workspaceLabel, type Manifest } from './volume'
 export { readVolume } from './read-back'
 export { mirror } from './mirror'
