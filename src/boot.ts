@@ -22,7 +22,7 @@ import {
 import type { Log } from './report/log'
 import type { Phases } from './report/phases'
 import { makeRunFiles, type WorkspaceVolume } from './run-files'
-import { workspaceLabel } from './workspace'
+import { sharingQemu, workspaceLabel } from './workspace'
 
 /** What a run is given besides the inputs. */
 export interface Context {
@@ -87,8 +87,11 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
     )
   }
   const board = boardFor(inputs, prepared)
-  const install = early !== undefined && board === expected ? early : await readyQemu(inputs, board, context)
+  const ready = early !== undefined && board === expected ? early : await readyQemu(inputs, board, context)
   const user = chooseUser(prepared.users, inputs.user)
+  const { uid = 0, gid = 0 } = prepared.users[user] ?? {}
+  const sharing = { install: ready, workspace: inputs.workspace, user: { name: user, uid, gid }, log }
+  const install = inputs.sync === 'live' ? await sharingQemu(sharing) : ready
   const made = await phases.run('disk', 'Disk, keys and workspace of this run', () =>
     makeRunFiles({ inputs, prepared, user, board, home, journal, log })
   )
@@ -141,7 +144,8 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
     await phases.run('setup', 'Set up the guest', () =>
       guest.setUp({
         clock: Date.now(),
-        mount: shared === undefined ? undefined : { label: workspaceLabel, path: shared },
+        mount:
+          shared === undefined ? undefined : { label: workspaceLabel, path: shared, shared: inputs.sync === 'live' },
         script:
           inputs.run === undefined
             ? undefined

@@ -24,7 +24,7 @@ import { planMachine, wantsGenericKernel } from './plan'
 import { makeDeviceTree, runFiles, type Machine } from './qemu'
 import { BadInput } from './report/errors'
 import type { Log } from './report/log'
-import { excluding, excludingIgnored, makeVolume, type Excluded, type Manifest } from './workspace'
+import { excluding, excludingIgnored, makeVolume, workspaceLabel, type Excluded, type Manifest } from './workspace'
 
 export interface RunFilesRequest {
   readonly inputs: Inputs
@@ -63,6 +63,9 @@ export interface RunFiles {
 
 const workspaceFile = 'workspace.img'
 
+/** Whether the workspace travels on a volume. */
+const hasVolume = ({ sync }: Inputs): boolean => sync !== 'none' && sync !== 'live'
+
 /** Makes what belongs to one run, in its folder: device tree, keys, disk, workspace volume. */
 export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> {
   const { inputs, prepared, user, board, journal, log } = request
@@ -73,7 +76,8 @@ export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> 
   const kvm = await hasKvm()
   const machineRequest = {
     ...{ inputs, image: prepared, logs, board, genericKernel: generic, kvm },
-    volumes: inputs.sync === 'none' ? [] : [{ name: 'workspace', file: workspaceFile }]
+    volumes: hasVolume(inputs) ? [{ name: 'workspace', file: workspaceFile }] : [],
+    sharedFolders: inputs.sync === 'live' ? [{ name: workspaceLabel, path: inputs.workspace }] : []
   }
   const { machine, deviceTree } = planMachine({ ...machineRequest, clock: Date.now() })
   if (deviceTree !== undefined) {
@@ -92,7 +96,7 @@ export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> 
   const changes = ownChanges(prepared, { files: inputs.files, user, hash, firstBoot: inputs.firstBoot })
   const image = changes === undefined ? prepared : await privateCopy(prepared, changes, folder, log)
   await makeOverlay(image, keys, folder, runFiles.disk)
-  const workspace = inputs.sync === 'none' ? undefined : await makeWorkspace(request, image)
+  const workspace = hasVolume(inputs) ? await makeWorkspace(request, image) : undefined
   const own = inputs.provision === 'auto'
   const keyFile = inputs.sshKey ?? keys.clientKeyFile
   const login: Omit<Login, 'port'> = {
