@@ -10,11 +10,15 @@ export const collectedFolder = (runId: string): string => `.pi-qemu-copy-out-${r
  * at its place in the workspace.
  */
 export function broughtBack(left: Left, collected: BytePath, workspaceToo: boolean): Left {
-  const result = new Map(workspaceToo ? left : [])
-  for (const [path, entry] of left) {
-    if (path !== collected && !path.startsWith(`${collected}/`)) continue
-    result.delete(path)
-    result.set(copyOutFolder + path.slice(collected.length), entry)
+  const isCollected = (path: BytePath): boolean => path === collected || path.startsWith(`${collected}/`)
+  const result = new Map([...left].filter(([path]) => workspaceToo && !isCollected(path)))
+  for (const [path, entry] of [...left].filter(([name]) => isCollected(name))) {
+    const target = copyOutFolder + path.slice(collected.length)
+    if (result.get(target)?.kind !== entry.kind) {
+      // The guest has something else there: it gives way, and what it holds. A folder comes before what it holds.
+      for (const name of [...result.keys()]) if (name === target || name.startsWith(`${target}/`)) result.delete(name)
+    }
+    result.set(target, entry)
   }
   return result
 }

@@ -40,11 +40,15 @@ export async function mirror(request: MirrorRequest): Promise<MirrorResult> {
 /** Files that neither side did anything to. */
 function unchanged({ left, sent, workspace }: MirrorRequest): ReadonlySet<BytePath> {
   const same = new Set<BytePath>()
+  // Behind a link that the host has by now in place of a folder there may be the same file; but the folder comes back.
+  const folders = new Set<BytePath>([''])
   for (const [path, { kind, untouched }] of left) {
-    if (kind !== 'file' || !untouched) continue
+    if (kind === 'link' || !folders.has(path.slice(0, Math.max(0, path.lastIndexOf('/'))))) continue
     // Not asynchronous: for 100,000 files that would take several times as long.
     const existing = lstatIfThere(bytes(workspace, path))
-    if (existing?.isFile() === true && !isChanged(existing, sent.get(path))) same.add(path)
+    if (kind === 'folder') {
+      if (existing?.isDirectory() === true) folders.add(path)
+    } else if (untouched && existing?.isFile() === true && !isChanged(existing, sent.get(path))) same.add(path)
   }
   return same
 }
@@ -213,19 +217,26 @@ async function replace(entry: LeftEntry, linked: Buffer | undefined, source: Buf
   await rename(beside, target)
 }
 
-/** Bytes: what is written or left out at once. */
-const piece = 65_536
+/** Bytes: what is read at once, and what is written or left out. */
+const [piece, block] = [1 << 20, 4096]
 
-/** Copies a file with its time; where it has only zeros, the copy has holes. */
+/** Copies a file with its time; blocks of zeros become holes. */
 async function copySparse(source: Buffer, target: Buffer): Promise<void> {
   const [from, to] = [await open(source, 'r'), await open(target, 'wx')]
   try {
     const { size, atime, mtime } = await from.stat()
     await to.truncate(size)
     const [bytes, zeros] = [Buffer.alloc(piece), Buffer.alloc(piece)]
+    const isZero = (start: number, end: number): boolean => bytes.compare(zeros, 0, end - start, start, end) === 0
     for (let at = 0; at < size; at += piece) {
       const { bytesRead } = await from.read(bytes, 0, piece, at)
-      if (bytes.compare(zeros, 0, bytesRead, 0, bytesRead) !== 0) await to.writev([bytes.subarray(0, bytesRead)], at)
+      if (isZero(0, bytesRead)) continue
+      for (let start = 0, end = 0; start < bytesRead; start = end) {
+        const hole = isZero(start, Math.min(start + block, bytesRead))
+        do end = Math.min(end + block, bytesRead)
+        while (end < bytesRead && isZero(end, Math.min(end + block, bytesRead)) === hole)
+        if (!hole) await to.write(bytes, start, end - start, at + start)
+      }
     }
     await to.utimes(atime, mtime)
   } finally {

@@ -151,6 +151,16 @@ describe('what the guest changed', () => {
     expect(contents(exchange.host)).toEqual(before)
     expect(statSync(join(exchange.host, 'a.txt')).mtimeMs).toBe(past * 1000)
     expect(exchange.log.entries).toEqual([])
+    expect(exchange.fetched).toEqual([])
+  })
+
+  test('a little: then little is fetched', async () => {
+    const exchange = Exchange.begin(project)
+    exchange.write('src/main.c', 'MAIN')
+    exchange.write('new', 'new')
+    unlinkSync(join(exchange.host, 'src/util.c'))
+    expect(await exchange.end()).toEqual({ written: 3, deleted: 0 })
+    expect(exchange.fetched).toEqual(['new', 'src/main.c', 'src/util.c'])
   })
 
   test('new files, folders and links appear', async () => {
@@ -392,6 +402,16 @@ describe('links to folders', () => {
     expect(contents(elsewhere)).toEqual({ 'main.c': 'not ours' })
   })
 
+  test('do not hide that a folder is missing, when the host has moved it away and left a link to it', async () => {
+    const exchange = Exchange.begin(project)
+    const elsewhere = outside({})
+    renameSync(join(exchange.host, 'src'), join(elsewhere, 'src'))
+    symlinkSync(join(elsewhere, 'src'), join(exchange.host, 'src'))
+    await exchange.end()
+    expect(contents(exchange.host)).toMatchObject({ src: 'folder', 'src/main.c': 'main', 'src/util.c': 'util' })
+    expect(contents(join(elsewhere, 'src'))).toEqual({ 'main.c': 'main', 'util.c': 'util' })
+  })
+
   test('are never deleted through, when the host has moved a folder away and left a link to it', async () => {
     const exchange = Exchange.begin(project)
     const elsewhere = outside({})
@@ -460,6 +480,24 @@ describe('from another disk', () => {
     exchange.write('link', 'own')
     await exchange.end()
     expect(contents(exchange.host)).toMatchObject({ 'src/util.c': '-> main.c', link: 'own', 'a.txt': 'a' })
+  })
+
+  test('holes stay holes, around whatever lies between them', async () => {
+    const exchange = Exchange.begin(project, [], other)
+    const made = Buffer.alloc(5_000_001)
+    for (const [position, length] of [
+      [4095, 2],
+      [1_048_570, 20],
+      [3_000_000, 300_000],
+      [5_000_000, 1]
+    ] as const)
+      made.fill('x', position, position + length)
+    writeFileSync(join(exchange.guest, 'holes'), made)
+    await exchange.end()
+    const path = join(exchange.host, 'holes')
+    expect(readFileSync(path).equals(made)).toBe(true)
+    // Whole blocks: 2 + 2 + 75 + 1.
+    expect(statSync(path).blocks * 512).toBeLessThan(340_000)
   })
 
   test('a name of the greatest length is no hindrance', async () => {
