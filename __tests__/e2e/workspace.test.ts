@@ -7,9 +7,11 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   writeFileSync
 } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { debianImage } from '../kit/debian-image'
 import { RunnerJob } from '../kit/runner'
 import { fillWorkspace, hugeEnd, hugeSize, octal, oddNames, picture, rawPath, tail } from '../kit/torture'
@@ -234,5 +236,55 @@ describe('what comes besides', () => {
     expect(readFileSync(join(job.workspace, 'sub/keep.o'), 'utf8')).toBe('guest\n')
     expect(readdirSync(job.workspace).sort()).toEqual(['.gitignore', 'a.o', 'b.c', 'copy-out', 'out', 'sub'])
     expect(readFileSync(join(job.workspace, 'copy-out/etc/hostname'), 'utf8')).not.toBe('')
+  })
+})
+
+describe('sync: live', () => {
+  /** Waits for what the other side does. */
+  async function appears(path: string): Promise<string> {
+    for (const deadline = Date.now() + 600_000; !existsSync(path) && Date.now() < deadline;) await sleep(100)
+    return readFileSync(path, 'utf8')
+  }
+
+  test('both sides work on the same files at the same time, each as its own user', async () => {
+    const { workspace } = job
+    const at = (name: string): string => join(workspace, name)
+    for (const name of ['from-host', 'gone']) writeFileSync(at(name), `${name}\n`)
+    mkdirSync(at('private'), { mode: 0o700 })
+    const run = [
+      'echo "seen=$(cat from-host) owner=$(stat -c %U from-host private | uniq)"',
+      'rm gone; echo changed >> from-host; touch private/made; mkdir -p made/deep; ln -s deep made/link',
+      'printf "#!/bin/sh\\necho ran\\n" > made/tool; chmod 755 made/tool; made/tool',
+      'sudo sh -c "echo root > by-root"; sudo chown 4321 from-host || echo "not given away"',
+      'echo ready > ready.tmp; mv ready.tmp ready',
+      'until [ -e go ]; do sleep 0.2; done; echo "host says $(cat go)"; echo answer > answer.tmp; mv answer.tmp answer',
+      'until [ -e end ]; do sleep 0.2; done; ls'
+    ].join('\n')
+    const inputs = { image: await debianImage(), board: 'virt', sync: 'live', run, 'boot-timeout': '15m' }
+    const step = job.step(inputs)
+    const running = await step.start()
+    expect(await appears(at('ready'))).toBe('ready\n')
+    writeFileSync(at('go.tmp'), 'go on')
+    renameSync(at('go.tmp'), at('go'))
+    expect(await appears(at('answer'))).toBe('answer\n')
+    writeFileSync(at('end'), '')
+    const { code, stdout, log } = await running.done
+    const before = picture(workspace)
+    await step.post()
+
+    expect([code, log]).toEqual([0, expect.not.stringMatching(/::warn/)])
+    expect(stdout).toContain('seen=from-host owner=pi\nran\n')
+    expect(stdout).toMatch(/not given away[^]*host says go on\n[^]*answer\nby-root\nend\n/)
+    expect(picture(workspace)).toEqual(before)
+    expect(readdirSync(workspace).sort()).toEqual([
+      ...['answer', 'by-root', 'end', 'from-host', 'go', 'made', 'private', 'ready']
+    ])
+    expect(readFileSync(at('from-host'), 'utf8')).toBe('from-host\nchanged\n')
+    expect([readlinkSync(at('made/link')), (lstatSync(at('made/tool')).mode & 0o777).toString(8)]).toEqual([
+      'deep',
+      '755'
+    ])
+    const own = String(process.getuid?.() ?? 0)
+    expect(execFileSync('find', [workspace, '!', '-uid', own], { encoding: 'utf8' })).toBe('')
   })
 })
