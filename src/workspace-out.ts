@@ -24,12 +24,13 @@ export async function workspaceOut(inputs: Inputs, { guest, workspace }: Pi, con
   const out: Excluded = (name, isFolder) => !name.startsWith(collected) && excluded(name, isFolder)
   const request = { volume, sent, excluded: out, scratch: join(journal.folder, 'workspace-out') }
   const { written, deleted } = await guest.whileFrozen(path, afterwards(inputs, asked, join(path, collected)), () =>
-    readVolume(request, ({ left, fetch }) =>
+    readVolume(request, ({ left, fetch, copy }) =>
       mirror({
         left: broughtBack(left, collected, whole),
         workspace: inputs.workspace,
         sent: whole ? sent : new Map(),
         fetch,
+        copy,
         log
       })
     )

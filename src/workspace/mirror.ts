@@ -3,7 +3,7 @@ import { lstatSync } from 'node:fs'
 import { chmod, lchown, link, lstat, mkdir, open, readlink, rename, rmdir, symlink, unlink } from 'node:fs/promises'
 import { isRoot } from '../host/tools'
 import type { Log } from '../report/log'
-import type { Fetch, Left, LeftEntry } from './read-back'
+import type { Copy, Fetch, Left, LeftEntry } from './read-back'
 import { bytes, type BytePath } from './tree'
 import type { Manifest, SentEntry } from './volume'
 
@@ -14,6 +14,7 @@ export interface MirrorRequest {
   /** What was sent; only that can have been deleted in the guest. */
   readonly sent: Manifest
   readonly fetch: Fetch
+  readonly copy: Copy
   readonly log: Log
 }
 
@@ -65,7 +66,7 @@ const isChanged = (host: BigIntStats, sent: SentEntry | undefined): boolean =>
   host.mtimeNs !== sent?.mtimeNs || host.size !== sent.size
 
 async function writeChanged(
-  { left, workspace, sent, log }: MirrorRequest,
+  { left, workspace, sent, copy, log }: MirrorRequest,
   same: ReadonlySet<BytePath>,
   contents: (inode: number) => Buffer
 ): Promise<number> {
@@ -112,7 +113,7 @@ async function writeChanged(
       blocked.push(path)
       continue
     } else {
-      await replace(entry, placed.get(inode), contents(inode), target)
+      await replace(entry, { linked: placed.get(inode), source: contents(inode), target, copy })
       if (kind === 'file' && !placed.has(inode)) placed.set(inode, target)
     }
     if (isRoot()) await lchown(target, owner.uid, owner.gid)
@@ -195,14 +196,17 @@ async function isSame(entry: LeftEntry, source: Buffer, target: Buffer, existing
 }
 
 /** Replaces `target` in one step, on the same disk or not. */
-async function replace(entry: LeftEntry, linked: Buffer | undefined, source: Buffer, target: Buffer): Promise<void> {
+async function replace(
+  entry: LeftEntry,
+  { linked, source, target, copy }: { linked: Buffer | undefined; source: Buffer; target: Buffer; copy: Copy }
+): Promise<void> {
   // A name of its own: the target's may be as long as a name can be.
   const folder = target.subarray(0, target.lastIndexOf('/') + 1)
   const beside = Buffer.concat([folder, Buffer.from(`.pi-qemu-${process.pid}`)])
   if (entry.kind === 'link') {
     await symlink(entry.target ?? '', beside)
   } else if (linked !== undefined) {
-    await link(linked, beside).catch(() => copySparse(linked, beside))
+    await link(linked, beside).catch(() => copy(entry.inode, beside))
   } else {
     const moved = await rename(source, target).then(
       () => true,
@@ -212,35 +216,7 @@ async function replace(entry: LeftEntry, linked: Buffer | undefined, source: Buf
       }
     )
     if (moved) return
-    await copySparse(source, beside)
+    await copy(entry.inode, beside)
   }
   await rename(beside, target)
-}
-
-/** Bytes: what is read at once, and what is written or left out. */
-const [piece, block] = [1 << 20, 4096]
-
-/** Copies a file with its time; blocks of zeros become holes. */
-async function copySparse(source: Buffer, target: Buffer): Promise<void> {
-  const [from, to] = [await open(source, 'r'), await open(target, 'wx')]
-  try {
-    const { size, atime, mtime } = await from.stat()
-    await to.truncate(size)
-    const [bytes, zeros] = [Buffer.alloc(piece), Buffer.alloc(piece)]
-    const isZero = (start: number, end: number): boolean => bytes.compare(zeros, 0, end - start, start, end) === 0
-    for (let at = 0; at < size; at += piece) {
-      const { bytesRead } = await from.read(bytes, 0, piece, at)
-      if (isZero(0, bytesRead)) continue
-      for (let start = 0, end = 0; start < bytesRead; start = end) {
-        const hole = isZero(start, Math.min(start + block, bytesRead))
-        do end = Math.min(end + block, bytesRead)
-        while (end < bytesRead && isZero(end, Math.min(end + block, bytesRead)) === hole)
-        if (!hole) await to.write(bytes, start, end - start, at + start)
-      }
-    }
-    await to.utimes(atime, mtime)
-  } finally {
-    await from.close()
-    await to.close()
-  }
 }

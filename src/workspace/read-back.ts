@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tryTool } from '../host/exec'
 import { HostFailure } from '../report/errors'
-import { fetchContents } from './contents'
+import { copyContents, fetchContents } from './contents'
 import { Ext4Disk } from './disk'
 import { stateOf } from './inode'
 import { listVolume, type VolumeEntry } from './listing'
@@ -20,10 +20,14 @@ export type Left = ReadonlyMap<BytePath, LeftEntry>
 /** Brings the contents of files to the host; says where those of an inode are. */
 export type Fetch = (inodes: readonly number[]) => Promise<(inode: number) => Buffer>
 
+/** Copies the contents of one file to a new path. */
+export type Copy = (inode: number, path: Buffer) => Promise<void>
+
 /** What is on a volume after the run. */
 export interface ReadBack {
   readonly left: Left
   readonly fetch: Fetch
+  readonly copy: Copy
 }
 
 export interface ReadBackRequest {
@@ -55,7 +59,7 @@ export async function readVolume<T>(request: ReadBackRequest, work: (back: ReadB
       await fetchContents(disk, inodes, scratch)
       return inode => Buffer.from(join(scratch, String(inode)))
     }
-    return await work({ left, fetch })
+    return await work({ left, fetch, copy: (inode, path) => copyContents(disk, inode, path) })
   } finally {
     disk.close()
     await rm(scratch, { recursive: true, force: true })

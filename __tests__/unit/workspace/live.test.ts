@@ -13,14 +13,14 @@ function qemu(devices: string): QemuInstall {
   const program = join(scratch.fresh(), 'qemu')
   writeFileSync(program, `#!/bin/sh\n[ "$*" = '-L x -device help' ] && echo '${devices}'\n`)
   chmodSync(program, 0o755)
-  return { program, arguments: ['-L', 'x'], env: {}, origin: 'path', version: '9.9', release: [9, 9] } as QemuInstall
+  return { program, arguments: ['-L', 'x'], env: {}, origin: 'path', version: '9.9.0', build: undefined }
 }
 const able = 'name "virtio-9p-pci", bus PCI, alias "virtio-9p"'
 
 test('a QEMU without 9p is told before the boot', async () => {
   const request = { workspace: '/', user: { name: 'root', uid: own, gid: 0 }, log: new RecordedLog() }
   await expect(sharingQemu({ ...request, install: qemu('name "virtio-blk-pci"') })).rejects.toThrow(
-    /QEMU \(9\.9\) cannot share a folder: it was built without virtio-9p-pci/
+    /QEMU \(9\.9\.0\) cannot share a folder: it was built without virtio-9p-pci/
   )
 })
 

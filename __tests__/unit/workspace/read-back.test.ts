@@ -2,13 +2,16 @@ import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
   closeSync,
+  existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   readFileSync,
   readlinkSync,
   readSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -51,23 +54,22 @@ function inGuest({ volume, folder }: Sent, ...commands: readonly string[]): void
 /** Paths of the files that count as touched, and of those whose contents are fetched. */
 async function touched({ volume, folder, sent, workspace }: Sent): Promise<readonly (readonly string[])[]> {
   const request = { volume, sent, excluded: nothing, scratch: join(folder, 'contents') }
-  return readVolume(request, async ({ left, fetch }) => {
+  return readVolume(request, async ({ left, fetch, copy }) => {
     const fetched: string[] = []
     const counting: typeof fetch = inodes => {
       fetched.push(...[...left].filter(([, { inode }]) => inodes.includes(inode)).map(([path]) => path))
       return fetch(inodes)
     }
-    await mirror({ left, workspace, sent, fetch: counting, log: new RecordedLog() })
+    await mirror({ left, workspace, sent, fetch: counting, copy, log: new RecordedLog() })
     return [[...left].filter(([, { untouched }]) => !untouched).map(([path]) => path), fetched]
   })
 }
 
 /** Everything on the volume in an empty folder. */
-async function everything({ volume, folder }: Sent): Promise<string> {
-  const to = scratch.fresh()
+async function everything({ volume, folder }: Sent, to = scratch.fresh()): Promise<string> {
   const request = { volume, sent: new Map(), excluded: nothing, scratch: join(folder, 'contents') }
-  await readVolume(request, ({ left, fetch }) =>
-    mirror({ left, workspace: to, sent: new Map(), fetch, log: new RecordedLog() })
+  await readVolume(request, ({ left, fetch, copy }) =>
+    mirror({ left, workspace: to, sent: new Map(), fetch, copy, log: new RecordedLog() })
   )
   return to
 }
@@ -133,7 +135,16 @@ test('a volume comes back with modes, links of both lengths, hard links and clos
   for (const length of [59, 60, 200, 4000]) expect(readlinkSync(join(to, `link${length}`))).toBe('l'.repeat(length))
 })
 
-test('sparse files stay sparse, over 4 GiB and in more pieces than fit into an inode', async () => {
+// Where the run's folder and the workspace are not on one disk; /dev/shm is one of its own on every Linux.
+const other = existsSync('/dev/shm') ? mkdtempSync('/dev/shm/pi-qemu-unit-') : scratch.fresh()
+afterAll(() => {
+  rmSync(other, { recursive: true })
+})
+
+test.each([
+  ['the same disk', scratch.fresh()],
+  ['another disk', other]
+])('sparse files stay sparse, over 4 GiB and in more pieces than fit into an inode: to %s', async (_, target) => {
   const workspace = scratch.fresh()
   const [huge, holes] = [join(workspace, 'huge'), join(workspace, 'holes')]
   for (const [file, size, at] of [
@@ -146,7 +157,7 @@ test('sparse files stay sparse, over 4 GiB and in more pieces than fit into an i
     for (const position of at) writeSync(fd, `at ${position}`.slice(0, size - position), position)
     closeSync(fd)
   }
-  const to = await everything(await send(workspace))
+  const to = await everything(await send(workspace), target)
   for (const name of ['huge', 'holes']) {
     const [before, after] = [lstatSync(join(workspace, name)), lstatSync(join(to, name))]
     expect([name, after.size]).toEqual([name, before.size])

@@ -49,7 +49,7 @@ function bringBack(
   { patterns = [], log = new RecordedLog() }: { readonly patterns?: readonly string[]; readonly log?: RecordedLog } = {}
 ): ReturnType<typeof mirror> {
   const request = { volume: file, sent, excluded: excluding(patterns), scratch: join(runFolder, 'contents') }
-  return readVolume(request, ({ left, fetch }) => mirror({ left, workspace, sent, fetch, log }))
+  return readVolume(request, ({ left, fetch, copy }) => mirror({ left, workspace, sent, fetch, copy, log }))
 }
 
 function project(): string {
