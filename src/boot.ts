@@ -11,7 +11,7 @@ import { powerOn } from './power'
 import { flushPatience, provideQemu, quitQemu, type Qemu, type QemuInstall, type SerialLog } from './qemu'
 import type { Log } from './report/log'
 import type { WorkspaceVolume } from './run-files'
-import { workspaceLabel } from './workspace'
+import { sharingQemu, workspaceLabel } from './workspace'
 
 export type { Context } from './context'
 
@@ -52,15 +52,18 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
     context
   )
   const board = boardFor(inputs, prepared)
-  const install = early !== undefined && board === expected ? early : await readyQemu(inputs, board, context)
+  const ready = early !== undefined && board === expected ? early : await readyQemu(inputs, board, context)
   const user = chooseUser(prepared.users, inputs.user)
+  const { uid = 0, gid = 0 } = prepared.users[user] ?? {}
+  const sharing = { install: ready, workspace: inputs.workspace, user: { name: user, uid, gid }, log }
+  const install = inputs.sync === 'live' ? await sharingQemu(sharing) : ready
   const shared = inputs.sync === 'none' ? undefined : inputs.workspace
   const workingDirectory = guestDirectory(inputs.workingDirectory, {
     workspace: shared,
     home: prepared.users[user]?.home ?? '/'
   })
   const setup: Omit<SetupRequest, 'folder' | 'user' | 'clock'> = {
-    mount: shared === undefined ? undefined : { label: workspaceLabel, path: shared },
+    mount: shared === undefined ? undefined : { label: workspaceLabel, path: shared, shared: inputs.sync === 'live' },
     script:
       inputs.run === undefined ? undefined : { run: inputs.run, shell: inputs.shell, env: inputs.env, workingDirectory }
   }

@@ -27,7 +27,7 @@ import { planMachine, wantsGenericKernel } from './plan'
 import { makeDeviceTree, runFiles, type Machine } from './qemu'
 import { BadInput } from './report/errors'
 import type { Log } from './report/log'
-import { excluding, makeVolume, type Manifest } from './workspace'
+import { excluding, excludingIgnored, makeVolume, workspaceLabel, type Excluded, type Manifest } from './workspace'
 
 export interface RunFilesRequest {
   readonly inputs: Inputs
@@ -49,6 +49,8 @@ export interface WorkspaceVolume {
   readonly path: string
   readonly volume: string
   readonly sent: Manifest
+  /** What neither goes nor comes back. */
+  readonly excluded: Excluded
 }
 
 export interface RunFiles {
@@ -72,6 +74,9 @@ export interface RunFiles {
 
 const workspaceFile = 'workspace.img'
 
+/** Whether the workspace travels on a volume. */
+const hasVolume = ({ sync }: Inputs): boolean => sync !== 'none' && sync !== 'live'
+
 /** Makes what belongs to one run, in its folder: device tree, keys, disk, workspace volume. */
 export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> {
   const { inputs, prepared, user, board, journal, log } = request
@@ -84,9 +89,10 @@ export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> 
     ...{ inputs, image: prepared, logs, board, genericKernel: generic, kvm, qemu: request.qemu },
     // A guest that is continued has the same devices in every run.
     volumes:
-      inputs.sync === 'none' && !(inputs.snapshot === 'auto' && board.migratable)
-        ? []
-        : [{ name: 'workspace', file: workspaceFile }]
+      hasVolume(inputs) || (inputs.snapshot === 'auto' && inputs.sync === 'none' && board.migratable)
+        ? [{ name: 'workspace', file: workspaceFile }]
+        : [],
+    sharedFolders: inputs.sync === 'live' ? [{ name: workspaceLabel, path: inputs.workspace }] : []
   }
   const { machine, deviceTree } = planMachine({ ...machineRequest, clock: Date.now() })
   if (deviceTree !== undefined) {
@@ -107,7 +113,7 @@ export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> 
   const changes = ownChanges(prepared, { files: inputs.files, user, hash, firstBoot: inputs.firstBoot })
   const image = changes === undefined ? prepared : await privateCopy(prepared, changes, folder, log)
   await writeFile(join(folder, workspaceFile), '')
-  const workspace = inputs.sync === 'none' ? undefined : await makeWorkspace(request, image)
+  const workspace = hasVolume(inputs) ? await makeWorkspace(request, image) : undefined
   const own = inputs.provision === 'auto'
   const keyFile = inputs.sshKey ?? keys.clientKeyFile
   const login: Omit<Login, 'port'> = {
@@ -140,13 +146,15 @@ async function makeWorkspace(
 ): Promise<WorkspaceVolume> {
   const { uid = 0, gid = 0 } = image.users[user] ?? {}
   const volume = join(folder, workspaceFile)
+  const patterns = excludedPatterns(inputs)
+  const excluded = inputs.syncGitignore ? await excludingIgnored(inputs.workspace, patterns) : excluding(patterns)
   const sent = await makeVolume({
     workspace: inputs.sync === 'out' ? undefined : inputs.workspace,
-    excluded: excluding(excludedPatterns(inputs)),
+    excluded,
     owner: { uid, gid },
     file: volume,
     runFolder: folder
   })
   log.info(`Workspace: ${sent.size} files and folders`)
-  return { path: inputs.workspace, volume, sent }
+  return { path: inputs.workspace, volume, sent, excluded }
 }

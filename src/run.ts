@@ -1,14 +1,12 @@
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runBare } from './bare'
 import { bootPi, leave, type Context, type Pi } from './boot'
-import { excludedPatterns } from './disks'
 import { saveDisk } from './images'
 import type { Inputs } from './inputs'
 import { powerOff } from './power'
 import { runFiles } from './qemu'
 import { runScript, type ScriptResult } from './script-run'
-import { excluding, mirror, readVolume } from './workspace'
+import { bringsBack, workspaceOut } from './workspace-out'
 
 /** How a run ended. */
 export interface Result extends ScriptResult {
@@ -21,7 +19,7 @@ export async function run(inputs: Inputs, context: Context): Promise<Result> {
   if (inputs.image.kind === 'none') return runBare(inputs, context)
   const pi = await bootPi(inputs, context)
   const result = await ranScript(inputs, pi, context)
-  if (pi.workspace !== undefined && (inputs.sync === 'both' || inputs.sync === 'out')) {
+  if (pi.workspace !== undefined && bringsBack(inputs)) {
     await context.phases.run('workspace-out', 'Bring the workspace back', () => workspaceOut(inputs, pi, context))
   }
   if (inputs.saveImage !== undefined) {
@@ -52,20 +50,4 @@ async function ranScript(inputs: Inputs, pi: Pi, context: Context): Promise<Resu
     context.log.endGroup() // its output is what the reader came for: not folded away
     return runScript(pi, inputs.runTimeout, context)
   })
-}
-
-async function workspaceOut(inputs: Inputs, { guest, workspace }: Pi, { journal, log }: Context): Promise<void> {
-  if (workspace === undefined) return
-  const from = join(journal.folder, 'workspace-out')
-  const folderModes = await guest.whileFrozen(workspace.path, () => readVolume(workspace.volume, from))
-  const { written, deleted } = await mirror({
-    from,
-    workspace: inputs.workspace,
-    sent: workspace.sent,
-    excluded: excluding(excludedPatterns(inputs)),
-    folderModes,
-    log
-  })
-  await rm(from, { recursive: true, force: true })
-  log.info(`${written} written, ${deleted} deleted`)
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BadInput, BootFailure, HostFailure } from '../report/errors'
+import { copyOutText, patternsWithoutMatch, type CopyOutRequest } from './copy-out'
 import {
   freezeText,
   guestFolder,
@@ -84,8 +85,22 @@ export class Guest {
     return { ...result, timedOut: true }
   }
 
-  /** Runs `work` while the file system at `path` stands still and is complete on its volume. */
-  async whileFrozen<T>(path: string, work: () => Promise<T>): Promise<T> {
+  /** Copies files into a folder in the guest; what there is to say about it, a line each. */
+  async copyOut(request: CopyOutRequest): Promise<readonly string[]> {
+    const { stdout, stderr } = await this.asRoot(copyOutText(request))
+    const complaints = stderr.split('\n').filter(line => line.trim() !== '')
+    return [...patternsWithoutMatch(stdout).map(pattern => `nothing in the guest matches ${pattern}`), ...complaints]
+  }
+
+  /**
+   * Runs `work` while the file system at `path` stands still and is complete on its volume.
+   * @param after what to remove from it once it moves again; undefined where the guest is ended next, and it need not
+   */
+  async whileFrozen<T>(
+    path: string,
+    after: { readonly remove?: string } | undefined,
+    work: () => Promise<T>
+  ): Promise<T> {
     const { code, stderr } = await this.asRoot(freezeText(path))
     if (code !== 0) {
       throw new HostFailure({
@@ -96,7 +111,7 @@ export class Guest {
     try {
       return await work()
     } finally {
-      await this.asRoot(thawText(path)).catch(() => undefined)
+      if (after !== undefined) await this.asRoot(thawText(path, after.remove)).catch(() => undefined)
     }
   }
 

@@ -48,8 +48,8 @@ export interface SetupRequest {
   /** ms since 1970, the host's. */
   readonly clock: number
   readonly script: ScriptRequest | undefined
-  /** Volume to mount, by label, and where. */
-  readonly mount: { readonly label: string; readonly path: string } | undefined
+  /** Volume to mount, by label, or folder of the host, by its tag, and where. */
+  readonly mount: { readonly label: string; readonly path: string; readonly shared?: boolean } | undefined
 }
 
 /**
@@ -64,9 +64,7 @@ export function setupText({ folder, user, clock, script, mount }: SetupRequest):
       `mkdir -p ${path}`,
       // A workspace under /root, say, has to be reachable for the user who runs the script.
       `parent=$(dirname ${path}); while [ "$parent" != / ]; do chmod o+x "$parent"; parent=$(dirname "$parent"); done`,
-      // A disk on the emulated USB appears seconds after boot.
-      `tries=0; until device=$(findfs LABEL=${mount.label} 2>/dev/null); do tries=$((tries + 1)); [ $tries -lt 120 ] || { echo "no volume ${mount.label}" >&2; exit 1; }; sleep 0.25; done`,
-      `mount -t ext4 -o noatime "$device" ${path}`
+      ...(mount.shared === true ? mountShared(mount.label, path) : mountVolume(mount.label, path))
     )
   }
   if (script !== undefined) {
@@ -91,6 +89,23 @@ export function setupText({ folder, user, clock, script, mount }: SetupRequest):
   return lines.join('\n') + '\n'
 }
 
+function mountVolume(label: string, path: string): readonly string[] {
+  return [
+    // A disk on the emulated USB appears seconds after boot.
+    `tries=0; until device=$(findfs LABEL=${label} 2>/dev/null); do tries=$((tries + 1)); [ $tries -lt 120 ] || { echo "no volume ${label}" >&2; exit 1; }; sleep 0.25; done`,
+    `mount -t ext4 -o noatime "$device" ${path}`
+  ]
+}
+
+/** Without a cache: what one side writes, the other reads at once. */
+function mountShared(tag: string, path: string): readonly string[] {
+  return [
+    // Kernels before 5.17 do not load it by themselves.
+    'modprobe -q 9pnet_virtio || true',
+    `mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,cache=none ${tag} ${path}`
+  ]
+}
+
 /** Command line that starts the script that {@link setupText} laid down; its shell becomes the user's process. */
 export function startCommand(folder: string): string {
   return `exec sh ${folder}/start`
@@ -109,13 +124,15 @@ export function stopText(folder: string): string {
   ].join('\n')
 }
 
-/** Freezes the workspace's file system, so that the volume on the host is whole and complete. */
+/** Freezes the workspace's file system, which writes it out first: so the volume on the host is whole and complete. */
 export function freezeText(path: string): string {
-  return `sync; fsfreeze --freeze ${shellQuote(path)}`
+  return `fsfreeze --freeze ${shellQuote(path)}`
 }
 
-export function thawText(path: string): string {
-  return `fsfreeze --unfreeze ${shellQuote(path)}`
+/** @param remove a folder that is not wanted any more */
+export function thawText(path: string, remove?: string): string {
+  const thaw = `fsfreeze --unfreeze ${shellQuote(path)}`
+  return remove === undefined ? thaw : `${thaw} && rm -rf ${shellQuote(remove)}`
 }
 
 /** Absolute working directory in the guest, where a relative one starts; undefined for where a login starts. */

@@ -20,6 +20,7 @@ export interface BaseIngredients {
   /** Bytes. */
   readonly diskSize: number | undefined
   readonly firmware: 'uefi' | undefined
+  readonly boot?: 'fast' | 'full' | undefined
   /** The user's own word for a new start. */
   readonly suffix: string | undefined
 }

@@ -1,10 +1,13 @@
-import { existsSync, realpathSync } from 'node:fs'
+import { existsSync, lstatSync, realpathSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { homeFolders } from '../host/paths'
 import { boardNames, boards, boardsFor, defaultBoard, type Board } from '../boards'
+import { copyOutFolder } from './files'
 import { architectureOf } from './images'
 import type { Inputs } from './index'
+
+const isNoFolder = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === false
 
 const isSameFile = (a: string, b: string): boolean => existsSync(b) && realpathSync(a) === realpathSync(b)
 
@@ -74,6 +77,20 @@ export function conflicts(inputs: Inputs, env: Readonly<NodeJS.ProcessEnv>): rea
     [
       inputs.sync === 'live' && board.name !== 'virt',
       `input \`sync\` is “live”, which board \`${board.name}\` has no device for; valid with \`board: virt\` only`
+    ],
+    [
+      inputs.sync === 'live' && (inputs.syncExclude.length > 0 || inputs.syncGitignore),
+      `inputs \`${inputs.syncGitignore ? 'sync-gitignore' : 'sync-exclude'}\` and \`sync: live\` do not go together: the folder itself is shared, with all that is in it`
+    ],
+    [
+      inputs.sync === 'live' && inputs.copyOut.length > 0,
+      'inputs `copy-out` and `sync: live` do not go together: the script can copy into the workspace itself'
+    ],
+    [
+      inputs.copyOut.length > 0 &&
+        ['both', 'in', 'out'].includes(inputs.sync) &&
+        isNoFolder(join(workspace, copyOutFolder)),
+      `input \`copy-out\` fills the folder ${copyOutFolder} of the workspace, which has something else of that name`
     ],
     [
       inputs.prepareBoard !== undefined && inputs.prepare === undefined,

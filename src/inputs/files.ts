@@ -4,6 +4,9 @@ import { Fault, imageTarget, lines, type DiskFormat } from './readers'
 
 /** Inputs that name files of this host. Relative paths start in the workspace. */
 
+/** Folder in the workspace that `copy-out` fills. */
+export const copyOutFolder = 'copy-out'
+
 /** @throws Fault unless the path is a file with something in it. */
 export function existingFile(path: string): string {
   const stat = statSync(path, { throwIfNoEntry: false })

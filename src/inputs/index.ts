@@ -11,7 +11,7 @@ export { definitions, listInputs, outputs, type InputName, type OutputName, type
 export type { DiskFormat, PortForward } from './readers'
 
 export { architectureOf, builtInImages, debianSuites, type ImageRef } from './images'
-export type { ExtraDisk, FileToPlace } from './files'
+export { copyOutFolder, type ExtraDisk, type FileToPlace } from './files'
 
 /** The list of images that Raspberry Pi's own imager reads. */
 export const officialCatalogue = 'https://downloads.raspberrypi.com/os_list_imagingutility_v4.json'

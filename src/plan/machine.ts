@@ -4,7 +4,7 @@ import { diskPlace, kernelFor, type Architecture, type Board, type TreeNaming } 
 import { ownArguments } from '../first-boot/cmdline'
 import { modulesArguments, modulesLabel, uefiFor, type GenericKernel, type PreparedImage } from '../images'
 import type { Inputs } from '../inputs'
-import { runFiles, type Machine, type TreeRequest, type Volume } from '../qemu'
+import { runFiles, type Machine, type SharedFolder, type TreeRequest, type Volume } from '../qemu'
 import { BadInput } from '../report/errors'
 
 export interface MachineRequest {
@@ -15,6 +15,7 @@ export interface MachineRequest {
   readonly architecture?: Architecture | undefined
   readonly board: Board
   readonly volumes: readonly Volume[]
+  readonly sharedFolders?: readonly SharedFolder[] | undefined
   /** In place of the image's own kernel. */
   readonly genericKernel?: GenericKernel | undefined
   /** Whether the host's own CPU can run arm64 guests. */
@@ -101,6 +102,7 @@ export function planMachine(request: MachineRequest): MachinePlan {
       ...(inputs.append === undefined ? [] : [inputs.append])
     ],
     volumes: [...volumes, ...(genericKernel === undefined ? [] : [modulesVolume(genericKernel)])],
+    sharedFolders: request.sharedFolders ?? [],
     disks: inputs.disks,
     forwards: inputs.ports,
     extra: inputs.qemuArgs,

@@ -27,6 +27,14 @@ export interface Volume {
   readonly readOnly?: true
 }
 
+/** A folder of the host that the guest mounts by 9p. */
+export interface SharedFolder {
+  /** The tag to mount it by. */
+  readonly name: string
+  /** Absolute. */
+  readonly path: string
+}
+
 /** UEFI firmware in flash memory. */
 export interface Firmware {
   /** Its code; absolute, only read. */
@@ -64,6 +72,7 @@ export interface Machine {
   readonly dtb: string | undefined
   readonly kernelArguments: readonly string[]
   readonly volumes: readonly Volume[]
+  readonly sharedFolders?: readonly SharedFolder[]
   /** The user's further disks. */
   readonly disks: readonly ExtraDisk[]
   readonly forwards: readonly PortForward[]
@@ -95,6 +104,7 @@ export function qemuArguments(machine: Machine): readonly string[] {
     ...(machine.kernel === undefined ? [] : ['-append', machine.kernelArguments.join(' ')]),
     ...(machine.hasDisk ? disk(machine) : []),
     ...machine.volumes.flatMap(volume => attach(board, volume)),
+    ...(machine.sharedFolders ?? []).flatMap(share),
     ...machine.disks.flatMap((extra, index) => attachExtra(board, extra, index)),
     ...['-netdev', ['user', 'id=net0', ...forwards(machine)].join(',')],
     ...(board.network === onBoardNic
@@ -158,6 +168,15 @@ function flash({ code }: Firmware): readonly string[] {
 function attach(board: Board, { name, file, readOnly }: Volume): readonly string[] {
   const drive = `if=none,id=${name},format=raw,file=${value(file)},${readOnly === true ? 'readonly=on' : throwaway}`
   return ['-drive', drive, '-device', `${board.storage},drive=${name}`]
+}
+
+/**
+ * With `none`, files are made as the user who runs QEMU makes them, and a change of owner that this user may not do is
+ * passed over; links stay links. The other models would write attributes of their own, or need root.
+ */
+function share({ name, path }: SharedFolder): readonly string[] {
+  const options = `local,id=${name},path=${value(path)},security_model=none,multidevs=remap`
+  return ['-fsdev', options, '-device', `virtio-9p-pci,fsdev=${name},mount_tag=${name}`]
 }
 
 /**

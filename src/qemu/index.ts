@@ -1,4 +1,4 @@
-export { qemuArguments, logFiles, runFiles, type Firmware, type Machine, type Volume } from './argv'
+export { qemuArguments, logFiles, runFiles, type Firmware, type Machine, type SharedFolder, type Volume } from './argv'
 export { describeInstall, installedVersion, provideQemu } from './install'
 export { machinesIn, type QemuInstall } from './probe'
 export { cachedPrivateVersion, hasPrivateQemu } from './private'

@@ -1,149 +1,95 @@
-import { chmod, link, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tryTool } from '../host/exec'
 import { HostFailure } from '../report/errors'
-import { below, bytes, type BytePath } from './tree'
+import { copyContents, fetchContents } from './contents'
+import { Ext4Disk } from './disk'
+import { stateOf } from './inode'
+import { listVolume, type VolumeEntry } from './listing'
+import type { BytePath, Excluded } from './tree'
+import type { Manifest } from './volume'
 
-export interface VolumeEntry {
-  readonly path: BytePath
-  readonly inode: number
-  /** Type and permissions, as in stat(2). */
-  readonly mode: number
-  readonly size: number
+/** What the guest left at a path. */
+export interface LeftEntry extends VolumeEntry {
+  /** Whether it is the very file that was sent, and nothing was done to it since. */
+  readonly untouched: boolean
 }
 
-/** Permissions of the folders; on the host they stay open until all is in place. */
-export type FolderModes = ReadonlyMap<BytePath, number>
+export type Left = ReadonlyMap<BytePath, LeftEntry>
 
-const types = { folder: 0o040000, file: 0o100000, link: 0o120000 } as const
-const isA = (kind: keyof typeof types) => (entry: VolumeEntry) => (entry.mode & 0o170000) === types[kind]
-/** The root folder's inode in every ext4. */
-const rootInode = 2
-/** The target of a shorter link lies in the inode itself. */
-const fastLink = 60
+/** Brings the contents of files to the host; says where those of an inode are. */
+export type Fetch = (inodes: readonly number[]) => Promise<(inode: number) => Buffer>
+
+/** Copies the contents of one file to a new path. */
+export type Copy = (inode: number, path: Buffer) => Promise<void>
+
+/** What is on a volume after the run. */
+export interface ReadBack {
+  readonly left: Left
+  readonly fetch: Fetch
+  readonly copy: Copy
+}
+
+export interface ReadBackRequest {
+  readonly volume: string
+  readonly sent: Manifest
+  readonly excluded: Excluded
+  /** Folder to make for contents; gone once `work` is done. */
+  readonly scratch: string
+}
 
 /**
- * Copies a volume's files, folders and links to a new folder. The names come from the guest, which may have written
- * them past its kernel. So each is looked at before a path is made of it, folders are made by us, contents are fetched
- * by inode number, and links come last: nothing can lead out of the folder. Hard links stay hard links.
- * @throws HostFailure for names that no kernel makes; nothing is copied then
+ * Looks at what the guest made of a volume, and lets `work` fetch contents from it. Names are looked at before a path is
+ * made of them, contents are fetched by inode number into a folder of ours, and links are handed on as text: nothing
+ * can lead out of that folder.
+ * @throws HostFailure for a volume that no kernel leaves so; `work` is not called then
  */
-export async function readBack(volume: string, to: string): Promise<FolderModes> {
-  const entries = await listAll(volume)
-  await mkdir(to)
-  const modes = new Map<BytePath, number>()
-  for (const { path, mode } of entries.filter(isA('folder'))) {
-    await mkdir(bytes(to, path), { mode: 0o700 })
-    modes.set(path, mode & 0o7777)
-  }
-  const contents = join(to, '..', 'contents')
-  await mkdir(contents)
-  const at = (inode: number): string => join(contents, String(inode))
-  const links = entries.filter(isA('link'))
-  const files = entries.filter(isA('file'))
-  await debugfs(volume, [
-    ...[...new Set(files.map(({ inode }) => inode))].map(inode => `dump -p <${inode}> "${at(inode)}"`),
-    ...links.filter(({ size }) => size >= fastLink).map(({ inode }) => `dump <${inode}> "${at(inode)}"`)
-  ])
-  const first = new Map<number, BytePath>()
-  for (const { path, inode } of files) {
-    const earlier = first.get(inode)
-    if (earlier === undefined) await rename(at(inode), bytes(to, path))
-    else await link(bytes(to, earlier), bytes(to, path))
-    first.set(inode, earlier ?? path)
-  }
-  const targets = await shortTargets(
-    volume,
-    links.filter(({ size }) => size < fastLink)
-  )
-  for (const { path, inode, size } of links) {
-    const target = size < fastLink ? targets.get(inode) : (await readFile(at(inode))).toString('latin1')
-    if (target !== undefined && target !== '') await symlink(Buffer.from(target, 'latin1'), bytes(to, path))
-  }
-  await rm(contents, { recursive: true })
-  return modes
-}
-
-/** Everything on the volume, folders before what they hold; one call of debugfs per level of depth. */
-async function listAll(volume: string): Promise<readonly VolumeEntry[]> {
-  const all: VolumeEntry[] = []
-  const seen = new Set([rootInode])
-  for (let level = new Map<number, BytePath>([[rootInode, '']]); level.size > 0;) {
-    const output = await debugfs(
-      volume,
-      [...level.keys()].map(inode => `ls -p <${inode}>`)
-    )
-    const next = new Map<number, BytePath>()
-    for (const section of output.split(/^debugfs: ls -p /m).slice(1)) {
-      const folder = level.get(Number(/^<(\d+)>/.exec(section)?.[1]))
-      if (folder === undefined) throw crafted(section.slice(0, 60))
-      for (const entry of listed(section, folder)) {
-        all.push(entry)
-        if (!isA('folder')(entry)) continue
-        // A folder has one name only.
-        if (seen.has(entry.inode)) throw crafted(entry.path)
-        seen.add(entry.inode)
-        next.set(entry.inode, entry.path)
-      }
+export async function readVolume<T>(request: ReadBackRequest, work: (back: ReadBack) => Promise<T>): Promise<T> {
+  const { volume, sent, excluded, scratch } = request
+  await refuseDamage(volume)
+  const disk = Ext4Disk.open(volume, 'r')
+  try {
+    const left = new Map<BytePath, LeftEntry>()
+    for (const [path, entry] of listVolume(disk, excluded)) {
+      const before = sent.get(path)
+      const untouched = before?.inode === entry.inode && before.state?.equals(stateOf(disk.inode(entry.inode))) === true
+      left.set(path, { ...entry, untouched })
     }
-    level = next
+    const fetch: Fetch = async inodes => {
+      await fetchContents(disk, inodes, scratch)
+      return inode => Buffer.from(join(scratch, String(inode)))
+    }
+    return await work({ left, fetch, copy: (inode, path) => copyContents(disk, inode, path) })
+  } finally {
+    disk.close()
+    await rm(scratch, { recursive: true, force: true })
   }
-  return all
 }
 
-/** The entries in what `ls -p` printed of one folder: `/inode/mode/uid/gid/name/size/`, a line each. */
-export function listed(section: string, folder: BytePath): readonly VolumeEntry[] {
-  const names = new Set<string>()
-  // A name may hold line breaks, but no slash: between slashes lies exactly one name.
-  const rows = [...section.matchAll(/^\/(\d+)\/(\d{6})\/(\d+)\/(\d+)\/([^/]*)\/(\d*)\/$/gm)]
-  const unread = section.replace(/^<\d+>\n/, '').replace(/^\/\d+\/\d{6}\/\d+\/\d+\/[^/]*\/\d*\/$/gm, '')
-  if (unread.trim() !== '') throw crafted(unread.trim().slice(0, 60))
-  return rows.flatMap(([, inode, mode, , , name = '', size]) => {
-    if (name === '.' || name === '..') return []
-    if (name === '' || name.includes('\0') || names.has(name)) throw crafted(below(folder, name))
-    names.add(name)
-    return [
-      { path: below(folder, name), inode: Number(inode), mode: Number.parseInt(mode ?? '', 8), size: Number(size) }
-    ]
+/** What e2fsck may find in a file system that is frozen while programs still have files open in it. */
+const harmless = [
+  /^$/,
+  /^e2fsck /,
+  /^Pass [1-5]: /,
+  /^Fix\? no$/,
+  /^Deleted inode \d+ has zero dtime\./,
+  /^Inode \d+ was part of the orphaned inode list\./,
+  /^(Block|Inode) bitmap differences:/,
+  // The guest's clock is not quite the host's.
+  /^Superblock last (mount|write) time|^\t(\(by less than a day|now = )/,
+  /^Timestamp\(s\) on inode \d+ beyond/,
+  /^(Free blocks|Free inodes|Directories) count wrong/,
+  /^pi-workspace: (\*+ WARNING: Filesystem still has errors|\d+\/\d+ files |was not cleanly unmounted)/
+]
+
+/** @throws HostFailure for a file system that is not whole, before anything is copied from it */
+async function refuseDamage(file: string): Promise<void> {
+  const { stdout, stderr } = await tryTool('e2fsck', ['-f', '-n', file])
+  const found = `${stdout}\n${stderr}`.split('\n').filter(line => !harmless.some(pattern => pattern.test(line)))
+  if (found.length === 0) return
+  throw new HostFailure({
+    symptom: `the workspace's volume is damaged; nothing was brought back:\n${found.slice(0, 5).join('\n')}`,
+    cause: 'the guest wrote to the volume past its file system, or crashed while writing',
+    remedy: 'do not trust this image with `sync: both` or `out`'
   })
-}
-
-async function shortTargets(volume: string, links: readonly VolumeEntry[]): Promise<ReadonlyMap<number, string>> {
-  if (links.length === 0) return new Map()
-  const output = await debugfs(
-    volume,
-    links.map(({ inode }) => `stat <${inode}>`)
-  )
-  return new Map(
-    output
-      .split(/^debugfs: stat /m)
-      .slice(1)
-      .map(section => [Number(/^<(\d+)>/.exec(section)?.[1]), /^Fast link dest: "([^]*)"\n/m.exec(section)?.[1] ?? ''])
-  )
-}
-
-/** Runs commands read-only; returns what they print, a character per byte, each part behind its command. */
-async function debugfs(volume: string, commands: readonly string[]): Promise<string> {
-  if (commands.length === 0) return ''
-  const script = join(volume, '..', 'read-back')
-  await writeFile(script, commands.join('\n') + '\n')
-  const { stdout, stderr } = await tryTool('debugfs', ['-f', script, volume], { input: '', encoding: 'latin1' })
-  // Only root may restore owners; nobody asked for that.
-  const faults = stderr.split('\n').filter(line => !/^$|^debugfs \d|while changing ownership/.test(line))
-  if (faults.length > 0)
-    throw new HostFailure({ symptom: `the workspace's volume cannot be read:\n${faults.slice(0, 5).join('\n')}` })
-  return stdout
-}
-
-function crafted(what: string): HostFailure {
-  return new HostFailure({
-    symptom: `the workspace's volume has a name that no kernel makes (${JSON.stringify(what)}); nothing was brought back`,
-    cause: 'the guest wrote to the volume past its file system',
-    remedy: 'do not trust this image'
-  })
-}
-
-/** Gives the folders the permissions they had on the volume, the deepest first: a folder may close its parents. */
-export async function closeFolders(root: string, modes: FolderModes): Promise<void> {
-  for (const [path, mode] of [...modes].reverse()) await chmod(bytes(root, path), mode)
 }

@@ -1,5 +1,4 @@
-import type { BigIntStats } from 'node:fs'
-import { lstat, readdir } from 'node:fs/promises'
+import { lstatSync, readdirSync, type BigIntStats } from 'node:fs'
 import ignore from 'ignore'
 
 /**
@@ -29,16 +28,20 @@ export interface Entry {
 }
 
 /** Names in a folder, as bytes, in a stable order. */
-export async function namesIn(root: string, folder: BytePath): Promise<readonly BytePath[]> {
-  const names = await readdir(bytes(root, folder), { encoding: 'buffer' })
-  return names.map(name => name.toString('latin1')).sort()
+export function namesIn(root: string, folder: BytePath): readonly BytePath[] {
+  return readdirSync(bytes(root, folder), { encoding: 'buffer' })
+    .map(name => name.toString('latin1'))
+    .sort()
 }
 
-/** Everything below `root`, folders before what they hold; excluded paths and what is below them left out. */
-export async function* walk(root: string, excluded: Excluded, folder: BytePath = ''): AsyncGenerator<Entry> {
-  for (const name of await namesIn(root, folder)) {
+/**
+ * Everything below `root`, folders before what they hold; excluded paths and what is below them left out. Not
+ * asynchronous: for 100,000 files that would take several times as long.
+ */
+export function* walk(root: string, excluded: Excluded, folder: BytePath = ''): Generator<Entry> {
+  for (const name of namesIn(root, folder)) {
     const path = below(folder, name)
-    const stat = await lstat(bytes(root, path), { bigint: true })
+    const stat = lstatSync(bytes(root, path), { bigint: true })
     if (excluded(path, stat.isDirectory())) continue
     yield { path, stat }
     if (stat.isDirectory()) yield* walk(root, excluded, path)

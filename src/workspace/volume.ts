@@ -1,11 +1,13 @@
+import { randomInt } from 'node:crypto'
 import { constants } from 'node:fs'
-import { copyFile, link, mkdir, mkdtemp, readlink, statfs, symlink } from 'node:fs/promises'
+import { chmod, copyFile, link, mkdir, mkdtemp, readlink, statfs, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { closeFolders, readBack, type FolderModes } from './read-back'
-import { tryTool } from '../host/exec'
 import { removeTree } from '../host/paths'
 import { makeExt4 } from '../images/make-ext4'
 import { HostFailure } from '../report/errors'
+import { Ext4Disk, rootInode } from './disk'
+import { setChangedNanoseconds, setModifiedAt, setOwner, stateOf, type Kind } from './inode'
+import { listVolume } from './listing'
 import { bytes, walk, type BytePath, type Excluded } from './tree'
 
 /** The file system's label, by which the guest finds it. */
@@ -16,10 +18,18 @@ const GiB = 1024 ** 3
 const room = 16 * GiB
 
 /** What was handed over: enough to tell later what changed on either side. */
-export type Manifest = ReadonlyMap<
-  BytePath,
-  { readonly kind: 'file' | 'folder' | 'link'; readonly size: bigint; readonly mtimeNs: bigint }
->
+export type Manifest = ReadonlyMap<BytePath, SentEntry>
+
+export interface SentEntry {
+  readonly kind: Kind
+  /** On the host: bytes, and ns since 1970. */
+  readonly size: bigint
+  readonly mtimeNs: bigint
+  /** On the volume. */
+  readonly inode?: number
+  /** The inode as it was handed over ({@link stateOf}). */
+  readonly state?: Buffer
+}
 
 export interface VolumeRequest {
   /** Host folder to fill it with; undefined for an empty volume. */
@@ -33,9 +43,12 @@ export interface VolumeRequest {
   readonly runFolder: string
 }
 
-/** Makes an ext4 volume of the workspace: no copy over the emulated network, and the guest reads only what it needs. */
+/**
+ * Makes an ext4 volume of the workspace: no copy over the emulated network, and the guest reads only what it needs.
+ * The file may be made longer afterwards (`truncate`): the file system stays as it is.
+ */
 export async function makeVolume({ workspace, excluded, owner, file, runFolder }: VolumeRequest): Promise<Manifest> {
-  const manifest = new Map<BytePath, { kind: 'file' | 'folder' | 'link'; size: bigint; mtimeNs: bigint }>()
+  const manifest = new Map<BytePath, SentEntry>()
   let size = 0
   const seen = { exclusions: false }
   const noted: Excluded = (path, isFolder) => {
@@ -44,7 +57,7 @@ export async function makeVolume({ workspace, excluded, owner, file, runFolder }
     return out
   }
   if (workspace !== undefined) {
-    for await (const { path, stat } of walk(workspace, noted)) {
+    for (const { path, stat } of walk(workspace, noted)) {
       // Sockets, pipes and devices do not travel.
       if (!stat.isFile() && !stat.isDirectory() && !stat.isSymbolicLink()) continue
       manifest.set(path, {
@@ -69,21 +82,53 @@ export async function makeVolume({ workspace, excluded, owner, file, runFolder }
     file,
     size: Math.floor((size * 1.1 + Math.max(Math.min(room, free - size), GiB / 4)) / 4096) * 4096,
     label: workspaceLabel,
-    owner,
     // The volume lives for one run; a journal would only double the writes.
     journal: false,
     inodes: manifest.size + 262_144,
     ...(stage !== undefined && { from: stage })
   })
   if (stage !== undefined && stage !== workspace) await removeTree(stage)
-  return manifest
+  return stamp(file, manifest, owner)
+}
+
+/**
+ * Gives all on a new volume to its owner, with times to the nanosecond (not every mke2fs has them), and notes the inodes
+ * as they are then. The time of the last change gets nanoseconds that no clock will hit by chance again, so a guest
+ * whose clock was set back cannot make a changed file look untouched.
+ */
+function stamp(file: string, manifest: Manifest, owner: VolumeRequest['owner']): Manifest {
+  const disk = Ext4Disk.open(file, 'r+')
+  try {
+    const mark = randomInt(1, 1_000_000_000)
+    const stamped = new Map<BytePath, SentEntry>()
+    disk.change(rootInode, inode => {
+      setOwner(inode, owner)
+    })
+    const listed = listVolume(disk, () => false)
+    for (const [path, { inode: number }] of listed) {
+      disk.change(number, inode => {
+        const entry = manifest.get(path)
+        setOwner(inode, owner)
+        if (entry !== undefined) setModifiedAt(inode, entry.mtimeNs)
+        setChangedNanoseconds(inode, mark)
+      })
+    }
+    for (const [path, entry] of manifest) {
+      const number = listed.get(path)?.inode
+      stamped.set(path, number === undefined ? entry : { ...entry, inode: number, state: stateOf(disk.inode(number)) })
+    }
+    disk.flush()
+    return stamped
+  } finally {
+    disk.close()
+  }
 }
 
 /** A tree of hard links (or copies, on another disk) without the excluded paths: mke2fs knows no exclusions. */
 async function stageTree(workspace: string, excluded: Excluded, runFolder: string): Promise<string> {
   const stage = await mkdtemp(join(runFolder, 'stage-'))
   const modes = new Map<BytePath, number>()
-  for await (const { path, stat } of walk(workspace, excluded)) {
+  for (const { path, stat } of walk(workspace, excluded)) {
     const [from, to] = [bytes(workspace, path), bytes(stage, path)]
     if (stat.isDirectory()) {
       await mkdir(to, { mode: 0o700 })
@@ -91,40 +136,7 @@ async function stageTree(workspace: string, excluded: Excluded, runFolder: strin
     } else if (stat.isSymbolicLink()) await symlink(await readlink(from, { encoding: 'buffer' }), to)
     else if (stat.isFile()) await link(from, to).catch(() => copyFile(from, to, constants.COPYFILE_FICLONE))
   }
-  await closeFolders(stage, modes)
+  // The deepest first: a folder may close its parents.
+  for (const [path, mode] of [...modes].reverse()) await chmod(bytes(stage, path), mode)
   return stage
-}
-
-/** Copies the volume's files to an empty folder on the host, after a look at what the guest made of it. */
-export async function readVolume(file: string, to: string): Promise<FolderModes> {
-  await refuseDamage(file)
-  return readBack(file, to)
-}
-
-/** What e2fsck may find in a file system that is frozen while programs still have files open in it. */
-const harmless = [
-  /^$/,
-  /^e2fsck /,
-  /^Pass [1-5]: /,
-  /^Fix\? no$/,
-  /^Deleted inode \d+ has zero dtime\./,
-  /^Inode \d+ was part of the orphaned inode list\./,
-  /^(Block|Inode) bitmap differences:/,
-  // The guest's clock is not quite the host's.
-  /^Superblock last (mount|write) time|^\t(\(by less than a day|now = )/,
-  /^Timestamp\(s\) on inode \d+ beyond/,
-  /^(Free blocks|Free inodes|Directories) count wrong/,
-  /^pi-workspace: (\*+ WARNING: Filesystem still has errors|\d+\/\d+ files |was not cleanly unmounted)/
-]
-
-/** @throws HostFailure for a file system that is not whole, before anything is copied from it */
-async function refuseDamage(file: string): Promise<void> {
-  const { stdout, stderr } = await tryTool('e2fsck', ['-f', '-n', file])
-  const found = `${stdout}\n${stderr}`.split('\n').filter(line => !harmless.some(pattern => pattern.test(line)))
-  if (found.length === 0) return
-  throw new HostFailure({
-    symptom: `the workspace's volume is damaged; nothing was brought back:\n${found.slice(0, 5).join('\n')}`,
-    cause: 'the guest wrote to the volume past its file system, or crashed while writing',
-    remedy: 'do not trust this image with `sync: both` or `out`'
-  })
 }

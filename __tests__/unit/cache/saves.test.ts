@@ -9,7 +9,7 @@ test('what goes on beside the run is waited for at its end, with a row for each'
   const phases = new Phases(new RecordedLog())
   const saves = new Saves(phases)
   let saved = false
-  saves.start('cache-save', async () => {
+  void saves.start('cache-save', async () => {
     await sleep(30)
     saved = true
   })
@@ -22,8 +22,8 @@ test('what goes on beside the run is waited for at its end, with a row for each'
 test('a fault in it ends nothing, and what was over is not waited for', async () => {
   const phases = new Phases(new RecordedLog())
   const saves = new Saves(phases)
-  saves.start('cache-save', () => Promise.reject(new Error('no')))
-  saves.start(undefined, () => Promise.resolve())
+  void saves.start('cache-save', () => Promise.reject(new Error('no')))
+  void saves.start(undefined, () => Promise.resolve())
   await sleep(10)
   await saves.settle()
   expect(names(phases)).toEqual(['cache-save'])

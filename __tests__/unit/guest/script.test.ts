@@ -315,11 +315,32 @@ async function descendants(pid: number, count: number): Promise<readonly number[
   throw new Error(`only ${below(pid).length} processes appeared`)
 }
 
+test('a shared folder is mounted by its tag, whether or not its driver is a module', () => {
+  const { path, calls } = guestCommands({ modprobe: 'exit 1' })
+  const place = join(scratch.fresh(), 'work')
+  const mount = { label: 'pi-workspace', path: place, shared: true }
+  expect(shell(setupText(setup({ mount })), path).status).toBe(0)
+  expect(calls().filter(([name]) => name === 'findfs' || name === 'mount')).toEqual([
+    ['mount', '-t', '9p', '-o', 'trans=virtio,version=9p2000.L,msize=524288,cache=none', 'pi-workspace', place]
+  ])
+})
+
+test('thawing can take a folder away', () => {
+  const place = scratch.fresh()
+  const folder = join(place, "it's old")
+  mkdirSync(folder)
+  expect(shell(thawText(place, folder)).status).toBe(0)
+  expect([existsSync(folder), existsSync(place)]).toEqual([false, true])
+})
+
 test('freezing and thawing name the path as one word', () => {
   const { path, calls } = guestCommands()
   const place = `/it's "$HOME"`
   expect(shell(`${freezeText(place)} && ${thawText(place)}`, path).status).toBe(0)
-  expect(calls()).toEqual([['sync'], ['fsfreeze', '--freeze', place], ['fsfreeze', '--unfreeze', place]])
+  expect(calls()).toEqual([
+    ['fsfreeze', '--freeze', place],
+    ['fsfreeze', '--unfreeze', place]
+  ])
 })
 
 test.each([

@@ -1,4 +1,4 @@
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { boardNames } from '../../../src/boards'
@@ -357,6 +357,21 @@ describe('inputs that do not go together', () => {
       `inputs \`image\` and \`save-image\` name the same file, ${join(workspace, 'pi.img')}; the image is never written`
     ],
     [
+      'what is shared cannot be left out',
+      { board: 'virt', sync: 'live', 'sync-exclude': 'x' },
+      'inputs `sync-exclude` and `sync: live` do not go together: the folder itself is shared, with all that is in it'
+    ],
+    [
+      'what is shared cannot be left out, by git or otherwise',
+      { board: 'virt', sync: 'live', 'sync-gitignore': 'true' },
+      'inputs `sync-gitignore` and `sync: live` do not go together: the folder itself is shared, with all that is in it'
+    ],
+    [
+      'what is shared needs no copies',
+      { board: 'virt', sync: 'live', 'copy-out': '/x' },
+      'inputs `copy-out` and `sync: live` do not go together: the script can copy into the workspace itself'
+    ],
+    [
       'a built-in image has no checksum',
       { image: 'mini-arm64', 'image-sha256': 'ab'.repeat(32) },
       'input `image-sha256` goes with a file or a URL; an image with a name is verified by itself'
@@ -372,6 +387,18 @@ describe('inputs that do not go together', () => {
       `input \`sync\` is “both”, but the workspace is ${place}; change to a project's folder, or use \`sync: none\``
     ])
     expect(faultsOf({ sync: 'none' }, place)).toEqual([])
+  })
+
+  test('a file of the workspace does not give way to what is copied out', () => {
+    const place = mkdtempSync(join(workspace, 'with-copy-out-'))
+    expect(faultsOf({ 'copy-out': '/x' }, place)).toEqual([])
+    mkdirSync(join(place, 'copy-out'))
+    expect(faultsOf({ 'copy-out': '/x' }, place)).toEqual([])
+    rmdirSync(join(place, 'copy-out'))
+    writeFileSync(join(place, 'copy-out'), 'mine')
+    expect(faultsOf({ 'copy-out': '/x' }, place)).toEqual([
+      'input `copy-out` fills the folder copy-out of the workspace, which has something else of that name'
+    ])
   })
 
   test('the image is not written through a link to it, either', () => {

@@ -104,6 +104,15 @@ test("the user's disks come after the volumes, with a serial number each", () =>
   expect(valuesOf({ ...pi, disks }, '-device').join(' ')).toContain('usb-storage,drive=extra1,serial=extra1')
 })
 
+test("a shared folder is the guest's by 9p, with owners as they are on the host", () => {
+  const machine = { ...virt, sharedFolders: [{ name: 'pi-workspace', path: '/a,b/work' }] }
+  expect(valuesOf(machine, '-fsdev')).toEqual([
+    'local,id=pi-workspace,path=/a,,b/work,security_model=none,multidevs=remap'
+  ])
+  expect(valuesOf(machine, '-device')).toContain('virtio-9p-pci,fsdev=pi-workspace,mount_tag=pi-workspace')
+  expect(qemuArguments(virt)).not.toContain('-fsdev')
+})
+
 test('a bare kernel has no disk', () => {
   expect(qemuArguments({ ...pi, hasDisk: false }).join(' ')).not.toContain('disk.qcow2')
 })

@@ -35,11 +35,21 @@ async function handOver(workspace: string | undefined, patterns: readonly string
   return { sent, file, runFolder }
 }
 
-/** The volume's files, on the host again. */
-async function readBack({ file, runFolder }: Handed): Promise<string> {
-  const to = join(runFolder, 'out')
-  await readVolume(file, to)
+/** The volume's files, in an empty folder. */
+async function readBack(handed: Handed): Promise<string> {
+  const to = scratch.fresh()
+  await bringBack({ ...handed, sent: new Map() }, to)
   return to
+}
+
+/** What the volume has by now, brought to a workspace. */
+function bringBack(
+  { sent, file, runFolder }: Handed,
+  workspace: string,
+  { patterns = [], log = new RecordedLog() }: { readonly patterns?: readonly string[]; readonly log?: RecordedLog } = {}
+): ReturnType<typeof mirror> {
+  const request = { volume: file, sent, excluded: excluding(patterns), scratch: join(runFolder, 'contents') }
+  return readVolume(request, ({ left, fetch, copy }) => mirror({ left, workspace, sent, fetch, copy, log }))
 }
 
 function project(): string {
@@ -67,13 +77,13 @@ function names(folder: string, below = ''): readonly string[] {
     .sort()
 }
 
-test('what went over comes back: contents, modes, links, times to the second', async () => {
+test('what went over comes back: contents, modes, links, times to the nanosecond', async () => {
   const workspace = project()
   const back = await readBack(await handOver(workspace))
   expect(names(back)).toEqual(names(workspace))
   expect(readFileSync(join(back, "src/two words/it's.c"), 'utf8')).toBe('int main;')
   expect([statSync(join(back, 'tool')).mode & 0o7777, statSync(join(back, 'tool')).mtimeMs]).toEqual([
-    0o755, 1_700_000_000_000
+    0o755, 1_700_000_000_500
   ])
   expect([readlinkSync(join(back, 'link')), statSync(join(back, 'empty')).size]).toEqual(['src', 0])
 })
@@ -84,7 +94,7 @@ test('the list of what was sent has each path, its kind, size and time', async (
     ...['build', 'build/big.o', 'empty', 'link', 'src', 'src/two words', "src/two words/it's.c", 'tool']
   ])
   expect([sent.get('src')?.kind, sent.get('link')?.kind]).toEqual(['folder', 'link'])
-  expect(sent.get('tool')).toEqual({ kind: 'file', size: 10n, mtimeNs: 1_700_000_000_500_000_000n })
+  expect(sent.get('tool')).toMatchObject({ kind: 'file', size: 10n, mtimeNs: 1_700_000_000_500_000_000n })
 })
 
 test('the guest finds it by its label, owns all of it, and has room to work', async () => {
@@ -144,11 +154,7 @@ test.each([
     const before = names(workspace)
     const handed = await handOver(workspace, patterns)
     const log = new RecordedLog()
-    const from = await readBack(handed)
-    expect(await mirror({ from, workspace, sent: handed.sent, excluded: excluding(patterns), log })).toEqual({
-      written: 0,
-      deleted: 0
-    })
+    expect(await bringBack(handed, workspace, { patterns, log })).toEqual({ written: 0, deleted: 0 })
     expect(names(workspace)).toEqual(before)
     expect(log.entries).toEqual([])
   } finally {
@@ -169,9 +175,7 @@ test('what the guest did to the volume arrives in the workspace', async () => {
     ],
     handed.runFolder
   )
-  const from = await readBack(handed)
-  const result = await mirror({ from, workspace, sent: handed.sent, excluded: excluding([]), log: new RecordedLog() })
-  expect(result).toEqual({ written: 3, deleted: 2 })
+  expect(await bringBack(handed, workspace)).toEqual({ written: 3, deleted: 2 })
   expect([readFileSync(join(workspace, 'result'), 'utf8'), statSync(join(workspace, 'result')).mode & 0o777]).toEqual([
     'done\n',
     0o640
