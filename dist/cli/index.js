@@ -57371,6 +57371,85 @@ var __webpack_exports__ = {};
 (() => {
 "use strict";
 
+;// CONCATENATED MODULE: ./src/cache/saves.ts
+/**
+ * What is handed to the shared cache while the run goes on: the first command does not wait for it, and a script that
+ * fails does not lose it. Each piece of work bounds its own time and never throws.
+ */
+class Saves {
+    phases;
+    running = new Set();
+    constructor(phases) {
+        this.phases = phases;
+    }
+    /**
+     * @param name key in `timings`, which shows how long the work took, not how long the run waited; undefined for work
+     * that is not worth a row
+     * @returns what came of it; undefined if it failed
+     */
+    start(name, work) {
+        const began = performance.now();
+        const going = work().catch(() => undefined);
+        const noted = going.then(() => {
+            this.running.delete(noted);
+            if (name !== undefined)
+                this.phases.note(name, (performance.now() - began) / 1000);
+        });
+        this.running.add(noted);
+        return going;
+    }
+    /** Waits for what has not ended yet; a row of its own says how long. */
+    async settle() {
+        if (this.running.size === 0)
+            return;
+        await this.phases.run('cache-wait', 'Wait for the cache', async () => {
+            while (this.running.size > 0)
+                await Promise.all(this.running);
+        });
+    }
+}
+
+;// CONCATENATED MODULE: ./src/cache/hits.ts
+/** What may come from a cache, least first: each spares what stands before it, too. */
+const cacheLevels = ['none', 'qemu', 'image', 'prepared', 'snapshot'];
+/** The most that came from a cache in one run, and why it was not more. */
+class CacheHits {
+    told;
+    most = 'none';
+    reasons = [];
+    /** @param told is called with the level whenever it is known or rises */
+    constructor(told = () => undefined) {
+        this.told = told;
+    }
+    get level() {
+        return this.most;
+    }
+    /** Notes that something came from a cache; less than before changes nothing. */
+    note(level) {
+        if (cacheLevels.indexOf(level) > cacheLevels.indexOf(this.most))
+            this.most = level;
+        this.told(this.most);
+    }
+    /** Notes what kept more from coming from a cache. */
+    missed(reason) {
+        this.reasons.push(reason);
+    }
+    /** `image (\`prepare\` changed)` */
+    get text() {
+        return this.reasons.length === 0 ? this.most : `${this.most} (${this.reasons.join('; ')})`;
+    }
+}
+
+;// CONCATENATED MODULE: ./src/cache/shared.ts
+/** The same cache, for a job that is to leave nothing in it. */
+function readOnly(cache) {
+    return {
+        canSave: false,
+        restore: (entry, into, place) => cache.restore(entry, into, place),
+        save: () => Promise.resolve(false)
+    };
+}
+
 ;// CONCATENATED MODULE: external "node:fs/promises"
 const promises_namespaceObject = require("node:fs/promises");
 ;// CONCATENATED MODULE: external "node:os"
@@ -58541,6 +58620,18 @@ class BadInput extends Failure {
         this.faults = faults;
     }
 }
+/** A script of the user's failed before the run's own could start. */
+class ScriptFailure extends Failure {
+    exitCode;
+    signal;
+    outcome = 'script-failed';
+    /** @param exitCode the script's status; 128 + n for signal n */
+    constructor(exitCode, signal, details) {
+        super(details);
+        this.exitCode = exitCode;
+        this.signal = signal;
+    }
+}
 /** This machine could not do its part: a tool, the disk, the network, the image file. */
 class HostFailure extends Failure {
     outcome = 'host-failed';
@@ -58943,6 +59034,27 @@ const boards = {
     }
 };
 
+;// CONCATENATED MODULE: ./src/boards/storage.ts
+/** The faster place by board and QEMU, where both were measured; elsewhere the card stays in its slot. */
+const fasterPlaces = [
+    {
+        board: 'raspi3b',
+        qemu: [7, 10],
+        place: 'usb',
+        why: 'QEMU 7.2: 41 s on USB, 47 s on the card; QEMU 10.0: 38 s and 41 s'
+    }
+];
+/** Where the disk goes; undefined on a board that has neither. */
+function diskPlace({ board, qemu, asked, bootsFromUsb }) {
+    if (board.disk !== 'sd')
+        return undefined;
+    if (asked !== 'auto')
+        return asked;
+    const major = Number(qemu?.split('.')[0]);
+    const row = fasterPlaces.find(({ board: name, qemu: [first, last] }) => name === board.name && major >= first && major <= last);
+    return bootsFromUsb ? (row?.place ?? 'sd') : 'sd';
+}
+
 ;// CONCATENATED MODULE: ./src/boards/types.ts
 /** Architectures of a guest's user space, by Debian's names. */
 const architectures = ['arm64', 'armhf', 'armel'];
@@ -58959,6 +59071,7 @@ const boardNames = [
 ];
 
 ;// CONCATENATED MODULE: ./src/boards/index.ts
+
 
 
 
@@ -59168,6 +59281,8 @@ function imageTarget(text) {
 
 
 /** Inputs that name files of this host. Relative paths start in the workspace. */
+/** Folder in the workspace that `copy-out` fills. */
+const copyOutFolder = 'copy-out';
 /** @throws Fault unless the path is a file with something in it. */
 function existingFile(path) {
     const stat = (0,external_node_fs_namespaceObject.statSync)(path, { throwIfNoEntry: false });
@@ -59270,6 +59385,8 @@ function architectureOf(image) {
 
 
 
+
+const isNoFolder = (path) => (0,external_node_fs_namespaceObject.lstatSync)(path, { throwIfNoEntry: false })?.isDirectory() === false;
 const isSameFile = (a, b) => (0,external_node_fs_namespaceObject.existsSync)(b) && (0,external_node_fs_namespaceObject.realpathSync)(a) === (0,external_node_fs_namespaceObject.realpathSync)(b);
 /** Faults that concern two inputs, or an input and the machine; all that can be known before any work. */
 function conflicts(inputs, env) {
@@ -59298,6 +59415,10 @@ function conflicts(inputs, env) {
         [
             inputs.firmware !== undefined && board.name !== 'virt',
             `input \`firmware\` does not go with board \`${board.name}\`, whose boot firmware QEMU does not emulate; valid with \`board: virt\` only`
+        ],
+        [
+            inputs.firmware !== undefined && inputs.prepareBoard !== undefined && inputs.prepareBoard !== 'virt',
+            `input \`prepare-board\` is “${inputs.prepareBoard ?? ''}”, whose boot firmware QEMU does not emulate; with \`firmware\` valid: virt`
         ],
         [
             inputs.firmware !== undefined && inputs.firstBoot === 'run',
@@ -59334,12 +59455,30 @@ function conflicts(inputs, env) {
             `input \`sync\` is “live”, which board \`${board.name}\` has no device for; valid with \`board: virt\` only`
         ],
         [
+            inputs.sync === 'live' && (inputs.syncExclude.length > 0 || inputs.syncGitignore),
+            `inputs \`${inputs.syncGitignore ? 'sync-gitignore' : 'sync-exclude'}\` and \`sync: live\` do not go together: the folder itself is shared, with all that is in it`
+        ],
+        [
+            inputs.sync === 'live' && inputs.copyOut.length > 0,
+            'inputs `copy-out` and `sync: live` do not go together: the script can copy into the workspace itself'
+        ],
+        [
+            inputs.copyOut.length > 0 &&
+                ['both', 'in', 'out'].includes(inputs.sync) &&
+                isNoFolder((0,external_node_path_namespaceObject.join)(workspace, copyOutFolder)),
+            `input \`copy-out\` fills the folder ${copyOutFolder} of the workspace, which has something else of that name`
+        ],
+        [
             inputs.prepareBoard !== undefined && inputs.prepare === undefined,
             'input `prepare-board` is for `prepare`, and there is none'
         ],
         [
             inputs.prepare !== undefined && (bare || inputs.provision === 'none'),
             `input \`prepare\` changes the image, which ${bare ? 'there is none of' : '`provision: none` forbids'}`
+        ],
+        [
+            inputs.prepare !== undefined && inputs.firstBoot === 'run',
+            'inputs `prepare` and `first-boot: run` do not go together: the first boot would be that of `prepare`, and none of the run'
         ],
         [
             inputs.prepareBoard !== undefined &&
@@ -59492,6 +59631,7 @@ const outputs = {
 };
 
 ;// CONCATENATED MODULE: ./src/inputs/index.ts
+
 
 
 
@@ -61501,13 +61641,19 @@ const installPatience = 120_000;
 class Journal {
     folder;
     logs;
+    id;
+    file;
     constructor(
     /** Gone when the run is torn down. */
     folder, 
     /** Console and QEMU logs; kept after a failed run on a terminal. */
-    logs) {
+    logs, 
+    /** Names the run, whichever part of it this is. */
+    id = (0,external_node_path_namespaceObject.basename)(folder), file = (0,external_node_path_namespaceObject.join)(folder, fileName)) {
         this.folder = folder;
         this.logs = logs;
+        this.id = id;
+        this.file = file;
     }
     /** Starts a run: a new folder below `runs`, readable by this user alone. Its name marks all processes of the run. */
     static create(home, { tellPost = false } = {}) {
@@ -61533,11 +61679,15 @@ class Journal {
     static fromState() {
         return getState(stateName) || undefined;
     }
-    get id() {
-        return (0,external_node_path_namespaceObject.basename)(this.folder);
+    /** The same run's record, with folders of their own for a machine besides the run's. */
+    part(name) {
+        const [folder, logs] = [(0,external_node_path_namespaceObject.join)(this.folder, name), (0,external_node_path_namespaceObject.join)(this.logs, name)];
+        for (const path of [folder, logs])
+            (0,external_node_fs_namespaceObject.mkdirSync)(path, { mode: 0o700 });
+        return new Journal(folder, logs, this.id, this.file);
     }
     record(entry) {
-        (0,external_node_fs_namespaceObject.appendFileSync)((0,external_node_path_namespaceObject.join)(this.folder, fileName), JSON.stringify(entry) + '\n');
+        (0,external_node_fs_namespaceObject.appendFileSync)(this.file, JSON.stringify(entry) + '\n');
     }
 }
 /** Entries in the order they were written; a line cut off by a crash is left out. */
@@ -61561,6 +61711,11 @@ function isInUse(folder) {
     const entries = readJournal(folder);
     const kept = entries.some(entry => entry.kind === 'kept');
     return entries.some(entry => (entry.kind === 'owner' && isAlive(entry.process)) || (kept && entry.kind === 'process' && isAlive(entry.process)));
+}
+/** Entries of caches that living runs use. */
+function pathsInUse(runs) {
+    const entries = recordedRuns(runs).filter(isInUse).flatMap(readJournal);
+    return new Set(entries.flatMap(entry => (entry.kind === 'uses' ? [entry.path] : [])));
 }
 /** Folders of all runs that are still recorded. */
 function recordedRuns(runs) {
@@ -61609,6 +61764,7 @@ async function undo(folder, log, { keepLogs = false } = {}) {
                 break;
             case 'owner':
             case 'done':
+            case 'uses':
             case 'kept':
                 break;
         }
@@ -61632,8 +61788,52 @@ function isOurs(folder) {
     return /^run-[0-9a-f]{12}$/.test((0,external_node_path_namespaceObject.basename)(folder)) && ['runs', 'logs'].includes((0,external_node_path_namespaceObject.basename)((0,external_node_path_namespaceObject.dirname)(folder)));
 }
 
+;// CONCATENATED MODULE: ./src/report/aside.ts
+/**
+ * A log for work that goes on beside the phase under way: it keeps what is said until its turn comes, since the sections
+ * of a log do not nest. Progress is not kept: it would be late.
+ */
+function keptLog() {
+    const lines = [];
+    const keep = (line) => {
+        lines.push(line);
+    };
+    return {
+        log: {
+            info: text => {
+                keep(log => {
+                    log.info(text);
+                });
+            },
+            warn: text => {
+                keep(log => {
+                    log.warn(text);
+                });
+            },
+            error: text => {
+                keep(log => {
+                    log.error(text);
+                });
+            },
+            debug: text => {
+                keep(log => {
+                    log.debug(text);
+                });
+            },
+            group: () => undefined,
+            endGroup: () => undefined,
+            progress: () => undefined
+        },
+        replay: to => {
+            for (const line of lines.splice(0))
+                line(to);
+        }
+    };
+}
+
 ;// CONCATENATED MODULE: ./src/report/phases.ts
-/** Runs the phases of a run one after the other: a log group, a duration and a row in the timeline for each. */
+
+/** Runs the phases of a run, most of them one after the other: a log group, a duration and a row in the timeline for each. */
 class Phases {
     log;
     rows = [];
@@ -61670,6 +61870,29 @@ class Phases {
             this.log.debug(`${name}: ${seconds.toFixed(2)} s`);
             this.log.endGroup();
         }
+    }
+    /**
+     * Starts a phase that goes on beside the others; its log section appears once somebody waits for it.
+     * @returns what waits for it, as often as it is called
+     */
+    beside(name, title, work) {
+        const start = this.elapsed;
+        const { log, replay } = keptLog();
+        const going = work(log).finally(() => {
+            this.rows.push({ name, start: round(start), seconds: round(this.elapsed - start) });
+        });
+        going.catch(() => undefined); // whoever waits for it hears of it
+        let told = false;
+        return async () => {
+            await going.catch(() => undefined);
+            if (!told) {
+                told = true;
+                this.log.group(title);
+                replay(this.log);
+                this.log.endGroup();
+            }
+            return going;
+        };
     }
     /** Adds a phase that was timed elsewhere. */
     note(name, seconds) {
@@ -61993,8 +62216,14 @@ class GuestSession {
 
 /** How often (ms) the console and QEMU are looked at. */
 const watchInterval = 200;
-/** How long (ms) one knock waits for the SSH server's greeting before the next. */
-const knockTimeout = 5000;
+/**
+ * How long (ms) one knock waits for the SSH server's greeting before the next: the first, and at most. A knock that met
+ * a guest without an address is passed on by QEMU only 6 s later (libslirp, TCP's first retransmission), so the first is
+ * short; a server that is slow to greet gets more time with each.
+ */
+const knockTimeouts = { first: 1500, last: 8000 };
+/** How often (ms) a guest that has sent no packet is tried all the same: it may have an address and nothing to say. */
+const silentInterval = 15_000;
 /** Time (ms) for a login, key exchange on an emulated CPU included. */
 const loginTimeout = 120_000;
 /**
@@ -62039,10 +62268,13 @@ async function watchBoot(boot, sign, stop = new AbortController()) {
 }
 async function knocking({ login, qemu, serial }, stop) {
     let refusedSince;
+    let patience = knockTimeouts.first;
     for (;;) {
+        await onNetwork(qemu, stop);
         stop.throwIfAborted();
+        const knocked = Date.now();
         try {
-            const session = await GuestSession.login(await knock(login.port, knockTimeout), login, loginTimeout);
+            const session = await GuestSession.login(await knock(login.port, patience), login, loginTimeout);
             if (stop.aborted)
                 session.close();
             return session;
@@ -62055,8 +62287,23 @@ async function knocking({ login, qemu, serial }, stop) {
                 if (Date.now() - refusedSince > refusalPatience)
                     throw refusal(login, error, serial);
             }
+            if (Date.now() - knocked >= patience)
+                patience = nextPatience(patience);
             await (0,external_node_timers_promises_namespaceObject.setTimeout)(error.refused ? 1500 : 250);
         }
+    }
+}
+/** How long (ms) the next knock waits after one that waited in vain. */
+function nextPatience(patience) {
+    return Math.min(patience * 1.5, knockTimeouts.last);
+}
+/** Waits until the guest has sent a packet, or has been silent for long. */
+async function onNetwork({ firstPacket }, stop) {
+    const until = Date.now() + silentInterval;
+    while (firstPacket !== undefined && Date.now() < until && !stop.aborted) {
+        if (await firstPacket.hasBeenSent())
+            return;
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(100);
     }
 }
 function refusal({ user }, error, serial) {
@@ -62215,9 +62462,7 @@ function setupText({ folder, user, clock, script, mount }) {
         const path = shellQuote(mount.path);
         lines.push(`mkdir -p ${path}`, 
         // A workspace under /root, say, has to be reachable for the user who runs the script.
-        `parent=$(dirname ${path}); while [ "$parent" != / ]; do chmod o+x "$parent"; parent=$(dirname "$parent"); done`, 
-        // A disk on the emulated USB appears seconds after boot.
-        `tries=0; until device=$(findfs LABEL=${mount.label} 2>/dev/null); do tries=$((tries + 1)); [ $tries -lt 120 ] || { echo "no volume ${mount.label}" >&2; exit 1; }; sleep 0.25; done`, `mount -t ext4 -o noatime "$device" ${path}`);
+        `parent=$(dirname ${path}); while [ "$parent" != / ]; do chmod o+x "$parent"; parent=$(dirname "$parent"); done`, ...(mount.shared === true ? mountShared(mount.label, path) : mountVolume(mount.label, path)));
     }
     if (script !== undefined) {
         const directory = script.workingDirectory === undefined ? '' : shellQuote(script.workingDirectory);
@@ -62233,6 +62478,21 @@ function setupText({ folder, user, clock, script, mount }) {
         `chmod 700 ${folder}`, `chown -R ${user} ${folder}`);
     }
     return lines.join('\n') + '\n';
+}
+function mountVolume(label, path) {
+    return [
+        // A disk on the emulated USB appears seconds after boot.
+        `tries=0; until device=$(findfs LABEL=${label} 2>/dev/null); do tries=$((tries + 1)); [ $tries -lt 120 ] || { echo "no volume ${label}" >&2; exit 1; }; sleep 0.25; done`,
+        `mount -t ext4 -o noatime "$device" ${path}`
+    ];
+}
+/** Without a cache: what one side writes, the other reads at once. */
+function mountShared(tag, path) {
+    return [
+        // Kernels before 5.17 do not load it by themselves.
+        'modprobe -q 9pnet_virtio || true',
+        `mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,cache=none ${tag} ${path}`
+    ];
 }
 /** Command line that starts the script that {@link setupText} laid down; its shell becomes the user's process. */
 function startCommand(folder) {
@@ -62250,12 +62510,14 @@ function stopText(folder) {
         'exit 0'
     ].join('\n');
 }
-/** Freezes the workspace's file system, so that the volume on the host is whole and complete. */
+/** Freezes the workspace's file system, which writes it out first: so the volume on the host is whole and complete. */
 function freezeText(path) {
-    return `sync; fsfreeze --freeze ${shellQuote(path)}`;
+    return `fsfreeze --freeze ${shellQuote(path)}`;
 }
-function thawText(path) {
-    return `fsfreeze --unfreeze ${shellQuote(path)}`;
+/** @param remove a folder that is not wanted any more */
+function thawText(path, remove) {
+    const thaw = `fsfreeze --unfreeze ${shellQuote(path)}`;
+    return remove === undefined ? thaw : `${thaw} && rm -rf ${shellQuote(remove)}`;
 }
 /** Absolute working directory in the guest, where a relative one starts; undefined for where a login starts. */
 function guestDirectory(directory, { workspace, home }) {
@@ -62274,7 +62536,50 @@ exit 0
 `;
 }
 
+;// CONCATENATED MODULE: ./src/guest/copy-out.ts
+
+/** What stands in front of the lines that tell of a pattern without a match. */
+const missingMark = 'pi-qemu: no match: ';
+/** In a pattern only these mean something: wildcards, and what they need within brackets. */
+const active = /[*?[\]!^-]/;
+/** A word that a shell expands as a pattern; all else in it is taken as it is. */
+function globWord(pattern) {
+    return pattern
+        .split(/([*?[\]!^-]+)/)
+        .filter(part => part !== '')
+        .map(part => (active.test(part) ? part : shellQuote(part)))
+        .join('');
+}
+/**
+ * Copies what matches into a folder, as root. Links that are named themselves are followed; those below a folder are
+ * copied as links. What cannot be copied is told on stderr, and does not keep the rest.
+ */
+function copyOutText({ patterns, folder }) {
+    const target = shellQuote(folder);
+    return `out=${target}
+rm -rf "$out"; mkdir "$out"
+copy() {
+  wanted=$1; shift; found=
+  for path; do
+    [ -e "$path" ] || [ -L "$path" ] || continue
+    found=1
+    while [ "$path" != / ] && [ "\${path%/}" != "$path" ]; do path=\${path%/}; done
+    case $out/ in "\${path%/}"/*) echo "$path holds the workspace, and is not copied" >&2; continue ;; esac
+    above=\${path%/*}
+    mkdir -p "$out$above" && cp -a -H "$path" "$out$above/"
+  done
+  [ -n "$found" ] || printf '${missingMark}%s\\n' "$wanted"
+}
+${patterns.map(pattern => `copy ${shellQuote(pattern)} ${globWord(pattern)}`).join('\n')}
+`;
+}
+/** The patterns without a match, from what {@link copyOutText} printed. */
+function patternsWithoutMatch(stdout) {
+    return stdout.split('\n').flatMap(line => (line.startsWith(missingMark) ? [line.slice(missingMark.length)] : []));
+}
+
 ;// CONCATENATED MODULE: ./src/guest/guest.ts
+
 
 
 
@@ -62341,8 +62646,17 @@ class Guest {
         ]);
         return { ...result, timedOut: true };
     }
-    /** Runs `work` while the file system at `path` stands still and is complete on its volume. */
-    async whileFrozen(path, work) {
+    /** Copies files into a folder in the guest; what there is to say about it, a line each. */
+    async copyOut(request) {
+        const { stdout, stderr } = await this.asRoot(copyOutText(request));
+        const complaints = stderr.split('\n').filter(line => line.trim() !== '');
+        return [...patternsWithoutMatch(stdout).map(pattern => `nothing in the guest matches ${pattern}`), ...complaints];
+    }
+    /**
+     * Runs `work` while the file system at `path` stands still and is complete on its volume.
+     * @param after what to remove from it once it moves again; undefined where the guest is ended next, and it need not
+     */
+    async whileFrozen(path, after, work) {
         const { code, stderr } = await this.asRoot(freezeText(path));
         if (code !== 0) {
             throw new HostFailure({
@@ -62354,7 +62668,8 @@ class Guest {
             return await work();
         }
         finally {
-            await this.asRoot(thawText(path)).catch(() => undefined);
+            if (after !== undefined)
+                await this.asRoot(thawText(path, after.remove)).catch(() => undefined);
         }
     }
     /** Brings all disks into the state of an orderly end; whether the guest got that far. */
@@ -62404,97 +62719,177 @@ async function writeSshConfig(folder, { port, user, hostKey }, keyFile) {
 
 
 
-;// CONCATENATED MODULE: ./src/report/log.ts
+;// CONCATENATED MODULE: ./src/host/tools.ts
 
-/** For a workflow: log groups and annotations. */
-const actionLog = {
-    info: text => {
-        info(text);
+
+
+
+
+
+
+/** Every program we start, and where it comes from. */
+const tools = {
+    'qemu-system-aarch64': { package: 'qemu-system-arm', version: ['--version'] },
+    'qemu-img': { package: 'qemu-utils', version: ['--version'] },
+    'qemu-io': { package: 'qemu-utils' },
+    sfdisk: { package: 'fdisk', version: ['--version'] },
+    mcopy: { package: 'mtools', version: ['--version'] },
+    'mkfs.vfat': { package: 'dosfstools' },
+    mke2fs: { package: 'e2fsprogs' },
+    e2fsck: { package: 'e2fsprogs' },
+    resize2fs: { package: 'e2fsprogs' },
+    debugfs: { package: 'e2fsprogs', version: ['-V'] },
+    xz: { package: 'xz-utils', version: ['--version'] },
+    zstd: { package: 'zstd', version: ['--version'] },
+    gzip: { package: 'gzip' },
+    bsdtar: { package: 'libarchive-tools' },
+    cpio: { package: 'cpio' },
+    depmod: { package: 'kmod' },
+    'qemu-aarch64-static': { package: 'qemu-user-static', version: ['--version'] },
+    'qemu-arm-static': { package: 'qemu-user-static', version: ['--version'] },
+    fdtput: { package: 'device-tree-compiler' },
+    ssh: { package: 'openssh-client', version: ['-V'] },
+    'ssh-keygen': { package: 'openssh-client' },
+    openssl: { package: 'openssl', version: ['version'] },
+    'uefi-arm64': {
+        package: 'qemu-efi-aarch64',
+        program: false,
+        files: ['/usr/share/AAVMF/AAVMF_CODE.fd', '/usr/share/AAVMF/AAVMF_VARS.fd']
     },
-    warn: text => {
-        warning(text);
+    'uefi-armhf': {
+        package: 'qemu-efi-arm',
+        program: false,
+        files: ['/usr/share/AAVMF/AAVMF32_CODE.fd', '/usr/share/AAVMF/AAVMF32_VARS.fd']
     },
-    error: text => {
-        error(text);
-    },
-    debug: text => {
-        core_debug(text);
-    },
-    group: title => {
-        startGroup(title);
-    },
-    endGroup: () => {
-        endGroup();
-    },
-    progress: text => {
-        if (text !== null)
-            info(text);
+    // Ubuntu's mmdebstrap can check Debian's signatures only with Debian's keys.
+    mmdebstrap: {
+        package: 'mmdebstrap',
+        version: ['--version'],
+        files: ['/usr/share/keyrings/debian-archive-keyring.gpg']
     }
 };
-/** For a terminal: everything on stderr, so that stdout is the script's alone. */
-function terminalLog(stream = process.stderr, verbose = false) {
-    let bar = false;
-    const line = (text) => {
-        if (bar)
-            stream.write('\r\x1b[K');
-        bar = false;
-        stream.write(`${text}\n`);
-    };
-    return {
-        info: text => {
-            line(`  ${text.replaceAll('\n', '\n  ')}`);
-        },
-        warn: text => {
-            line(`warning: ${text}`);
-        },
-        error: text => {
-            line(`error: ${text}`);
-        },
-        debug: text => {
-            if (verbose)
-                line(`  ${text}`);
-        },
-        group: title => {
-            line(`> ${title}`);
-        },
-        endGroup: () => undefined,
-        progress: text => {
-            if (!stream.isTTY) {
-                if (text !== null)
-                    line(`  ${text}`);
-                return;
-            }
-            stream.write(text === null ? '\r\x1b[K' : `\r\x1b[K  ${text.slice(0, (stream.columns || 80) - 3)}`);
-            bar = text !== null;
-        }
-    };
+/** Packages that come along with a tool's own. */
+const companions = { mmdebstrap: ['debian-archive-keyring'] };
+/** Whether we run as root, and so need no sudo. */
+function isRoot() {
+    return process.getuid?.() === 0;
 }
-/** A {@link Log.progress} reporter for bytes: often on a terminal, rarely in a log file. */
-function byteProgress(log, title, total) {
-    const interval = process.stderr.isTTY ? 200 : 10_000;
-    const started = Date.now();
-    let done = 0;
-    let shown = started;
-    return {
-        add(bytes) {
-            done += bytes;
-            const now = Date.now();
-            if (now - shown < interval)
-                return;
-            shown = now;
-            const speed = `${mib(done / ((now - started) / 1000))}/s`;
-            const share = total === undefined ? '' : ` of ${mib(total)} (${Math.floor((done / total) * 100)} %)`;
-            log.progress(`${title}: ${mib(done)}${share}, ${speed}`);
-        },
-        end() {
-            if (process.stderr.isTTY)
-                log.progress(null);
-        }
-    };
+/** Tools of the list that this host lacks. */
+async function missingTools(names) {
+    const missing = [];
+    for (const name of names) {
+        const row = tools[name];
+        const complete = await Promise.all((row.files ?? []).map(file => tools_exists(file, external_node_fs_namespaceObject.constants.R_OK)));
+        const found = row.program === false || (await findTool(name)) !== undefined;
+        if (!found || complete.includes(false))
+            missing.push(name);
+    }
+    return missing;
 }
-/** Bytes as MiB, for readers. */
-function mib(bytes) {
-    return `${(bytes / 1_048_576).toFixed(bytes < 10_485_760 ? 1 : 0)} MiB`;
+/** Whether a tool tells its version. */
+function hasVersion(name) {
+    return 'version' in tools[name];
+}
+/** First line of a tool's own version message. */
+async function toolVersion(name) {
+    const row = tools[name];
+    if (row.version === undefined)
+        return 'present';
+    const { stdout, stderr } = await tryTool(name, row.version);
+    return ((stdout + stderr)
+        .split('\n')
+        .find(line => /\d/.test(line))
+        ?.trim() ?? 'present');
+}
+/**
+ * Makes sure that the tools are there; installs packages with apt if, and only if, something is missing.
+ * @throws HostFailure if that cannot be done
+ */
+async function ensureTools(names, log) {
+    addSbinToPath();
+    const missing = await missingTools(names);
+    if (missing.length > 0)
+        await install(packagesFor(missing), log);
+    const left = await missingTools(missing);
+    if (left.length > 0) {
+        throw new HostFailure({
+            symptom: `still missing after installation: ${left.join(', ')}`,
+            remedy: `install ${packagesFor(left).join(' ')} by hand`
+        });
+    }
+}
+/** apt packages that bring the tools. */
+function packagesFor(names) {
+    return [...new Set(names.flatMap(name => [tools[name].package, ...(companions[name] ?? [])]))].sort();
+}
+async function install(packages, log) {
+    if ((await findTool('apt-get')) === undefined) {
+        throw new HostFailure({
+            symptom: `this host lacks ${packages.join(', ')}, and has no apt-get to install them`,
+            remedy: "install them (by Debian's names) with the host's own package manager"
+        });
+    }
+    const sudo = isRoot() ? [] : ['sudo', '-n'];
+    if (sudo.length > 0 && (await tryTool('sudo', ['-n', 'true']).catch(() => ({ code: 1 }))).code !== 0) {
+        throw new HostFailure({
+            symptom: `this host lacks ${packages.join(', ')}, and sudo is not allowed without a password`,
+            remedy: `run: sudo apt-get install --no-install-recommends ${packages.join(' ')}`
+        });
+    }
+    log.info(`Installing ${packages.join(', ')}`);
+    const apt = ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=3'];
+    const add = [...apt, 'install', '--no-install-recommends', ...packages];
+    // The lists may be absent or stale, so an update follows the first failure.
+    for (let attempt = 1;; attempt++) {
+        const { code, stdout, stderr } = await asInstaller(sudo, add);
+        if (code === 0)
+            return;
+        if (attempt === 3)
+            throw toolFailure('apt-get', add.slice(1), code, stderr + stdout);
+        log.info(attempt === 1 ? 'Updating the package lists' : 'Trying again');
+        await asInstaller(sudo, [...apt, 'update']);
+        if (attempt > 1)
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(5000);
+    }
+}
+/**
+ * The version that apt would install of a package; undefined without apt, or if it knows none. Lists that are absent,
+ * as on a bare machine, are fetched where that is allowed.
+ */
+async function aptCandidate(name, log) {
+    if ((await findTool('apt-cache')) === undefined || (await findTool('apt-get')) === undefined)
+        return undefined;
+    const ask = async () => /^ +Candidate: (\d\S*)$/m.exec((await tryTool('apt-cache', ['policy', name])).stdout)?.[1];
+    const known = await ask();
+    if (known !== undefined)
+        return known;
+    const sudo = isRoot() ? [] : ['sudo', '-n'];
+    if (sudo.length > 0 && (await tryTool('sudo', ['-n', 'true']).catch(() => ({ code: 1 }))).code !== 0)
+        return undefined;
+    log.info('Updating the package lists');
+    await asInstaller(sudo, ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', 'update']);
+    return ask();
+}
+/** The marker of this run is replaced: see {@link installMarker}. sudo would drop what is set in front of it. */
+async function asInstaller(sudo, command) {
+    const marker = `${installMarker}=${process.env[runMarker] ?? ''}`;
+    const [program = '', ...args] = [
+        ...sudo,
+        'env',
+        '-u',
+        runMarker,
+        marker,
+        'DEBIAN_FRONTEND=noninteractive',
+        ...command
+    ];
+    return tryTool(program, args, { input: '' });
+}
+function addSbinToPath() {
+    const folders = (process.env['PATH'] ?? '').split(external_node_path_namespaceObject.delimiter);
+    process.env['PATH'] = [...folders, ...['/usr/sbin', '/sbin'].filter(folder => !folders.includes(folder))].join(external_node_path_namespaceObject.delimiter);
+}
+async function tools_exists(path, mode) {
+    return (0,promises_namespaceObject.access)(path, mode).then(() => true, () => false);
 }
 
 ;// CONCATENATED MODULE: ./src/images/unpack.ts
@@ -62805,6 +63200,120 @@ async function kernelRelease(file) {
             .subarray(at + 14, at + 100)
             .toString('latin1')
             .split(' ')[0];
+}
+
+;// CONCATENATED MODULE: external "node:string_decoder"
+const external_node_string_decoder_namespaceObject = require("node:string_decoder");
+;// CONCATENATED MODULE: ./src/report/log.ts
+
+
+/** For a workflow: log groups and annotations. */
+const actionLog = {
+    info: text => {
+        info(text);
+    },
+    warn: text => {
+        warning(text);
+    },
+    error: text => {
+        error(text);
+    },
+    debug: text => {
+        core_debug(text);
+    },
+    group: title => {
+        startGroup(title);
+    },
+    endGroup: () => {
+        endGroup();
+    },
+    progress: text => {
+        if (text !== null)
+            info(text);
+    }
+};
+/** For a terminal: everything on stderr, so that stdout is the script's alone. */
+function terminalLog(stream = process.stderr, verbose = false) {
+    let bar = false;
+    const line = (text) => {
+        if (bar)
+            stream.write('\r\x1b[K');
+        bar = false;
+        stream.write(`${text}\n`);
+    };
+    return {
+        info: text => {
+            line(`  ${text.replaceAll('\n', '\n  ')}`);
+        },
+        warn: text => {
+            line(`warning: ${text}`);
+        },
+        error: text => {
+            line(`error: ${text}`);
+        },
+        debug: text => {
+            if (verbose)
+                line(`  ${text}`);
+        },
+        group: title => {
+            line(`> ${title}`);
+        },
+        endGroup: () => undefined,
+        progress: text => {
+            if (!stream.isTTY) {
+                if (text !== null)
+                    line(`  ${text}`);
+                return;
+            }
+            stream.write(text === null ? '\r\x1b[K' : `\r\x1b[K  ${text.slice(0, (stream.columns || 80) - 3)}`);
+            bar = text !== null;
+        }
+    };
+}
+/** A {@link Log.progress} reporter for bytes: often on a terminal, rarely in a log file. */
+function byteProgress(log, title, total) {
+    const interval = process.stderr.isTTY ? 200 : 10_000;
+    const started = Date.now();
+    let done = 0;
+    let shown = started;
+    return {
+        add(bytes) {
+            done += bytes;
+            const now = Date.now();
+            if (now - shown < interval)
+                return;
+            shown = now;
+            const speed = `${mib(done / ((now - started) / 1000))}/s`;
+            const share = total === undefined ? '' : ` of ${mib(total)} (${Math.floor((done / total) * 100)} %)`;
+            log.progress(`${title}: ${mib(done)}${share}, ${speed}`);
+        },
+        end() {
+            if (process.stderr.isTTY)
+                log.progress(null);
+        }
+    };
+}
+/** Shows a stream of bytes in the log, line by line. */
+function lineLog(log) {
+    const decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
+    let rest = '';
+    return {
+        write(chunk) {
+            const lines = (rest + decoder.write(chunk)).split(/\r*\n/);
+            rest = lines.pop() ?? '';
+            for (const line of lines)
+                log.info(line);
+        },
+        end() {
+            if (rest !== '')
+                log.info(rest);
+            rest = '';
+        }
+    };
+}
+/** Bytes as MiB, for readers. */
+function mib(bytes) {
+    return `${(bytes / 1_048_576).toFixed(bytes < 10_485_760 ? 1 : 0)} MiB`;
 }
 
 ;// CONCATENATED MODULE: ./src/images/catalogue/names.ts
@@ -63608,7 +64117,82 @@ async function requireSpace(folder, bytes, what) {
     });
 }
 
+;// CONCATENATED MODULE: ./src/images/store.ts
+
+
+
+/**
+ * A prepared image of this machine's cache, which from now on counts as in use by this run; undefined if it is not
+ * there, or not whole.
+ */
+async function fromStore(key, { home, journal }) {
+    const folder = (0,external_node_path_namespaceObject.join)(home.images, key);
+    // First of all: what is in use is not evicted.
+    journal.record({ kind: 'uses', path: folder });
+    const image = await loadImage(folder);
+    if (image !== undefined)
+        await touched(folder);
+    return image;
+}
+/** Notes that an entry of a cache was used now. */
+async function touched(path) {
+    const now = new Date();
+    // Another user's may not be touched.
+    await (0,promises_namespaceObject.utimes)(path, now, now).catch(() => undefined);
+}
+/** Moves a finished build into the cache. If another run was first, its result is as good as ours. */
+async function keepImage(build, key, { home, journal }) {
+    if ((await loadImage(build)) === undefined)
+        return undefined;
+    const folder = (0,external_node_path_namespaceObject.join)(home.images, key);
+    journal.record({ kind: 'uses', path: folder });
+    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(folder), { recursive: true });
+    try {
+        await (0,promises_namespaceObject.rename)(build, folder);
+    }
+    catch (error) {
+        if (!['ENOTEMPTY', 'EEXIST'].includes(error.code ?? ''))
+            throw error;
+        if ((await loadImage(folder)) === undefined) {
+            await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
+            await (0,promises_namespaceObject.rename)(build, folder);
+        }
+    }
+    await touched(folder);
+    return loadImage(folder);
+}
+/** The prepared image in a folder; undefined if there is none, or it is not whole. */
+async function loadImage(folder) {
+    try {
+        const meta = JSON.parse(await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, 'meta.json'), 'utf8'));
+        const disk = (0,external_node_path_namespaceObject.join)(folder, 'disk.img');
+        const whole = (await (0,promises_namespaceObject.stat)(disk)).size === meta.diskSize &&
+            meta.bootFiles.names.every(name => (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(folder, 'boot', name)));
+        return whole ? { ...meta, folder, disk } : undefined;
+    }
+    catch {
+        return undefined;
+    }
+}
+/** What images made by `prepare` on this machine started from. */
+async function provenances(home) {
+    const found = [];
+    for (const key of await (0,promises_namespaceObject.readdir)(home.images).catch(() => [])) {
+        const text = await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(home.images, key, 'meta.json'), 'utf8').catch(() => '{}');
+        try {
+            const { provenance } = JSON.parse(text);
+            if (provenance !== undefined)
+                found.push(provenance);
+        }
+        catch {
+            continue;
+        }
+    }
+    return found;
+}
+
 ;// CONCATENATED MODULE: ./src/images/source.ts
+
 
 
 
@@ -63766,6 +64350,8 @@ async function* tee(chunks, hash) {
 const source_memo = (home, identity) => (0,external_node_path_namespaceObject.join)(home.sources, (0,external_node_crypto_.createHash)('sha256').update(identity).digest('hex'));
 async function recall(home, identity) {
     const text = await (0,promises_namespaceObject.readFile)(source_memo(home, identity), 'utf8').catch(() => '');
+    if (text !== '')
+        await touched(source_memo(home, identity));
     return /^[0-9a-f]{64}$/.exec(text)?.[0];
 }
 async function remember(home, identity, sha256) {
@@ -64013,6 +64599,11 @@ class Ext4 {
             .split('\n')
             .map(line => line.split('/')[5] ?? '')
             .filter(name => name !== '' && name !== '.' && name !== '..');
+    }
+    /** Bytes of a regular file; undefined if there is none. */
+    async size(path) {
+        const { stdout } = await this.ask(`stat ${quote(path)}`);
+        return /Type: regular/.test(stdout) ? Number(/\bSize: (\d+)/.exec(stdout)?.[1]) : undefined;
     }
     async kind(path) {
         return /Type: (\w+)/.exec((await this.ask(`stat ${quote(path)}`)).stdout)?.[1];
@@ -64513,1182 +65104,6 @@ async function writeSlot(overlay, runs, content, folder) {
     }
 }
 
-;// CONCATENATED MODULE: ./src/host/foreign-scripts.ts
-/**
- * The shell that opens a private namespace, kept as data because the committed bundle has to carry it. Arguments, never
- * text, carry what differs.
- */
-/** Exit status of {@link privateNamespace} when the host does not allow such a namespace; its stderr says what failed. */
-const refusedStatus = 97;
-/**
- * Inside, as root of the namespace and process 1: a memory file system on folder `$2`, the binfmt_misc handler `$1` (if
- * any), then the command.
- */
-const inner = `set -u
-refuse() { echo "$1" >&2; exit ${refusedStatus}; }
-mount -t tmpfs -o mode=0755 scratch "$2" || refuse "a memory file system cannot be mounted"
-if [ -n "$1" ]; then
-  fs=/proc/sys/fs/binfmt_misc
-  mount -t binfmt_misc binfmt_misc $fs || refuse "binfmt_misc cannot be mounted"
-  printf %s "$1" > $fs/register || refuse "the handler was not accepted"
-fi
-shift 2
-exec "$@"`;
-/** A program that starts without a mapping has lost its rights: they come back with the first exec after it is there. */
-const waiting = `until grep -q . /proc/self/uid_map && grep -q . /proc/self/gid_map; do sleep 0.02; done
-exec unshare --mount --pid --fork --kill-child --mount-proc "$@"`;
-/**
- * `bash -c privateNamespace NAME HANDLER FOLDER COMMAND…`, as root: runs the command in new user, mount and process
- * namespaces in which users are numbered as on the host. The end of standard input, which is also the end of the one
- * who started it, ends all that is inside.
- */
-const privateNamespace = `set -u
-exec 3<&0 </dev/null
-unshare --user bash -c '${waiting}' waiting bash -c '${inner}' inner "$@" 3<&- &
-space=$!
-until [ "$(readlink /proc/$space/ns/user)" != "$(readlink /proc/$$/ns/user)" ]; do
-  kill -0 $space 2>/dev/null || exit ${refusedStatus}
-  sleep 0.02
-done
-{ echo "0 0 65536" > /proc/$space/uid_map && echo "0 0 65536" > /proc/$space/gid_map; } || { kill -9 $space; exit ${refusedStatus}; }
-{ cat <&3 >/dev/null 3<&-; kill -9 $space; } &
-watch=$!
-exec 3<&-
-wait $space
-status=$?
-kill $watch 2>/dev/null
-exit $status`;
-/**
- * In a namespace: unpacks archive `$2` to the folder `root` of the memory file system `$1`, lays the tree `$3` over it as
- * root's, and calls the rest, which makes a file system of it. Device nodes cannot be made in a namespace and are left out: the
- * kernel has them in its own /dev.
- */
-const packRoot = `set -eu
-mkdir "$1/root"
-tar --extract --preserve-permissions --numeric-owner --xattrs --xattrs-include="*" --exclude="./dev/*" --file "$2" -C "$1/root"
-chmod -R u=rwX,go=rX "$3"
-cp -r --no-preserve=ownership "$3/." "$1/root"
-shift 3
-exec "$@"`;
-
-;// CONCATENATED MODULE: ./src/host/tools.ts
-
-
-
-
-
-
-
-/** Every program we start, and where it comes from. */
-const tools = {
-    'qemu-system-aarch64': { package: 'qemu-system-arm', version: ['--version'] },
-    'qemu-img': { package: 'qemu-utils', version: ['--version'] },
-    'qemu-io': { package: 'qemu-utils' },
-    sfdisk: { package: 'fdisk', version: ['--version'] },
-    mcopy: { package: 'mtools', version: ['--version'] },
-    'mkfs.vfat': { package: 'dosfstools' },
-    mke2fs: { package: 'e2fsprogs' },
-    e2fsck: { package: 'e2fsprogs' },
-    resize2fs: { package: 'e2fsprogs' },
-    debugfs: { package: 'e2fsprogs', version: ['-V'] },
-    xz: { package: 'xz-utils', version: ['--version'] },
-    zstd: { package: 'zstd', version: ['--version'] },
-    gzip: { package: 'gzip' },
-    bsdtar: { package: 'libarchive-tools' },
-    cpio: { package: 'cpio' },
-    depmod: { package: 'kmod' },
-    'qemu-aarch64-static': { package: 'qemu-user-static', version: ['--version'] },
-    'qemu-arm-static': { package: 'qemu-user-static', version: ['--version'] },
-    fdtput: { package: 'device-tree-compiler' },
-    ssh: { package: 'openssh-client', version: ['-V'] },
-    'ssh-keygen': { package: 'openssh-client' },
-    openssl: { package: 'openssl', version: ['version'] },
-    'uefi-arm64': {
-        package: 'qemu-efi-aarch64',
-        program: false,
-        files: ['/usr/share/AAVMF/AAVMF_CODE.fd', '/usr/share/AAVMF/AAVMF_VARS.fd']
-    },
-    'uefi-armhf': {
-        package: 'qemu-efi-arm',
-        program: false,
-        files: ['/usr/share/AAVMF/AAVMF32_CODE.fd', '/usr/share/AAVMF/AAVMF32_VARS.fd']
-    },
-    // Ubuntu's mmdebstrap can check Debian's signatures only with Debian's keys.
-    mmdebstrap: {
-        package: 'mmdebstrap',
-        version: ['--version'],
-        files: ['/usr/share/keyrings/debian-archive-keyring.gpg']
-    }
-};
-/** Packages that come along with a tool's own. */
-const companions = { mmdebstrap: ['debian-archive-keyring'] };
-/** Whether we run as root, and so need no sudo. */
-function isRoot() {
-    return process.getuid?.() === 0;
-}
-/** Tools of the list that this host lacks. */
-async function missingTools(names) {
-    const missing = [];
-    for (const name of names) {
-        const row = tools[name];
-        const complete = await Promise.all((row.files ?? []).map(file => tools_exists(file, external_node_fs_namespaceObject.constants.R_OK)));
-        const found = row.program === false || (await findTool(name)) !== undefined;
-        if (!found || complete.includes(false))
-            missing.push(name);
-    }
-    return missing;
-}
-/** Whether a tool tells its version. */
-function hasVersion(name) {
-    return 'version' in tools[name];
-}
-/** First line of a tool's own version message. */
-async function toolVersion(name) {
-    const row = tools[name];
-    if (row.version === undefined)
-        return 'present';
-    const { stdout, stderr } = await tryTool(name, row.version);
-    return ((stdout + stderr)
-        .split('\n')
-        .find(line => /\d/.test(line))
-        ?.trim() ?? 'present');
-}
-/**
- * Makes sure that the tools are there; installs packages with apt if, and only if, something is missing.
- * @throws HostFailure if that cannot be done
- */
-async function ensureTools(names, log) {
-    addSbinToPath();
-    const missing = await missingTools(names);
-    if (missing.length > 0)
-        await install(packagesFor(missing), log);
-    const left = await missingTools(missing);
-    if (left.length > 0) {
-        throw new HostFailure({
-            symptom: `still missing after installation: ${left.join(', ')}`,
-            remedy: `install ${packagesFor(left).join(' ')} by hand`
-        });
-    }
-}
-/** apt packages that bring the tools. */
-function packagesFor(names) {
-    return [...new Set(names.flatMap(name => [tools[name].package, ...(companions[name] ?? [])]))].sort();
-}
-async function install(packages, log) {
-    if ((await findTool('apt-get')) === undefined) {
-        throw new HostFailure({
-            symptom: `this host lacks ${packages.join(', ')}, and has no apt-get to install them`,
-            remedy: "install them (by Debian's names) with the host's own package manager"
-        });
-    }
-    const sudo = isRoot() ? [] : ['sudo', '-n'];
-    if (sudo.length > 0 && (await tryTool('sudo', ['-n', 'true']).catch(() => ({ code: 1 }))).code !== 0) {
-        throw new HostFailure({
-            symptom: `this host lacks ${packages.join(', ')}, and sudo is not allowed without a password`,
-            remedy: `run: sudo apt-get install --no-install-recommends ${packages.join(' ')}`
-        });
-    }
-    log.info(`Installing ${packages.join(', ')}`);
-    const apt = ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=3'];
-    const add = [...apt, 'install', '--no-install-recommends', ...packages];
-    // The lists may be absent or stale, so an update follows the first failure.
-    for (let attempt = 1;; attempt++) {
-        const { code, stdout, stderr } = await asInstaller(sudo, add);
-        if (code === 0)
-            return;
-        if (attempt === 3)
-            throw toolFailure('apt-get', add.slice(1), code, stderr + stdout);
-        log.info(attempt === 1 ? 'Updating the package lists' : 'Trying again');
-        await asInstaller(sudo, [...apt, 'update']);
-        if (attempt > 1)
-            await (0,external_node_timers_promises_namespaceObject.setTimeout)(5000);
-    }
-}
-/**
- * The version that apt would install of a package; undefined without apt, or if it knows none. Lists that are absent,
- * as on a bare machine, are fetched where that is allowed.
- */
-async function aptCandidate(name, log) {
-    if ((await findTool('apt-cache')) === undefined || (await findTool('apt-get')) === undefined)
-        return undefined;
-    const ask = async () => /^ +Candidate: (\d\S*)$/m.exec((await tryTool('apt-cache', ['policy', name])).stdout)?.[1];
-    const known = await ask();
-    if (known !== undefined)
-        return known;
-    const sudo = isRoot() ? [] : ['sudo', '-n'];
-    if (sudo.length > 0 && (await tryTool('sudo', ['-n', 'true']).catch(() => ({ code: 1 }))).code !== 0)
-        return undefined;
-    log.info('Updating the package lists');
-    await asInstaller(sudo, ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', 'update']);
-    return ask();
-}
-/** The marker of this run is replaced: see {@link installMarker}. sudo would drop what is set in front of it. */
-async function asInstaller(sudo, command) {
-    const marker = `${installMarker}=${process.env[runMarker] ?? ''}`;
-    const [program = '', ...args] = [
-        ...sudo,
-        'env',
-        '-u',
-        runMarker,
-        marker,
-        'DEBIAN_FRONTEND=noninteractive',
-        ...command
-    ];
-    return tryTool(program, args, { input: '' });
-}
-function addSbinToPath() {
-    const folders = (process.env['PATH'] ?? '').split(external_node_path_namespaceObject.delimiter);
-    process.env['PATH'] = [...folders, ...['/usr/sbin', '/sbin'].filter(folder => !folders.includes(folder))].join(external_node_path_namespaceObject.delimiter);
-}
-async function tools_exists(path, mode) {
-    return (0,promises_namespaceObject.access)(path, mode).then(() => true, () => false);
-}
-
-;// CONCATENATED MODULE: ./src/host/foreign.ts
-
-
-
-
-
-
-
-const handlers = {
-    arm64: { emulator: 'qemu-aarch64-static', elfClass: 2, elfMachine: 183, cpu: 'cortex-a72' },
-    armhf: { emulator: 'qemu-arm-static', elfClass: 1, elfMachine: 40, cpu: 'cortex-a7' },
-    armel: { emulator: 'qemu-arm-static', elfClass: 1, elfMachine: 40, cpu: 'arm1176' }
-};
-/** Emulator that this host needs for programs of an architecture; undefined where it runs them itself. */
-function emulatorFor(architecture, host = process.arch) {
-    return host === 'arm64' && architecture === 'arm64' ? undefined : handlers[architecture].emulator;
-}
-/**
- * The line that registers a handler with binfmt_misc (see the kernel's admin-guide/binfmt-misc): matches little-endian
- * executables and shared objects of the architecture, whatever their ABI. F opens the emulator at once, so that it
- * works in any root; C lets setuid programs work, O those that cannot be read.
- */
-function binfmtLine(architecture, emulator) {
-    const hex = (...bytes) => bytes.map(byte => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
-    const zeros = Array(9).fill(0);
-    const { elfClass, elfMachine } = handlers[architecture];
-    const magic = hex(0x7f, 0x45, 0x4c, 0x46, elfClass, 1, 1, ...zeros, 2, 0, elfMachine, 0);
-    const all = (count) => Array(count).fill(0xff);
-    const mask = hex(...all(7), 0, ...all(8), 0xfe, ...all(3));
-    return `:pi-qemu-${architecture}:M::${magic}:${mask}:${emulator}:FOC`;
-}
-/** Kernels from this on keep binfmt_misc apart for each user namespace. */
-const privateSince = [6, 7];
-/** Whether a kernel (`uname -r`) can keep a handler to one namespace. */
-function keepsHandlersApart(kernel) {
-    const [major = 0, minor = 0] = kernel.split('.').map(part => Number.parseInt(part, 10));
-    return major > privateSince[0] || (major === privateSince[0] && minor >= privateSince[1]);
-}
-/**
- * Runs a command as root of namespaces of its own, in which programs of another architecture can be executed. Users are
- * numbered as on the host, so that files get their right owners. The host's binfmt_misc is never touched, and nothing
- * of it is left however this process ends. As another user than root it takes `sudo` without a password.
- * @throws HostFailure if the host does not allow it, or the command fails
- */
-async function inNamespace(request) {
-    const { architecture, scratch, command, onLine } = request;
-    const emulator = architecture && emulatorFor(architecture);
-    if (emulator !== undefined && !keepsHandlersApart((0,external_node_os_namespaceObject.release)())) {
-        throw new HostFailure({
-            symptom: `this host's kernel ${(0,external_node_os_namespaceObject.release)()} cannot run ${architecture ?? ''} programs without a change to the host`,
-            cause: `handlers of binfmt_misc are private to a user namespace from Linux ${privateSince.join('.')} on`,
-            remedy: 'build on a newer host (ubuntu-24.04 has such a kernel), or give a ready image as a file or URL'
-        });
-    }
-    const handler = architecture === undefined || emulator === undefined ? '' : binfmtLine(architecture, await foreign_path(emulator));
-    const environment = {
-        // What a run starts carries its marker; sudo would drop it.
-        [runMarker]: process.env[runMarker] ?? '',
-        PATH: process.env['PATH'] ?? '',
-        LC_ALL: 'C.UTF-8',
-        TMPDIR: scratch,
-        DEBIAN_FRONTEND: 'noninteractive',
-        ...(architecture !== undefined && emulator !== undefined && { QEMU_CPU: handlers[architecture].cpu })
-    };
-    const assignments = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-    const [program = '', ...args] = [
-        ...(isRoot() ? [] : ['sudo', '-n', ...keepingProxies()]),
-        ...['env', ...assignments, 'bash', '-c', privateNamespace, 'namespace', handler, scratch],
-        ...command
-    ];
-    const { code, stdout, stderr } = await held(await foreign_path(program), args, onLine);
-    if (code === 0)
-        return stdout;
-    if (code !== refusedStatus)
-        throw toolFailure(command[0] ?? '', command.slice(1), code, stderr || stdout);
-    throw new HostFailure({
-        symptom: `a private namespace cannot be set up: ${stderr.trim()}`,
-        cause: 'this host or container does not allow new user namespaces, or mounts in them',
-        remedy: 'run directly on a host or virtual machine, or give a ready image as a file or URL'
-    });
-}
-/** sudo would drop the host's proxies; named and not repeated, since their addresses may have passwords in them. */
-function keepingProxies() {
-    const names = ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'];
-    const set = names.filter(name => process.env[name]);
-    return set.length === 0 ? [] : [`--preserve-env=${set.join(',')}`];
-}
-async function foreign_path(name) {
-    const found = await findTool(name);
-    if (found === undefined)
-        await tryTool(name, []); // says so
-    return found ?? name;
-}
-/** Runs a program whose standard input stays open until it ends: if we die before, it learns of it. */
-function held(program, args, onLine = () => undefined) {
-    return new Promise((resolve, reject) => {
-        const child = (0,external_node_child_process_namespaceObject.spawn)(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
-        let stdout = '';
-        let stderr = '';
-        let rest = '';
-        child.stdin.on('error', () => undefined);
-        child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text));
-        child.stderr.setEncoding('utf8').on('data', (text) => {
-            stderr += text;
-            const lines = (rest + text).split('\n');
-            rest = lines.pop() ?? '';
-            lines.forEach(onLine);
-        });
-        child.on('error', error => {
-            reject(new HostFailure({ symptom: `${program} could not be started: ${error.message}` }, { cause: error }));
-        });
-        child.on('close', code => {
-            resolve({ code: code ?? 128, stdout, stderr });
-        });
-    });
-}
-
-;// CONCATENATED MODULE: ./src/images/debian/ports.ts
-const debianPorts = {
-    arm64: {
-        kernelPackage: 'linux-image-arm64',
-        kernel: 'kernel8.img',
-        initramfs: 'initramfs8',
-        triplet: 'aarch64-linux-gnu',
-        loader: 'ld-linux-aarch64.so.1'
-    },
-    armhf: {
-        kernelPackage: 'linux-image-armmp',
-        kernel: 'kernel7.img',
-        initramfs: 'initramfs7',
-        triplet: 'arm-linux-gnueabihf',
-        loader: 'ld-linux-armhf.so.3'
-    },
-    armel: {
-        kernelPackage: 'linux-image-rpi',
-        kernel: 'kernel.img',
-        initramfs: 'initramfs',
-        triplet: 'arm-linux-gnueabi',
-        loader: 'ld-linux.so.3'
-    }
-};
-/**
- * Whose kernels an image carries, its own first. 32-bit ones have the 64-bit kernel too, like Raspberry Pi OS: QEMU's
- * Pi 3 starts no other.
- */
-const kernelPorts = {
-    arm64: ['arm64'],
-    armhf: ['armhf', 'arm64'],
-    armel: ['armel']
-};
-
-;// CONCATENATED MODULE: ./src/images/make-ext4.ts
-
-
-
-/**
- * Features named one by one, so that any mke2fs makes what any guest kernel can mount: newer defaults (orphan_file)
- * are refused by bullseye's kernel.
- */
-const features = 'ext_attr,resize_inode,dir_index,filetype,extent,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize';
-/** Makes an ext4 file system in a file (sparse), filled from a folder. */
-async function makeExt4(request) {
-    const { file, offset = 0, size, label, from, owner, journal = true, inodes } = request;
-    const mke2fs = request.mke2fs ?? (args => tool('mke2fs', args));
-    await mke2fs([
-        ...['-q', '-F', '-t', 'ext4', '-L', label, '-m', '1', '-b', '4096', '-I', '256'],
-        ...['-O', `none,${features}${journal ? ',has_journal' : ''}`],
-        ...['-E', `offset=${offset},root_owner=${owner?.uid ?? 0}:${owner?.gid ?? 0},lazy_itable_init=1,nodiscard`],
-        ...(inodes === undefined ? [] : ['-N', String(inodes)]),
-        ...(from === undefined ? [] : ['-d', from]),
-        file,
-        `${Math.floor(size / 1024)}k`
-    ]);
-    const volume = new Ext4(file, offset);
-    const workDir = (0,external_node_path_namespaceObject.join)(file, '..');
-    // While no inode has been given back, so that the used ones are the first ones.
-    if (owner !== undefined)
-        await volume.own(owner.uid, owner.gid, workDir);
-    await volume.apply([{ kind: 'remove-folder', path: '/lost+found' }], workDir);
-}
-
-;// CONCATENATED MODULE: ./src/images/mini/assemble.ts
-
-
-
-
-const assemble_MiB = 1024 * 1024;
-/**
- * Writes a disk shaped like a Raspberry Pi's SD card: MBR, FAT32 boot partition, ext4 root behind it.
- * Needs no root, no mount and no loop device.
- */
-async function assembleImage(request) {
-    const { out, workDir, bootStartMiB: bootStart = 4, bootMiB, rootMiB } = request;
-    const rootStart = bootStart + bootMiB;
-    await (0,promises_namespaceObject.rm)(out, { force: true });
-    await tool('truncate', ['-s', `${rootStart + rootMiB}M`, out]);
-    const partitions = [
-        'label: dos',
-        `label-id: 0x${request.diskId}`,
-        `start=${bootStart}MiB, size=${bootMiB}MiB, type=c, bootable`,
-        `start=${rootStart}MiB, size=${rootMiB}MiB, type=83`
-    ].join('\n');
-    await tool('sfdisk', ['--quiet', '--no-reread', '--no-tell-kernel', out], { input: `${partitions}\n` });
-    // mkfs.vfat --offset writes a damaged volume: make it apart and copy it in.
-    const fat = (0,external_node_path_namespaceObject.join)(workDir, 'boot.fat');
-    await tool('mkfs.vfat', ['-C', '-F', '32', '-s', '1', '-n', 'BOOTFS', fat, String(bootMiB * 1024)]);
-    const files = (await (0,promises_namespaceObject.readdir)(request.bootDir)).map(name => (0,external_node_path_namespaceObject.join)(request.bootDir, name));
-    await tool('mcopy', ['-i', fat, '-s', '-Q', '-m', ...files, '::/'], { env: { MTOOLS_SKIP_CHECK: '1' } });
-    await tool('dd', [`if=${fat}`, `of=${out}`, 'bs=1M', `seek=${bootStart}`, 'conv=notrunc,sparse', 'status=none']);
-    await (0,promises_namespaceObject.rm)(fat);
-    await makeExt4({
-        file: out,
-        offset: rootStart * assemble_MiB,
-        size: rootMiB * assemble_MiB,
-        from: request.rootDir,
-        label: 'rootfs',
-        ...(request.ownedByRoot === true && { owner: { uid: 0, gid: 0 } }),
-        ...(request.mke2fs !== undefined && { mke2fs: request.mke2fs })
-    });
-    await (0,promises_namespaceObject.truncate)(out, (rootStart + rootMiB) * assemble_MiB);
-}
-
-;// CONCATENATED MODULE: ./src/images/packages.ts
-
-
-
-
-
-/** Signed with keys that hosts of 2021 have (Debian 11, Ubuntu 22.04), and with the keys of the next release in it. */
-const olderSuite = 'bullseye';
-/**
- * Downloads a closure of Debian packages, signature-checked by apt, and unpacks it into a folder. Nothing of it is
- * run, so the architecture does not matter. A host whose keys are too old for the release gets newer ones, for this
- * alone, out of a package that it can check.
- */
-async function fetchPackages(request) {
-    const keys = `${request.into}.keys`;
-    try {
-        await fetchWith(request);
-    }
-    catch (error) {
-        if (!/NO_PUBKEY/.test(messageOf(error)))
-            throw error;
-        await fetchWith({ ...request, suite: olderSuite, packages: ['debian-archive-keyring'], into: keys }).catch(() => {
-            throw error;
-        });
-        await fetchWith(request, (0,external_node_path_namespaceObject.join)(keys, 'usr/share/keyrings/debian-archive-keyring.gpg'));
-    }
-    finally {
-        await (0,promises_namespaceObject.rm)(keys, { recursive: true, force: true });
-    }
-}
-const attempts = 3;
-async function fetchWith({ architecture, suite, packages, into }, keyring) {
-    const args = [
-        // What apt says is for the error, if there is one.
-        ...['--variant=extract', '--verbose', `--architectures=${architecture}`, `--include=${packages.join(',')}`],
-        ...(keyring === undefined ? [] : [`--keyring=${keyring}`]),
-        // As root it would mount /dev and others, for programs that are not run here; killed then, the mounts would stay.
-        '--skip=chroot/mount',
-        // Without root, everything has to work as this user: chrootless asks for no namespaces and no mounts.
-        `--mode=${isRoot() ? 'root' : 'chrootless'}`,
-        ...['--aptopt=Acquire::Retries "3"', '--aptopt=APT::Install-Recommends "false"'],
-        suite,
-        into
-    ];
-    for (let attempt = 1;; attempt++) {
-        await (0,promises_namespaceObject.rm)(into, { recursive: true, force: true });
-        const all = attempt === attempts ? [mainSuiteAlone, ...args] : args;
-        const { code, stdout, stderr } = await tryTool('mmdebstrap', all);
-        if (code === 0)
-            return;
-        if (attempt === attempts)
-            throw toolFailure('mmdebstrap', all, code, stderr || stdout);
-    }
-}
-/**
- * A mirror's lists of security and other updates may contradict their signed index for days ("Mirror sync in
- * progress"); the release as it was made is there even then.
- */
-const mainSuiteAlone = `--setup-hook=sed -i '/-security\\|-updates/d' "$1"/etc/apt/sources.list`;
-
-;// CONCATENATED MODULE: ./src/images/mini/scripts.ts
-/**
- * The few shell scripts that run inside the guest: the initramfs's /init and the mini system's start-up. They are
- * written for busybox sh and kept as data here, because the committed bundle has to carry them.
- */
-/** /init of the initramfs: load drivers, find `root=`, hand over. What it says on failure is read by the diagnosis. */
-const initramfsInit = (modules) => `#!/bin/busybox sh
-/bin/busybox --install -s /bin
-export PATH=/bin
-mount -t devtmpfs dev /dev
-mount -t proc proc /proc
-mount -t sysfs sys /sys
-exec </dev/console >/dev/console 2>&1
-
-root= init=/sbin/init flags= mode=ro fstype=ext4 modules=
-set -- $(cat /proc/cmdline)
-for word; do
-  case $word in
-    root=*) root=\${word#root=} ;;
-    init=*) init=\${word#init=} ;;
-    rootflags=*) flags=,\${word#rootflags=} ;;
-    pi-qemu.modules=*) modules=\${word#pi-qemu.modules=} ;;
-    rootfstype=*) fstype=\${word#rootfstype=} ;;
-    rw) mode=rw ;;
-    ro) mode=ro ;;
-  esac
-done
-
-# busybox modprobe -a stops at the first module it does not know, and kernels differ in what is built in.
-load() { for module; do modprobe -q "$module"; done; }
-if grep -q brcm,bcm2 /proc/device-tree/compatible; then load ${modules.raspi.join(' ')}
-else load ${modules.virt.join(' ')}; fi
-load ${modules.all.join(' ')}
-
-# PARTUUID of an MBR disk: the disk's signature at byte 440, and the partition's number.
-find_partuuid() {
-  for part in /sys/class/block/*/partition; do
-    [ -e "$part" ] || continue
-    dir=$(readlink -f "\${part%/partition}")
-    disk=\${dir%/*}
-    id=$(dd if=/dev/\${disk##*/} bs=1 skip=440 count=4 2>/dev/null | hexdump -e '1/4 "%08x"')
-    [ "$id-$(printf %02x "$(cat "$part")")" = "$1" ] && echo "/dev/\${dir##*/}" && return
-  done
-}
-find_root() {
-  case $root in
-    PARTUUID=*) find_partuuid "\${root#PARTUUID=}" ;;
-    UUID=* | LABEL=*) findfs "$root" 2>/dev/null ;;
-    *) [ -b "$root" ] && echo "$root" ;;
-  esac
-}
-tries=0
-until device=$(find_root) && [ -n "$device" ]; do
-  tries=$((tries + 1))
-  if [ $tries -gt 60 ]; then
-    echo "ALERT! root device $root does not exist. Block devices: $(ls /sys/class/block | tr '\\n' ' ')"
-    exit 1
-  fi
-  sleep 0.25
-done
-
-mount -t "$fstype" -o "$mode$flags" "$device" /mnt || { echo "ALERT! cannot mount $device as $fstype"; exit 1; }
-
-# The image has modules for its own kernel only: ours are on a volume, and go where modprobe looks for them.
-if [ -n "$modules" ]; then
-  version=\${modules#*:}
-  lib=/mnt/lib
-  [ -L /mnt/lib ] && lib=/mnt/usr/lib
-  mkdir -p /modules
-  if mount -t ext4 -o ro "$(findfs "LABEL=\${modules%%:*}")" /modules; then
-    if mkdir -p "$lib/modules/$version" 2>/dev/null; then mount --bind "/modules/$version" "$lib/modules/$version"
-    else mount --bind /modules "$lib/modules"; fi || echo "kernel modules could not be put in place"
-    umount -l /modules
-  else echo "the volume with the kernel modules is not there"; fi
-fi
-mount --move /dev /mnt/dev
-umount /sys /proc
-exec switch_root /mnt "$init"
-`;
-/** /etc/inittab of the mini system. */
-const miniInittab = `::sysinit:/etc/init.d/rcS
-::shutdown:/bin/umount -a -r
-::ctrlaltdel:/sbin/poweroff
-`;
-/** /etc/init.d/rcS of the mini system: just what a login over SSH needs. */
-const miniStartup = `#!/bin/sh
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-mount -t proc proc /proc
-mount -t sysfs sys /sys
-mkdir -p /dev/pts /dev/shm
-mount -t devpts -o mode=0620,gid=5 devpts /dev/pts
-mount -t tmpfs -o mode=1777 shm /dev/shm
-mount -t tmpfs -o mode=0755 run /run
-mount -t tmpfs -o mode=1777 tmp /tmp
-hostname -F /etc/hostname
-ip link set lo up
-
-# The time the host gave on the kernel command line: a Pi has no clock of its own.
-clock=$(sed -n 's/.*systemd\\.clock_usec=\\([0-9]*\\)[0-9]\\{6\\}.*/\\1/p' /proc/cmdline)
-[ -n "$clock" ] && date -s "@$clock" >/dev/null
-
-nic= tries=0
-while [ -z "$nic" ] && [ $tries -lt 80 ]; do
-  for dir in /sys/class/net/*; do
-    case \${dir##*/} in eth* | usb* | en*) nic=\${dir##*/} ;; esac
-  done
-  [ -n "$nic" ] || sleep 0.25
-  tries=$((tries + 1))
-done
-if [ -z "$nic" ]; then
-  echo "mini: no network interface appeared"
-else
-  ip link set "$nic" up
-  udhcpc -i "$nic" -n -q -t 10 -T 1 -s /usr/share/udhcpc/default.script || echo "mini: no DHCP lease on $nic"
-fi
-
-# A guest that is to be continued later gets its keys from the host then, and SSH with them.
-if grep -qw pi-qemu.hold /proc/cmdline && [ -x /etc/pi-qemu/agent ]; then
-  /etc/pi-qemu/agent </dev/null &
-else
-  for start in /etc/rc.d/*; do
-    [ -x "$start" ] && "$start"
-  done
-fi
-echo "mini: up after $(cut -d' ' -f1 /proc/uptime) s"
-`;
-/** What udhcpc calls with the lease. */
-const miniDhcpScript = `#!/bin/sh
-case $1 in
-  bound | renew)
-    ip addr flush dev "$interface"
-    ip addr add "$ip/\${mask:-24}" dev "$interface"
-    [ -n "$router" ] && ip route add default via "\${router%% *}"
-    : > /etc/resolv.conf
-    for server in $dns; do echo "nameserver $server" >> /etc/resolv.conf; done
-    ;;
-esac
-`;
-/** Starts dropbear on the keys of this run, if the image was given any. */
-const miniSshStart = `#!/bin/sh
-key=/etc/pi-qemu/dropbear_host_key
-[ -s "$key" ] || { echo "mini: no SSH host key, sshd not started"; exit 0; }
-mkdir -p /root/.ssh
-chmod 700 /root /root/.ssh
-cp /etc/pi-qemu/authorized_keys /root/.ssh/authorized_keys
-chmod 600 /root/.ssh/authorized_keys
-dropbear -s -r "$key" -P /run/dropbear.pid
-`;
-
-;// CONCATENATED MODULE: ./src/images/mini/initramfs.ts
-
-
-
-
-
-/**
- * Kernel modules that Debian's kernels need before they reach an SD card, a USB stick or a virtio disk with ext4,
- * and the emulated network. `phy-generic` must come before `dwc2`, which otherwise waits 10 s for it.
- */
-const bootModules = {
-    raspi: [
-        'phy-generic',
-        'bcm2835',
-        'sdhci-iproc',
-        'dwc2',
-        'usbnet',
-        'cdc_ether',
-        'rndis_host',
-        'usb-storage',
-        'sd_mod'
-    ],
-    virt: ['virtio_pci', 'virtio_mmio', 'virtio_blk', 'virtio_net', 'virtio-rng'],
-    // ext4 asks for crc32c by algorithm name, so no dependency leads there.
-    all: ['crc32c_generic', 'ext4']
-};
-/** The one kernel version under `root/lib/modules`. */
-async function kernelVersion(root) {
-    const versions = await (0,promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(root, 'lib/modules'));
-    const [version] = versions;
-    if (version === undefined || versions.length > 1) {
-        throw new HostFailure({
-            symptom: `${root}/lib/modules should hold one kernel, found: ${versions.join(', ') || 'none'}`
-        });
-    }
-    return version;
-}
-/**
- * Writes a small initramfs that finds the root file system named by `root=` (device, PARTUUID, UUID or LABEL), mounts
- * it and starts the system's own init. One archive serves the raspi boards and `virt`.
- */
-async function writeInitramfs({ kernelRoot, busybox, out, workDir }) {
-    const version = await kernelVersion(kernelRoot);
-    const tree = (0,external_node_path_namespaceObject.join)(workDir, 'initramfs');
-    for (const dir of ['bin', 'dev', 'proc', 'sys', 'mnt', 'etc'])
-        await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(tree, dir), { recursive: true });
-    await (0,promises_namespaceObject.copyFile)(busybox, (0,external_node_path_namespaceObject.join)(tree, 'bin/busybox'));
-    await (0,promises_namespaceObject.chmod)((0,external_node_path_namespaceObject.join)(tree, 'bin/busybox'), 0o755);
-    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(tree, 'init'), initramfsInit(bootModules), { mode: 0o755 });
-    await copyModules(kernelRoot, tree, version, Object.values(bootModules).flat());
-    const names = await tool('find', ['.', '-print0'], { cwd: tree });
-    await tool('cpio', ['--quiet', '--null', '--create', '--format=newc', '--owner=+0:+0', `--file=${out}`], {
-        cwd: tree,
-        input: names
-    });
-    await (0,promises_namespaceObject.rm)(tree, { recursive: true });
-}
-/** Copies the named modules and all they depend on from `from` to `to`, and indexes them there. */
-async function copyModules(from, to, version, names) {
-    const folder = `lib/modules/${version}`;
-    const wanted = moduleClosure(await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(from, folder, 'modules.dep'), 'utf8'), names);
-    for (const path of [...wanted, 'modules.order', 'modules.builtin', 'modules.builtin.modinfo']) {
-        const target = (0,external_node_path_namespaceObject.join)(to, folder, path);
-        await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(target), { recursive: true });
-        await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(from, folder, path), target);
-        // The kernel takes them packed only where it was built to, and the guest is the slower one to unpack them.
-        if (path.endsWith('.xz'))
-            await tool('xz', ['--decompress', target]);
-    }
-    await tool('depmod', ['-b', to, version]);
-}
-/**
- * Paths (as in modules.dep) of the named modules and their dependencies. A name that the kernel does not have as a
- * module is left out: it is built in there, or that kernel serves a board without the device.
- */
-function moduleClosure(modulesDep, names) {
-    const key = (name) => name.replaceAll('-', '_');
-    const wanted = new Set(names.map(key));
-    const paths = new Set();
-    for (const line of modulesDep.split('\n')) {
-        const [path = '', dependencies = ''] = line.split(':');
-        const name = key((path.split('/').pop() ?? '').replace(/\.ko(\.\w+)?$/, ''));
-        if (!wanted.has(name))
-            continue;
-        for (const file of [path, ...dependencies.split(' ').filter(Boolean)])
-            paths.add(file);
-    }
-    return [...paths].sort();
-}
-
-;// CONCATENATED MODULE: ./src/images/debian/kernel.ts
-
-
-
-
-
-
-
-/** trixie has armel's packages, but no kernel for it any more. */
-const kernelSuite = (port, suite) => (port === 'armel' ? 'bookworm' : suite);
-/**
- * Fetches a kernel with its modules, and a static busybox for its initramfs. Nothing of it is run.
- * @param more packages that are wanted from the same release
- */
-async function fetchKernel(port, suite, folder, more = []) {
-    const packages = [debianPorts[port].kernelPackage, 'busybox-static', ...more];
-    await fetchPackages({ architecture: port, suite: kernelSuite(port, suite), packages, into: folder });
-    // From trixie on packages have everything in /usr.
-    for (const path of ['lib/modules', 'bin/busybox']) {
-        if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(folder, path)))
-            continue;
-        await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(folder, path)), { recursive: true });
-        await (0,promises_namespaceObject.symlink)((0,external_node_path_namespaceObject.join)('../usr', path), (0,external_node_path_namespaceObject.join)(folder, path));
-    }
-    const version = await kernelVersion(folder);
-    await tool('depmod', ['-b', folder, version]);
-    return { port, folder, version, busybox: (0,external_node_path_namespaceObject.join)(folder, 'bin/busybox') };
-}
-/** Puts a kernel, its initramfs and the Pis' device trees on a boot partition, by the names that a Pi's firmware knows. */
-async function installBootFiles(kernel, boot, workDir) {
-    const { port, folder, version, busybox } = kernel;
-    const names = debianPorts[port];
-    await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(folder, `boot/vmlinuz-${version}`), (0,external_node_path_namespaceObject.join)(boot, names.kernel));
-    await writeInitramfs({ kernelRoot: folder, busybox, out: (0,external_node_path_namespaceObject.join)(boot, names.initramfs), workDir });
-    const trees = (0,external_node_path_namespaceObject.join)(folder, `usr/lib/linux-image-${version}`);
-    for (const subfolder of ['', 'broadcom']) {
-        const from = (0,external_node_path_namespaceObject.join)(trees, subfolder);
-        if (!(0,external_node_fs_namespaceObject.existsSync)(from))
-            continue;
-        for (const name of (await (0,promises_namespaceObject.readdir)(from)).filter(entry => piTree.test(entry)))
-            await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(from, name), (0,external_node_path_namespaceObject.join)(boot, name));
-    }
-}
-/** Beside the Pis' trees there are those of every other Arm board. */
-const piTree = /^bcm2\d\d\d-rpi-.*\.dtb$/;
-
-;// CONCATENATED MODULE: ./src/images/debian/recipe.ts
-/** Raise when what {@link buildDebian} writes changes: images built before are then not used again. */
-const debianVersion = 1;
-/** MBR disk signature; the partitions' PARTUUIDs begin with it. */
-const debianDiskId = '16180339';
-/**
- * Installed beside Debian's essential packages and apt. The network is systemd's own; no recommended packages, and no
- * package of the kernel: its scripts make an initramfs for half an hour in emulation.
- */
-const debianPackages = [
-    ...['systemd-sysv', 'systemd-resolved', 'udev', 'dbus', 'kmod', 'iproute2', 'iputils-ping', 'procps'],
-    ...['openssh-server', 'sudo', 'ca-certificates', 'e2fsprogs', 'login', 'netbase']
-];
-/** MiB. The image is sparse: free space costs nothing here, and room for packages is what a guest wants. */
-const debianSizes = { boot: 256, root: 3584 };
-/** Folders of modules for devices that no emulated board has; they would be half of the root file system. */
-const needlessModules = [
-    ...['amd', 'nouveau', 'radeon'].map(name => `drivers/gpu/drm/${name}`),
-    ...['iio', 'infiniband', 'media', 'net/ethernet', 'net/wireless', 'scsi/lpfc', 'scsi/qla2xxx', 'staging'].map(name => `drivers/${name}`),
-    ...['pci', 'soc', 'firewire'].map(name => `sound/${name}`)
-];
-/** As in Debian's own images for containers: documentation and translations stay out, copyrights stay. */
-const leftOut = [
-    ...['man', 'doc', 'info', 'locale', 'lintian', 'bug'].map(name => `path-exclude=/usr/share/${name}/*`),
-    'path-include=/usr/share/doc/*/copyright'
-];
-/** Written into the root at its end. */
-const debianFiles = {
-    '/etc/hostname': 'raspberrypi\n',
-    '/etc/hosts': '127.0.0.1 localhost\n127.0.1.1 raspberrypi\n::1 localhost ip6-localhost ip6-loopback\n',
-    '/etc/fstab': `PARTUUID=${debianDiskId}-01 /boot/firmware vfat defaults,nofail 0 2\nPARTUUID=${debianDiskId}-02 / ext4 defaults,noatime 0 1\n`,
-    '/etc/systemd/network/80-wired.network': '[Match]\nName=e* usb*\n\n[Network]\nDHCP=yes\n',
-    // "uninitialized" would make the first boot apply presets, which enable ssh; Raspberry Pi OS has an empty file too.
-    '/etc/machine-id': ''
-};
-/** Groups of the user `pi`, as on Raspberry Pi OS, of those that Debian has. */
-const groups = 'adm,dialout,cdrom,sudo,audio,video,plugdev,games,users,input,render';
-/** Shell lines run on the installed root, which is `$1`; programs below `chroot` are the guest's. */
-const debianFinish = [
-    `chroot "$1" useradd --uid 1000 --create-home --shell /bin/bash --groups ${groups} --password "*" pi`,
-    // As on a fresh card: nobody gets in until SSH is enabled and has keys.
-    'rm -f "$1"/etc/ssh/ssh_host_*',
-    'chroot "$1" systemctl disable ssh.service',
-    'chroot "$1" systemctl enable systemd-networkd.service systemd-resolved.service',
-    'ln -sf ../run/systemd/resolve/stub-resolv.conf "$1"/etc/resolv.conf',
-    'mkdir -p "$1"/boot/firmware',
-    // What mmdebstrap wrote for itself.
-    'rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap'
-];
-
-;// CONCATENATED MODULE: ./src/images/debian/build.ts
-
-
-
-
-
-
-
-
-
-
-
-
-/**
- * Names what is built: one image serves for a calendar month (UTC), after which Debian's updates are worth the minutes
- * of a new build.
- */
-function debianIdentity(name, now) {
-    return `${name} ${debianVersion} ${now.toISOString().slice(0, 7)}`;
-}
-/**
- * Builds a Debian system shaped like a Raspberry Pi OS card: MBR, FAT32 boot partition with Debian's kernel under the
- * names that a Pi knows, mainline device trees, cmdline.txt and config.txt; ext4 root with systemd, OpenSSH, sudo and
- * apt. Its packages' scripts run in emulation, in a namespace of their own: nothing on the host changes.
- */
-async function buildDebian(request) {
-    const { architecture, suite, out, workDir, log } = request;
-    const emulator = emulatorFor(architecture);
-    await ensureTools(['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod', 'xz', ...(emulator ? [emulator] : [])], log);
-    const timed = stopwatch(log);
-    const kernels = [];
-    for (const port of kernelPorts[architecture])
-        kernels.push(await fetchKernel(port, suite, (0,external_node_path_namespaceObject.join)(workDir, `kernel-${port}`)));
-    timed(`Kernel ${kernels.map(({ version }) => version).join(', ')}`);
-    const boot = (0,external_node_path_namespaceObject.join)(workDir, 'boot-partition');
-    await (0,promises_namespaceObject.mkdir)(boot);
-    for (const kernel of kernels)
-        await installBootFiles(kernel, boot, workDir);
-    const cmdline = `console=ttyAMA0,115200 root=PARTUUID=${debianDiskId}-02 rootfstype=ext4 rootwait`;
-    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(boot, 'cmdline.txt'), `${cmdline}\n`);
-    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(boot, 'config.txt'), 'auto_initramfs=1\n');
-    const additions = (0,external_node_path_namespaceObject.join)(workDir, 'additions');
-    await addModules(kernels, additions);
-    await addFiles(additions);
-    timed('Boot partition');
-    const archive = (0,external_node_path_namespaceObject.join)(workDir, 'root.tar');
-    await installRoot(request, archive);
-    timed('Packages installed');
-    const scratch = (0,external_node_path_namespaceObject.join)(workDir, 'scratch');
-    const root = (0,external_node_path_namespaceObject.join)(scratch, 'root');
-    await assembleImage({
-        bootDir: boot,
-        rootDir: root,
-        out,
-        workDir,
-        bootMiB: debianSizes.boot,
-        rootMiB: debianSizes.root,
-        diskId: debianDiskId,
-        mke2fs: args => inNamespace({ scratch, command: [...script(packRoot), scratch, archive, additions, 'mke2fs', ...args] })
-    });
-    for (const path of [...kernels.map(({ folder }) => folder), boot, additions, archive, scratch])
-        await (0,promises_namespaceObject.rm)(path, { recursive: true });
-    timed('Image assembled');
-}
-const script = (text) => ['bash', '-c', text, 'script'];
-const build_attempts = 3;
-/** The installed system as a tar archive with its owners. */
-async function installRoot({ architecture, suite, workDir, log }, archive) {
-    const scratch = (0,external_node_path_namespaceObject.join)(workDir, 'scratch');
-    await (0,promises_namespaceObject.mkdir)(scratch);
-    const args = [
-        ...['--mode=root', '--variant=minbase', '--format=tar', `--architectures=${architecture}`],
-        `--include=${debianPackages.join(',')}`,
-        // That check knows no handler but Debian's own.
-        '--skip=check/qemu',
-        ...leftOut.map(line => `--dpkgopt=${line}`),
-        ...['--aptopt=Acquire::Retries "3"', '--aptopt=APT::Install-Recommends "false"'],
-        ...debianFinish.map(line => `--customize-hook=${line}`),
-        ...[suite, archive]
-    ];
-    // mmdebstrap tells each of its steps with an I.
-    const onLine = (line) => {
-        log.debug(line);
-    };
-    for (let attempt = 1;; attempt++) {
-        const last = attempt === build_attempts;
-        const all = last ? [mainSuiteAlone, ...args] : args;
-        if (last)
-            log.warn(`${suite} for ${architecture} is built without security and other updates: their lists are inconsistent`);
-        try {
-            await (0,promises_namespaceObject.rm)(archive, { force: true });
-            await inNamespace({ architecture, scratch, command: ['mmdebstrap', ...all], onLine });
-            break;
-        }
-        catch (error) {
-            if (last || !(error instanceof HostFailure) || !unsettled.test(error.message))
-                throw error;
-            log.info('The archive is being updated; trying again');
-        }
-    }
-}
-/** What apt says of lists that do not fit together, or that it could not get. */
-const unsettled = /Mirror sync in progress|unexpected size|Hash Sum mismatch|failed to (fetch|download)/i;
-/** The modules of all kernels, without what no board has a use for. */
-async function addModules(kernels, additions) {
-    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(additions, 'lib/modules'), { recursive: true });
-    for (const { folder, version } of kernels) {
-        const target = (0,external_node_path_namespaceObject.join)(additions, 'lib/modules', version);
-        await tool('cp', ['-r', (0,external_node_path_namespaceObject.join)(folder, 'lib/modules', version), target]);
-        for (const name of needlessModules)
-            await (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(target, 'kernel', name), { recursive: true, force: true });
-        for (const link of ['build', 'source'])
-            await (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(target, link), { force: true });
-        await tool('depmod', ['-b', additions, version]);
-    }
-    // depmod looks in /lib, which is a link in the image.
-    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(additions, 'usr'));
-    await (0,promises_namespaceObject.rename)((0,external_node_path_namespaceObject.join)(additions, 'lib'), (0,external_node_path_namespaceObject.join)(additions, 'usr/lib'));
-}
-async function addFiles(additions) {
-    for (const [path, content] of Object.entries(debianFiles)) {
-        await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(additions, path)), { recursive: true });
-        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(additions, path), content);
-    }
-}
-/** Logs each step of a build with the seconds it took. */
-function stopwatch(log) {
-    let last = Date.now();
-    return what => {
-        const now = Date.now();
-        log.info(`${what} (${((now - last) / 1000).toFixed(0)} s)`);
-        last = now;
-    };
-}
-
-;// CONCATENATED MODULE: ./src/images/mini/build.ts
-
-
-
-
-
-
-
-/** Raise when what {@link buildMini} writes changes: images built before are then not used again. */
-const miniVersion = 3;
-/** Modules beyond those for booting that people expect of a small system. */
-const extraModules = [
-    'vfat',
-    'nls_cp437',
-    'nls_ascii',
-    'loop',
-    'overlay',
-    'fuse',
-    'tun',
-    '9p',
-    '9pnet_virtio',
-    'uas',
-    'virtio_console'
-];
-/** Shared libraries of the packages below that programs in the image link to; everything else in them stays out. */
-const libraries = /^(ld-linux.*|lib(c|m|dl|pthread|rt|resolv|util|gcc_s|z|crypt|tomcrypt|tommath|gmp|nss_dns|nss_files)\.so\.\d+)$/;
-const build_text = {
-    'etc/passwd': 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n',
-    // No password is set: keys are the only way in.
-    'etc/shadow': 'root:*:19000:0:99999:7:::\nnobody:*:19000:0:99999:7:::\n',
-    'etc/group': 'root:x:0:\ntty:x:5:\nnogroup:x:65534:\n',
-    'etc/shells': '/bin/sh\n',
-    'etc/hostname': 'mini\n',
-    'etc/hosts': '127.0.0.1 localhost\n127.0.1.1 mini\n',
-    'etc/profile': 'export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n',
-    'etc/inittab': miniInittab,
-    'etc/os-release': 'PRETTY_NAME="Mini (busybox and dropbear on Debian\'s kernel)"\nNAME="Mini"\nID=mini\nID_LIKE=debian\nVERSION_CODENAME=bookworm\n'
-};
-const scripts = {
-    'etc/init.d/rcS': miniStartup,
-    'etc/rc.d/50-ssh': miniSshStart,
-    'usr/share/udhcpc/default.script': miniDhcpScript
-};
-const suite = 'bookworm';
-/**
- * Builds a mini image: busybox and dropbear on Debian's kernel, shaped like a Raspberry Pi OS card (MBR, FAT32 boot
- * partition with kernels under Raspberry Pi's names, device trees, cmdline.txt and config.txt; ext4 root). Nothing of
- * it runs on the host.
- * @param out raw image to write
- * @param workDir folder for scratch files, on the same disk
- */
-async function buildMini(architecture, out, workDir) {
-    const kernels = [];
-    for (const port of kernelPorts[architecture]) {
-        const userland = port === architecture ? ['dropbear-bin', 'libtomcrypt1'] : [];
-        kernels.push(await fetchKernel(port, suite, (0,external_node_path_namespaceObject.join)(workDir, `packages-${port}`), userland));
-    }
-    const boot = await bootTree(kernels, workDir);
-    const root = await rootTree(architecture, kernels, workDir);
-    await assembleImage({
-        bootDir: boot,
-        rootDir: root,
-        out,
-        bootMiB: 64 * kernels.length,
-        rootMiB: 192,
-        ownedByRoot: true,
-        workDir,
-        diskId: '31415926'
-    });
-    for (const dir of [...kernels.map(({ folder }) => folder), boot, root])
-        await (0,promises_namespaceObject.rm)(dir, { recursive: true });
-}
-async function bootTree(kernels, workDir) {
-    const boot = (0,external_node_path_namespaceObject.join)(workDir, 'boot');
-    await (0,promises_namespaceObject.mkdir)(boot);
-    for (const kernel of kernels)
-        await installBootFiles(kernel, boot, workDir);
-    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(boot, 'cmdline.txt'), 'console=ttyAMA0,115200 root=PARTUUID=31415926-02 rootfstype=ext4 rootwait\n');
-    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(boot, 'config.txt'), 'auto_initramfs=1\n');
-    return boot;
-}
-async function rootTree(architecture, kernels, workDir) {
-    const root = (0,external_node_path_namespaceObject.join)(workDir, 'root');
-    const folders = [
-        'boot/firmware',
-        'dev',
-        'etc/init.d',
-        'etc/rc.d',
-        'home',
-        'mnt',
-        'opt',
-        'proc',
-        'root',
-        'run',
-        'srv',
-        'sys',
-        'tmp'
-    ];
-    const merged = ['usr/bin', 'usr/sbin', 'usr/lib', 'usr/share/udhcpc', 'var/log', 'var/tmp', 'usr/local/bin'];
-    for (const dir of [...folders, ...merged])
-        await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(root, dir), { recursive: true });
-    await (0,promises_namespaceObject.chmod)((0,external_node_path_namespaceObject.join)(root, 'root'), 0o700);
-    for (const dir of ['tmp', 'var/tmp'])
-        await (0,promises_namespaceObject.chmod)((0,external_node_path_namespaceObject.join)(root, dir), 0o1777);
-    for (const dir of ['bin', 'sbin', 'lib'])
-        await (0,promises_namespaceObject.symlink)(`usr/${dir}`, (0,external_node_path_namespaceObject.join)(root, dir));
-    const { triplet, loader } = debianPorts[architecture];
-    const packages = (0,external_node_path_namespaceObject.join)(workDir, `packages-${architecture}`);
-    await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(packages, 'bin/busybox'), (0,external_node_path_namespaceObject.join)(root, 'usr/bin/busybox'));
-    for (const path of busyboxApplets)
-        await (0,promises_namespaceObject.symlink)('/usr/bin/busybox', (0,external_node_path_namespaceObject.join)(root, 'usr', path));
-    await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(packages, 'usr/sbin/dropbear'), (0,external_node_path_namespaceObject.join)(root, 'usr/sbin/dropbear'));
-    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(root, 'usr/lib', triplet));
-    for (const from of [`lib/${triplet}`, `usr/lib/${triplet}`]) {
-        for (const name of (await (0,promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(packages, from))).filter(entry => libraries.test(entry))) {
-            await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(packages, from, name), (0,external_node_path_namespaceObject.join)(root, 'usr/lib', triplet, name));
-        }
-    }
-    await (0,promises_namespaceObject.symlink)(`${triplet}/${loader}`, (0,external_node_path_namespaceObject.join)(root, 'usr/lib', loader));
-    for (const kernel of kernels) {
-        await copyModules(kernel.folder, root, kernel.version, [...Object.values(bootModules).flat(), ...extraModules]);
-    }
-    for (const [path, content] of Object.entries(build_text))
-        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(root, path), content, { mode: path === 'etc/shadow' ? 0o600 : 0o644 });
-    for (const [path, content] of Object.entries(scripts))
-        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(root, path), content, { mode: 0o755 });
-    return root;
-}
-/** Debian's busybox-static has these; named here because it cannot be asked on a host of another architecture. */
-const busyboxApplets = [
-    ...('ash awk base64 basename bc bunzip2 busybox.static bzip2 cal cat chgrp chmod chown chroot clear cmp comm cp cpio cttyhack cut date dc dd df ' +
-        'diff dirname dmesg dos2unix du echo ed egrep env expand expr factor false fgrep find fold free ftpget ftpput getopt grep ' +
-        'groups gunzip gzip head hexdump hostid hostname id install ionice ipcalc kill killall last less link ln logger logname ls lsscsi ' +
-        'lzcat md5sum microcom mkdir mkfifo mknod mktemp more mount mt mv nc netstat nl nproc nslookup od paste patch pidof ping ping6 printenv printf ps pwd readlink ' +
-        'realpath renice reset resume rev rm rmdir rpm2cpio run-parts sed seq setsid sh sha1sum sha256sum sha512sum shred shuf sleep sort ' +
-        'split stat strings stty sync tac tail tar taskset tee telnet test tftp time timeout top touch tr traceroute true truncate tty umount uname ' +
-        'uncompress unexpand uniq unix2dos unlink unlzma unxz unzip uptime usleep uudecode uuencode vi w watch wc wget which who whoami xargs xxd xz xzcat yes zcat')
-        .split(' ')
-        .filter(name => name !== 'busybox.static')
-        .map(name => `bin/${name}`),
-    ...('adjtimex arp arping blkdiscard blkid blockdev brctl depmod devmem fdisk findfs freeramdisk fsfreeze fstrim getty halt httpd hwclock ifconfig ' +
-        'init insmod ip klogd losetup lsmod mke2fs mkswap modinfo modprobe nameif nologin pivot_root poweroff rdate reboot rmmod route ' +
-        'swapoff swapon switch_root sysctl syslogd tunctl udhcpc udhcpd vconfig watchdog')
-        .split(' ')
-        .map(name => `sbin/${name}`)
-];
-
-;// CONCATENATED MODULE: ./src/images/origin.ts
-
-
-
-
-
-/** Where an image comes from, whatever kind of name it was given. */
-async function openSource({ image, sha256, release }, home, log) {
-    switch (image.kind) {
-        case 'file':
-            return fileSource(image.path, sha256, home, log);
-        case 'url':
-            return urlSource(image.url, sha256, home, log);
-        case 'catalogue':
-            if (release === undefined)
-                throw new Error(`${image.name}:${image.tag} was not looked up`);
-            return releaseSource(release, home, log);
-        case 'none':
-            throw new Error('a bare kernel has no image');
-        case 'debian': {
-            const identity = (0,external_node_crypto_.createHash)('sha256').update(debianIdentity(image.name, new Date())).digest('hex');
-            return {
-                name: image.name,
-                sha256: identity,
-                async unpackTo(target, scratch) {
-                    log.info(`Building ${image.name} from Debian packages; it takes some minutes, and serves until the month ends`);
-                    await buildDebian({ ...image, out: target, workDir: scratch, log });
-                    return identity;
-                }
-            };
-        }
-        case 'mini': {
-            const identity = (0,external_node_crypto_.createHash)('sha256').update(`${image.name} ${miniVersion}`).digest('hex');
-            return {
-                name: image.name,
-                sha256: identity,
-                async unpackTo(target, scratch) {
-                    log.info(`Building ${image.name} from Debian packages`);
-                    await buildMini(image.architecture, target, scratch);
-                    return identity;
-                }
-            };
-        }
-    }
-}
-
 ;// CONCATENATED MODULE: ./src/images/uefi.ts
 
 
@@ -65757,8 +65172,8 @@ function masksOnDisk(units) {
 
 ;// CONCATENATED MODULE: ./src/images/provision/units.ts
 /**
- * Units that a CI run in an emulator never needs, each with its reason. They are masked on the kernel command line,
- * so the disk keeps them.
+ * Units that a CI run in an emulator does not need, each with its reason. `boot: fast` masks them on the prepared copy:
+ * the kernel's command line has room for 2048 bytes, on 32-bit Arm for 1024.
  */
 const needlessUnits = {
     'apt-daily.timer': 'fetches package lists in the background',
@@ -65766,23 +65181,44 @@ const needlessUnits = {
     'avahi-daemon.service': 'nobody listens on an emulated network',
     'bluetooth.service': 'no Bluetooth',
     'console-setup.service': 'no console font on a serial line',
+    'dev-hugepages.mount': 'no program here asks for huge pages',
+    'dpkg-db-backup.timer': 'backs the package database up once a day',
     'dphys-swapfile.service': 'creates a swap file at boot',
+    'e2scrub_all.timer': 'no LVM',
     'e2scrub_reap.service': 'no LVM',
     'fake-hwclock-load.service': 'would set the clock back',
+    'fstrim.timer': 'the disk lives as long as the run',
     'fwupd-refresh.timer': 'no firmware to update',
+    'getty@tty1.service': 'nobody sees the screen',
     'hciuart.service': 'no Bluetooth',
     'keyboard-setup.service': 'no keyboard',
     'logrotate.timer': 'nothing to rotate in one run',
     'man-db.timer': 'indexes manual pages in the background',
     'ModemManager.service': 'no modem',
+    // The kernel loads fuse, loop and dm_mod by itself when their device is opened.
+    'modprobe@configfs.service': 'loaded with the file system',
+    'modprobe@dm_mod.service': 'loaded when it is used',
+    'modprobe@drm.service': 'no screen',
+    'modprobe@efi_pstore.service': 'no EFI variables for crash dumps',
+    'modprobe@fuse.service': 'loaded when it is used',
+    'modprobe@loop.service': 'loaded when it is used',
     'motd-news.timer': 'fetches news for people',
     'NetworkManager-wait-online.service': 'SSH does not wait for it',
     'plymouth-start.service': 'no splash screen',
     'rng-tools-debian.service': 'the kernel seeds itself',
     'rpi-eeprom-update.service': 'no EEPROM',
     'snapd.seeded.service': 'installs snaps for minutes, and others wait for it',
+    'sys-fs-fuse-connections.mount': 'control files of FUSE, for aborting a hung mount',
+    'sys-kernel-config.mount': 'for USB gadgets and other devices that QEMU does not have',
+    'sys-kernel-tracing.mount': 'also below the debug file system',
+    'systemd-journal-flush.service': 'the journal stays in memory: the disk lives no longer',
     'systemd-networkd-wait-online.service': 'SSH does not wait for it',
+    'systemd-random-seed.service': "the image's seed is the same in each run; the kernel gets a fresh one",
+    'systemd-rfkill.socket': 'no radio',
+    'systemd-sysusers.service': 'the packages made their users when they were installed',
     'systemd-timesyncd.service': 'the host sets the clock',
+    'systemd-update-utmp-runlevel.service': 'nobody asks for the runlevel',
+    'systemd-update-utmp.service': 'a note for `last` and `who -b`',
     'triggerhappy.service': 'no buttons',
     'udisks2.service': 'no disks to plug in',
     'unattended-upgrades.service': 'upgrades packages under the running script',
@@ -65804,39 +65240,101 @@ const firstBootUnits = {
     'systemd-firstboot.service': 'asks questions on the console',
     'userconfig.service': 'asks questions on the console'
 };
+/**
+ * Kernel modules that devices or programs ask for and that find nothing to drive in QEMU, each with its reason. They are
+ * not loaded by alias; `modprobe NAME` still loads them.
+ */
+const needlessModules = {
+    bluetooth: 'no Bluetooth',
+    brcmfmac: 'no Wi-Fi chip',
+    cfg80211: 'no Wi-Fi; it checks X.509 certificates, and systemd-networkd waits for it',
+    hci_uart: 'no Bluetooth chip; it is asked for, and asked again',
+    leds_gpio: 'the LEDs are behind firmware that QEMU lacks: its probe fails',
+    raspberrypi_cpufreq: 'no clock to change: its probe fails'
+};
+/** Those of a list that an image has; of a unit with an instance it has the template. */
+function present(units, { units: existing }) {
+    return [...units].filter(unit => existing.has(unit) || existing.has(unit.replace(/@[^.]+\./, '@.')));
+}
 /** The wizard on the console: unattended only where userconf.txt answers it. */
 const wizardUnit = 'userconfig.service';
+
+;// CONCATENATED MODULE: ./src/images/provision/fast-boot.ts
+
+
+/** Leaves out of the boot what does no good in an emulator (`boot: fast`). A saved image has it again. */
+function fastBoot(facts, { firstBoot, ownArguments }) {
+    // The first boot's own arguments may mount the root read-only, and count on what remounts it.
+    const all = ownArguments && firstBoot === 'skip';
+    const flags = all ? trivialRootFlags(facts.texts?.['/etc/fstab']) : undefined;
+    const units = present([...Object.keys(needlessUnits), ...(flags === undefined ? [] : [remount])], facts);
+    const modules = Object.keys(needlessModules);
+    const noDesktop = ownArguments && facts.variant === 'desktop';
+    return {
+        edits: units.length === 0 ? [] : masksOnDisk(units),
+        kernelArguments: [
+            ...(all ? [...shortCuts, `modprobe.blacklist=${modules.join(',')}`] : []),
+            ...(flags === undefined || flags === '' ? [] : [`rootflags=${flags}`]),
+            // Nobody sees a desktop, and it costs minutes; `boot: full` or `append` brings it back.
+            ...(noDesktop ? ['systemd.unit=multi-user.target'] : [])
+        ],
+        notes: [
+            ...(units.length === 0 ? [] : [`Masked (boot: fast): ${units.join(', ')}`]),
+            ...(all ? [`Not loaded unless asked for (boot: fast): ${modules.join(', ')}`] : []),
+            ...(noDesktop ? ['Desktop: not started (systemd.unit=multi-user.target)'] : [])
+        ]
+    };
+}
+/**
+ * Kernel arguments that shorten a boot: no checks of a disk that is new in each run, no self-tests of ciphers as their
+ * modules are loaded, no waiting for the end of RCU's grace periods (kernel-parameters.txt).
+ */
+const shortCuts = ['fsck.mode=skip', 'cryptomgr.notests', 'rcupdate.rcu_expedited=1'];
+/** Gives the root file system the options of fstab, once it is up. */
+const remount = 'systemd-remount-fs.service';
+/**
+ * What the kernel needs as `rootflags` so that nothing is left for {@link remount} to do; undefined where the options of
+ * the root file system, or of one that the kernel mounts by itself, are more than that.
+ */
+function trivialRootFlags(fstab = '') {
+    const rows = fstab
+        .split('\n')
+        .filter(line => !line.trimStart().startsWith('#'))
+        .map(line => line.trim().split(/\s+/));
+    if (rows.some(([, mount = '']) => /^\/(sys|dev|run|usr)(\/|$)/.test(mount)))
+        return undefined;
+    if (rows.some(([, mount, , options]) => mount === '/proc' && options !== 'defaults'))
+        return undefined;
+    const root = rows.find(([, mount]) => mount === '/');
+    if (root === undefined)
+        return undefined;
+    const options = (root[3] ?? '').split(',').filter(option => !['defaults', 'rw'].includes(option));
+    return options.every(option => ['noatime', 'relatime'].includes(option)) ? options.join(',') : undefined;
+}
 
 ;// CONCATENATED MODULE: ./src/images/provision/first-boot.ts
 
 
 /** Whether cloud-init is installed. */
 const hasCloudInit = (facts) => [...facts.units].some(unit => /^cloud-(init|config|final)\b.*\.service$/.test(unit));
-/** Leaves out what does no good in an emulator, and the first boot unless it is wanted. */
-function quietBoot(facts, release, firstBoot) {
-    const skip = firstBoot === 'skip';
-    const unwanted = [...(skip ? Object.keys(firstBootUnits) : []), ...Object.keys(needlessUnits)];
-    const masked = unwanted.filter(unit => facts.units.has(unit));
+/** Leaves out the image's own first boot, unless it is wanted. */
+function firstBootPart(facts, release, firstBoot) {
     const cloudInit = hasCloudInit(facts);
+    if (firstBoot === 'run') {
+        return {
+            edits: cloudInit && facts.paths.has('/etc/cloud/cloud.cfg.d') ? [keepUsers] : [],
+            notes: [`First boot: the image's own (${release.title}: ${release.firstBoot})`]
+        };
+    }
+    const masked = present(Object.keys(firstBootUnits), facts);
     return {
-        kernelArguments: [
-            ...(skip ? ['fsck.mode=skip'] : []),
-            ...(skip && cloudInit ? ['cloud-init=disabled'] : []),
-            // Nobody sees a desktop, and it costs minutes; `append` can bring it back.
-            ...(facts.variant === 'desktop' ? ['systemd.unit=multi-user.target'] : []),
-            ...masked.map(unit => `systemd.mask=${unit}`)
-        ],
-        edits: skip || !cloudInit || !facts.paths.has('/etc/cloud/cloud.cfg.d') ? [] : [keepUsers],
-        notes: [
-            ...(masked.length > 0 ? [`Masked for this boot (kernel command line): ${masked.join(', ')}`] : []),
-            ...(facts.variant === 'desktop' ? ['Desktop: not started (systemd.unit=multi-user.target)'] : []),
-            ...(skip ? [] : [`First boot: the image's own (${release.title}: ${release.firstBoot})`])
-        ]
+        kernelArguments: [...(cloudInit ? ['cloud-init=disabled'] : []), ...masked.map(unit => `systemd.mask=${unit}`)],
+        notes: masked.length === 0 ? [] : [`Masked for this boot (kernel command line): ${masked.join(', ')}`]
     };
 }
 /** The same on disk, for an image whose own boot loader decides on the kernel's arguments. */
-function quietFirmwareBoot(facts) {
-    const masked = [...Object.keys(firstBootUnits), ...Object.keys(needlessUnits)].filter(unit => facts.units.has(unit));
+function firstBootOnDisk(facts) {
+    const masked = present(Object.keys(firstBootUnits), facts);
     return masked.length === 0 ? {} : { edits: masksOnDisk(masked), notes: [`Masked on disk: ${masked.join(', ')}`] };
 }
 /**
@@ -66428,10 +65926,11 @@ function releaseOf({ family, codename }) {
 
 
 
+
 /** Raise when what provisioning does changes: images prepared before are then not used again. */
 const provisionVersion = 3;
 /** Decides how an image is made ready for an unattended login. Pure: facts in, changes out. */
-function provisioning(facts, user, { firstBoot = 'skip', hostname, firmware } = {}) {
+function provisioning(facts, user, { firstBoot = 'skip', hostname, firmware, boot = 'fast' } = {}) {
     const release = releaseOf(facts);
     const parts = facts.family === 'mini'
         ? [miniLogin(), identity_hostName(facts, hostname), holding(facts)]
@@ -66444,7 +65943,8 @@ function provisioning(facts, user, { firstBoot = 'skip', hostname, firmware } = 
             identity_hostName(facts, hostname),
             holding(facts),
             noPreload(facts),
-            firmware === undefined ? quietBoot(facts, release, firstBoot) : quietFirmwareBoot(facts)
+            firmware === undefined ? firstBootPart(facts, release, firstBoot) : firstBootOnDisk(facts),
+            boot === 'fast' ? fastBoot(facts, { firstBoot, ownArguments: firmware === undefined }) : {}
         ];
     const all = parts.flatMap(part => part.edits ?? []);
     // Several parts may need the same folder.
@@ -66456,6 +65956,35 @@ function provisioning(facts, user, { firstBoot = 'skip', hostname, firmware } = 
         kernelArguments: parts.flatMap(part => part.kernelArguments ?? []),
         created: edits.flatMap(edit => (edit.kind === 'file' || edit.kind === 'symlink' ? [edit.path] : []))
     };
+}
+
+;// CONCATENATED MODULE: ./src/images/usb-root.ts
+
+
+
+/** Drivers between a USB port and a root file system on it: the controller's (mainline's or Raspberry Pi's), and storage. */
+const controllers = ['dwc2', 'dwc_otg'];
+const storage = ['usb-storage', 'sd_mod'];
+/** Whether it is certain that a kernel reaches a root file system on USB. */
+function reachesUsb({ builtin, initramfs }) {
+    const has = (name) => [builtin, initramfs].some(text => text.includes(`/${name}.ko`) || text.includes(`/${name.replaceAll('-', '_')}.ko`));
+    return controllers.some(has) && storage.every(has);
+}
+/** Names of the kernels on a boot partition that are certain to reach a root file system on USB. */
+async function usbKernels(boot, folder, root) {
+    const able = [];
+    for (const [kernel, release] of Object.entries(boot.kernelReleases)) {
+        const builtin = (await root.readText(`/lib/modules/${release}/modules.builtin`)) ?? '';
+        const file = (0,external_node_path_namespaceObject.join)(folder, kernel.replace(/^kernel(.*)\.img$/, 'initramfs$1'));
+        const initramfs = (0,external_node_fs_namespaceObject.existsSync)(file) ? await (0,promises_namespaceObject.readFile)(file, 'latin1') : '';
+        if (reachesUsb({ builtin, initramfs }))
+            able.push(kernel);
+    }
+    return able;
+}
+/** Whether a file system table names no SD card by its device, which there is not if the disk is on USB. */
+function namesNoCard(fstab = '') {
+    return !fstab.split('\n').some(line => /^\s*\/dev\/mmcblk/.test(line));
 }
 
 ;// CONCATENATED MODULE: ./src/images/prepared.ts
@@ -66475,53 +66004,12 @@ function provisioning(facts, user, { firstBoot = 'skip', hostname, firmware } = 
 
 
 
-
-/** Raise when the shape of meta.json changes. */
-const metaVersion = 4;
-/** The image, from a cache if it was prepared before, else made now. */
-async function prepareImage(request, place, shared) {
-    const { home, journal, log } = place;
-    const source = await openSource(request, home, log);
-    const key = (sha256) => (0,external_node_crypto_.createHash)('sha256')
-        .update(JSON.stringify([
-        ...[metaVersion, sha256, provisionVersion, request.provision, request.user ?? ''],
-        ...[request.hostname ?? '', request.firstBoot ?? 'skip', request.diskSize ?? 0, request.firmware ?? '']
-    ]))
-        .digest('hex')
-        .slice(0, 24);
-    const build = (0,external_node_path_namespaceObject.join)(journal.folder, 'build');
-    await (0,promises_namespaceObject.mkdir)(build);
-    if (source.sha256 !== undefined && request.cache !== 'off') {
-        const known = key(source.sha256);
-        const folder = (0,external_node_path_namespaceObject.join)(home.images, known);
-        let image = await load(folder);
-        const local = image !== undefined;
-        if (image === undefined && (await shared?.restore({ kind: 'prepared', key: known }, build, place)) === true)
-            image = await adopt(build, folder);
-        if (image !== undefined) {
-            source.close?.();
-            if (request.release !== undefined)
-                await note(request.release, source.sha256, home);
-            log.info(`Already prepared: ${image.title}, ${image.architecture}, ${mib(image.diskSize)}`);
-            return { image, cached: true, fetched: !local, key: known };
-        }
-    }
-    const sha256 = await source.unpackTo((0,external_node_path_namespaceObject.join)(build, 'disk.img'), build);
-    if (request.release !== undefined)
-        await note(request.release, sha256, home);
-    await make(build, request, log);
-    // Without a cache it lives and goes with the run.
-    const image = request.cache === 'off' ? await load(build) : await adopt(build, (0,external_node_path_namespaceObject.join)(home.images, key(sha256)));
-    if (image === undefined)
-        throw new Error(`the prepared image in ${build} cannot be read back`);
-    return { image, cached: false, fetched: false, key: key(sha256) };
-}
 /** From now on this release needs neither a catalogue nor a published checksum. */
-async function note({ release, catalogUrl }, sha256, home) {
+async function noteRelease({ release, catalogUrl }, sha256, home) {
     await rememberRelease(home, catalogUrl, { release, sha256 });
 }
 /** Looks at build/disk.img, provisions it, and writes beside it what a run needs to know. */
-async function make(build, request, log) {
+async function makeImage(build, request, log) {
     const disk = (0,external_node_path_namespaceObject.join)(build, 'disk.img');
     if (request.diskSize !== undefined)
         await growDisk(disk, request.diskSize, build, log);
@@ -66534,7 +66022,7 @@ async function make(build, request, log) {
     log.info(`${facts.title}, ${facts.architecture}, ${mib((await (0,promises_namespaceObject.stat)(disk)).size)}`);
     if (request.firmware !== undefined)
         await checkBootLoader(disk, layout.boot.offset, facts.architecture);
-    const user = chooseUser(facts.users, request.user);
+    const user = request.isBase === true && request.user !== undefined ? request.user : chooseUser(facts.users, request.user);
     const plan = request.provision === 'auto'
         ? provisioning(facts, user, request)
         : { edits: [], notes: [], slots: [], kernelArguments: [], created: [] };
@@ -66548,15 +66036,24 @@ async function make(build, request, log) {
     const slots = [];
     for (const { path, content, start = 0 } of plan.slots)
         slots.push({ path, content, runs: await root.locate(path, start, slotLengths[content]) });
+    await describeImage(build, {
+        ...{ facts, root, layout, bootFiles, slots, created, kernelArguments: plan.kernelArguments },
+        release: request.release && inShort(request.release.release)
+    });
+}
+/** Writes beside build/disk.img what a run needs to know of it. */
+async function describeImage(build, { facts, root, release, ...rest }) {
     const { family, title, architecture, users } = facts;
     const meta = {
-        ...{ family, title, architecture, users, layout, bootFiles, slots, created },
+        ...{ family, title, architecture, users, ...rest },
+        id: (0,external_node_crypto_.randomBytes)(8).toString('hex'),
+        usbKernels: namesNoCard(facts.texts?.['/etc/fstab'])
+            ? await usbKernels(rest.bootFiles, (0,external_node_path_namespaceObject.join)(build, 'boot'), root)
+            : [],
         bootMount: facts.bootMount ?? releaseOf(facts).bootMount,
         userconf: releaseOf(facts).userconf,
-        diskSize: (await (0,promises_namespaceObject.stat)(disk)).size,
-        id: (0,external_node_crypto_.randomBytes)(8).toString('hex'),
-        kernelArguments: plan.kernelArguments,
-        ...(request.release !== undefined && { release: inShort(request.release.release) })
+        diskSize: (await (0,promises_namespaceObject.stat)((0,external_node_path_namespaceObject.join)(build, 'disk.img'))).size,
+        ...(release !== undefined && { release })
     };
     await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(build, 'meta.json'), JSON.stringify(meta, undefined, 1));
 }
@@ -66575,35 +66072,1042 @@ function chooseUser(users, asked) {
     const people = Object.keys(users).filter(name => name === 'root' || ((users[name]?.uid ?? 0) >= 1000 && name !== 'nobody'));
     throw new BadInput([`input \`user\` is “${asked}”, but the image has no such user; valid: ${people.join(', ')}`]);
 }
-/** Moves a finished build into the cache. If another run was first, its result is as good as ours. */
-async function adopt(build, folder) {
-    if ((await load(build)) === undefined)
-        return undefined;
-    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(folder), { recursive: true });
+
+;// CONCATENATED MODULE: ./src/images/layer-keys.ts
+
+
+
+/** Raise when the shape of meta.json changes. */
+const metaVersion = 5;
+/** Raise when what is taken out of an image after `prepare` changes. */
+const prepareVersion = 1;
+/** The family of a board; `default` where the image decides on the board. */
+function familyOfBoard(name) {
+    if (name === undefined)
+        return 'default';
+    const { kernelFromUser, needsGenericKernel } = boards[name];
+    return kernelFromUser ? 'versatilepb' : needsGenericKernel ? 'virt' : 'raspi';
+}
+/** Names the image as provisioning leaves it. */
+function baseKey(from) {
+    return digest([
+        ...[metaVersion, from.sha256, provisionVersion, from.provision, from.user ?? '', from.hostname ?? ''],
+        ...[from.firstBoot ?? 'skip', from.diskSize ?? 0, from.firmware ?? '', from.suffix ?? ''],
+        from.boot ?? 'fast'
+    ]);
+}
+/** Names the image as `prepare` leaves it. The suffix is in it by the key of its base. */
+function preparedKey({ base, script, family, machine }) {
+    return digest(['prepare', prepareVersion, base, script, family, machine]);
+}
+/** Names what is made from an image, such as its booted snapshot. */
+function keyFrom(image, ...ingredients) {
+    return digest(['from', image, ...ingredients]);
+}
+function digest(ingredients) {
+    return (0,external_node_crypto_.createHash)('sha256').update(JSON.stringify(ingredients)).digest('hex').slice(0, 24);
+}
+
+;// CONCATENATED MODULE: ./src/host/foreign-scripts.ts
+/**
+ * The shell that opens a private namespace, kept as data because the committed bundle has to carry it. Arguments, never
+ * text, carry what differs.
+ */
+/** Exit status of {@link privateNamespace} when the host does not allow such a namespace; its stderr says what failed. */
+const refusedStatus = 97;
+/**
+ * Inside, as root of the namespace and process 1: a memory file system on folder `$2`, the binfmt_misc handler `$1` (if
+ * any), then the command.
+ */
+const inner = `set -u
+refuse() { echo "$1" >&2; exit ${refusedStatus}; }
+mount -t tmpfs -o mode=0755 scratch "$2" || refuse "a memory file system cannot be mounted"
+if [ -n "$1" ]; then
+  fs=/proc/sys/fs/binfmt_misc
+  mount -t binfmt_misc binfmt_misc $fs || refuse "binfmt_misc cannot be mounted"
+  printf %s "$1" > $fs/register || refuse "the handler was not accepted"
+fi
+shift 2
+exec "$@"`;
+/** A program that starts without a mapping has lost its rights: they come back with the first exec after it is there. */
+const waiting = `until grep -q . /proc/self/uid_map && grep -q . /proc/self/gid_map; do sleep 0.02; done
+exec unshare --mount --pid --fork --kill-child --mount-proc "$@"`;
+/**
+ * `bash -c privateNamespace NAME HANDLER FOLDER COMMAND…`, as root: runs the command in new user, mount and process
+ * namespaces in which users are numbered as on the host. The end of standard input, which is also the end of the one
+ * who started it, ends all that is inside.
+ */
+const privateNamespace = `set -u
+exec 3<&0 </dev/null
+unshare --user bash -c '${waiting}' waiting bash -c '${inner}' inner "$@" 3<&- &
+space=$!
+until [ "$(readlink /proc/$space/ns/user)" != "$(readlink /proc/$$/ns/user)" ]; do
+  kill -0 $space 2>/dev/null || exit ${refusedStatus}
+  sleep 0.02
+done
+{ echo "0 0 65536" > /proc/$space/uid_map && echo "0 0 65536" > /proc/$space/gid_map; } || { kill -9 $space; exit ${refusedStatus}; }
+{ cat <&3 >/dev/null 3<&-; kill -9 $space; } &
+watch=$!
+exec 3<&-
+wait $space
+status=$?
+kill $watch 2>/dev/null
+exit $status`;
+/**
+ * In a namespace: unpacks archive `$2` to the folder `root` of the memory file system `$1`, lays the tree `$3` over it as
+ * root's, and calls the rest, which makes a file system of it. Device nodes cannot be made in a namespace and are left out: the
+ * kernel has them in its own /dev.
+ */
+const packRoot = `set -eu
+mkdir "$1/root"
+tar --extract --preserve-permissions --numeric-owner --xattrs --xattrs-include="*" --exclude="./dev/*" --file "$2" -C "$1/root"
+chmod -R u=rwX,go=rX "$3"
+cp -r --no-preserve=ownership "$3/." "$1/root"
+shift 3
+exec "$@"`;
+
+;// CONCATENATED MODULE: ./src/host/foreign.ts
+
+
+
+
+
+
+
+const handlers = {
+    arm64: { emulator: 'qemu-aarch64-static', elfClass: 2, elfMachine: 183, cpu: 'cortex-a72' },
+    armhf: { emulator: 'qemu-arm-static', elfClass: 1, elfMachine: 40, cpu: 'cortex-a7' },
+    armel: { emulator: 'qemu-arm-static', elfClass: 1, elfMachine: 40, cpu: 'arm1176' }
+};
+/** Emulator that this host needs for programs of an architecture; undefined where it runs them itself. */
+function emulatorFor(architecture, host = process.arch) {
+    return host === 'arm64' && architecture === 'arm64' ? undefined : handlers[architecture].emulator;
+}
+/**
+ * The line that registers a handler with binfmt_misc (see the kernel's admin-guide/binfmt-misc): matches little-endian
+ * executables and shared objects of the architecture, whatever their ABI. F opens the emulator at once, so that it
+ * works in any root; C lets setuid programs work, O those that cannot be read.
+ */
+function binfmtLine(architecture, emulator) {
+    const hex = (...bytes) => bytes.map(byte => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
+    const zeros = Array(9).fill(0);
+    const { elfClass, elfMachine } = handlers[architecture];
+    const magic = hex(0x7f, 0x45, 0x4c, 0x46, elfClass, 1, 1, ...zeros, 2, 0, elfMachine, 0);
+    const all = (count) => Array(count).fill(0xff);
+    const mask = hex(...all(7), 0, ...all(8), 0xfe, ...all(3));
+    return `:pi-qemu-${architecture}:M::${magic}:${mask}:${emulator}:FOC`;
+}
+/** Kernels from this on keep binfmt_misc apart for each user namespace. */
+const privateSince = [6, 7];
+/** Whether a kernel (`uname -r`) can keep a handler to one namespace. */
+function keepsHandlersApart(kernel) {
+    const [major = 0, minor = 0] = kernel.split('.').map(part => Number.parseInt(part, 10));
+    return major > privateSince[0] || (major === privateSince[0] && minor >= privateSince[1]);
+}
+/**
+ * Runs a command as root of namespaces of its own, in which programs of another architecture can be executed. Users are
+ * numbered as on the host, so that files get their right owners. The host's binfmt_misc is never touched, and nothing
+ * of it is left however this process ends. As another user than root it takes `sudo` without a password.
+ * @throws HostFailure if the host does not allow it, or the command fails
+ */
+async function inNamespace(request) {
+    const { architecture, scratch, command, onLine } = request;
+    const emulator = architecture && emulatorFor(architecture);
+    if (emulator !== undefined && !keepsHandlersApart((0,external_node_os_namespaceObject.release)())) {
+        throw new HostFailure({
+            symptom: `this host's kernel ${(0,external_node_os_namespaceObject.release)()} cannot run ${architecture ?? ''} programs without a change to the host`,
+            cause: `handlers of binfmt_misc are private to a user namespace from Linux ${privateSince.join('.')} on`,
+            remedy: 'build on a newer host (ubuntu-24.04 has such a kernel), or give a ready image as a file or URL'
+        });
+    }
+    const handler = architecture === undefined || emulator === undefined ? '' : binfmtLine(architecture, await foreign_path(emulator));
+    const environment = {
+        // What a run starts carries its marker; sudo would drop it.
+        [runMarker]: process.env[runMarker] ?? '',
+        PATH: process.env['PATH'] ?? '',
+        LC_ALL: 'C.UTF-8',
+        TMPDIR: scratch,
+        DEBIAN_FRONTEND: 'noninteractive',
+        ...(architecture !== undefined && emulator !== undefined && { QEMU_CPU: handlers[architecture].cpu })
+    };
+    const assignments = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+    const [program = '', ...args] = [
+        ...(isRoot() ? [] : ['sudo', '-n', ...keepingProxies()]),
+        ...['env', ...assignments, 'bash', '-c', privateNamespace, 'namespace', handler, scratch],
+        ...command
+    ];
+    const { code, stdout, stderr } = await held(await foreign_path(program), args, onLine);
+    if (code === 0)
+        return stdout;
+    if (code !== refusedStatus)
+        throw toolFailure(command[0] ?? '', command.slice(1), code, stderr || stdout);
+    throw new HostFailure({
+        symptom: `a private namespace cannot be set up: ${stderr.trim()}`,
+        cause: 'this host or container does not allow new user namespaces, or mounts in them',
+        remedy: 'run directly on a host or virtual machine, or give a ready image as a file or URL'
+    });
+}
+/** sudo would drop the host's proxies; named and not repeated, since their addresses may have passwords in them. */
+function keepingProxies() {
+    const names = ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'];
+    const set = names.filter(name => process.env[name]);
+    return set.length === 0 ? [] : [`--preserve-env=${set.join(',')}`];
+}
+async function foreign_path(name) {
+    const found = await findTool(name);
+    if (found === undefined)
+        await tryTool(name, []); // says so
+    return found ?? name;
+}
+/** Runs a program whose standard input stays open until it ends: if we die before, it learns of it. */
+function held(program, args, onLine = () => undefined) {
+    return new Promise((resolve, reject) => {
+        const child = (0,external_node_child_process_namespaceObject.spawn)(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+        let stdout = '';
+        let stderr = '';
+        let rest = '';
+        child.stdin.on('error', () => undefined);
+        child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text));
+        child.stderr.setEncoding('utf8').on('data', (text) => {
+            stderr += text;
+            const lines = (rest + text).split('\n');
+            rest = lines.pop() ?? '';
+            lines.forEach(onLine);
+        });
+        child.on('error', error => {
+            reject(new HostFailure({ symptom: `${program} could not be started: ${error.message}` }, { cause: error }));
+        });
+        child.on('close', code => {
+            resolve({ code: code ?? 128, stdout, stderr });
+        });
+    });
+}
+
+;// CONCATENATED MODULE: ./src/images/debian/ports.ts
+const debianPorts = {
+    arm64: {
+        kernelPackage: 'linux-image-arm64',
+        kernel: 'kernel8.img',
+        initramfs: 'initramfs8',
+        triplet: 'aarch64-linux-gnu',
+        loader: 'ld-linux-aarch64.so.1'
+    },
+    armhf: {
+        kernelPackage: 'linux-image-armmp',
+        kernel: 'kernel7.img',
+        initramfs: 'initramfs7',
+        triplet: 'arm-linux-gnueabihf',
+        loader: 'ld-linux-armhf.so.3'
+    },
+    armel: {
+        kernelPackage: 'linux-image-rpi',
+        kernel: 'kernel.img',
+        initramfs: 'initramfs',
+        triplet: 'arm-linux-gnueabi',
+        loader: 'ld-linux.so.3'
+    }
+};
+/**
+ * Whose kernels an image carries, its own first. 32-bit ones have the 64-bit kernel too, like Raspberry Pi OS: QEMU's
+ * Pi 3 starts no other.
+ */
+const kernelPorts = {
+    arm64: ['arm64'],
+    armhf: ['armhf', 'arm64'],
+    armel: ['armel']
+};
+
+;// CONCATENATED MODULE: ./src/images/make-ext4.ts
+
+
+
+/**
+ * Features named one by one, so that any mke2fs makes what any guest kernel can mount: newer defaults (orphan_file)
+ * are refused by bullseye's kernel.
+ */
+const features = 'ext_attr,resize_inode,dir_index,filetype,extent,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize';
+/** Makes an ext4 file system in a file (sparse), filled from a folder. */
+async function makeExt4(request) {
+    const { file, offset = 0, size, label, from, owner, journal = true, inodes } = request;
+    const mke2fs = request.mke2fs ?? (args => tool('mke2fs', args));
+    await mke2fs([
+        ...['-q', '-F', '-t', 'ext4', '-L', label, '-m', '1', '-b', '4096', '-I', '256'],
+        ...['-O', `none,${features}${journal ? ',has_journal' : ''}`],
+        ...['-E', `offset=${offset},root_owner=${owner?.uid ?? 0}:${owner?.gid ?? 0},lazy_itable_init=1,nodiscard`],
+        ...(inodes === undefined ? [] : ['-N', String(inodes)]),
+        ...(from === undefined ? [] : ['-d', from]),
+        file,
+        `${Math.floor(size / 1024)}k`
+    ]);
+    const volume = new Ext4(file, offset);
+    const workDir = (0,external_node_path_namespaceObject.join)(file, '..');
+    // While no inode has been given back, so that the used ones are the first ones.
+    if (owner !== undefined)
+        await volume.own(owner.uid, owner.gid, workDir);
+    await volume.apply([{ kind: 'remove-folder', path: '/lost+found' }], workDir);
+}
+
+;// CONCATENATED MODULE: ./src/images/mini/assemble.ts
+
+
+
+
+const assemble_MiB = 1024 * 1024;
+/**
+ * Writes a disk shaped like a Raspberry Pi's SD card: MBR, FAT32 boot partition, ext4 root behind it.
+ * Needs no root, no mount and no loop device.
+ */
+async function assembleImage(request) {
+    const { out, workDir, bootStartMiB: bootStart = 4, bootMiB, rootMiB } = request;
+    const rootStart = bootStart + bootMiB;
+    await (0,promises_namespaceObject.rm)(out, { force: true });
+    await tool('truncate', ['-s', `${rootStart + rootMiB}M`, out]);
+    const partitions = [
+        'label: dos',
+        `label-id: 0x${request.diskId}`,
+        `start=${bootStart}MiB, size=${bootMiB}MiB, type=c, bootable`,
+        `start=${rootStart}MiB, size=${rootMiB}MiB, type=83`
+    ].join('\n');
+    await tool('sfdisk', ['--quiet', '--no-reread', '--no-tell-kernel', out], { input: `${partitions}\n` });
+    // mkfs.vfat --offset writes a damaged volume: make it apart and copy it in.
+    const fat = (0,external_node_path_namespaceObject.join)(workDir, 'boot.fat');
+    await tool('mkfs.vfat', ['-C', '-F', '32', '-s', '1', '-n', 'BOOTFS', fat, String(bootMiB * 1024)]);
+    const files = (await (0,promises_namespaceObject.readdir)(request.bootDir)).map(name => (0,external_node_path_namespaceObject.join)(request.bootDir, name));
+    await tool('mcopy', ['-i', fat, '-s', '-Q', '-m', ...files, '::/'], { env: { MTOOLS_SKIP_CHECK: '1' } });
+    await tool('dd', [`if=${fat}`, `of=${out}`, 'bs=1M', `seek=${bootStart}`, 'conv=notrunc,sparse', 'status=none']);
+    await (0,promises_namespaceObject.rm)(fat);
+    await makeExt4({
+        file: out,
+        offset: rootStart * assemble_MiB,
+        size: rootMiB * assemble_MiB,
+        from: request.rootDir,
+        label: 'rootfs',
+        ...(request.ownedByRoot === true && { owner: { uid: 0, gid: 0 } }),
+        ...(request.mke2fs !== undefined && { mke2fs: request.mke2fs })
+    });
+    await (0,promises_namespaceObject.truncate)(out, (rootStart + rootMiB) * assemble_MiB);
+}
+
+;// CONCATENATED MODULE: ./src/images/packages.ts
+
+
+
+
+
+/** Signed with keys that hosts of 2021 have (Debian 11, Ubuntu 22.04), and with the keys of the next release in it. */
+const olderSuite = 'bullseye';
+/**
+ * Downloads a closure of Debian packages, signature-checked by apt, and unpacks it into a folder. Nothing of it is
+ * run, so the architecture does not matter. A host whose keys are too old for the release gets newer ones, for this
+ * alone, out of a package that it can check.
+ */
+async function fetchPackages(request) {
+    const keys = `${request.into}.keys`;
     try {
-        await (0,promises_namespaceObject.rename)(build, folder);
+        await fetchWith(request);
     }
     catch (error) {
-        if (!['ENOTEMPTY', 'EEXIST'].includes(error.code ?? ''))
+        if (!/NO_PUBKEY/.test(messageOf(error)))
             throw error;
-        if ((await load(folder)) === undefined) {
-            await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
-            await (0,promises_namespaceObject.rename)(build, folder);
+        await fetchWith({ ...request, suite: olderSuite, packages: ['debian-archive-keyring'], into: keys }).catch(() => {
+            throw error;
+        });
+        await fetchWith(request, (0,external_node_path_namespaceObject.join)(keys, 'usr/share/keyrings/debian-archive-keyring.gpg'));
+    }
+    finally {
+        await (0,promises_namespaceObject.rm)(keys, { recursive: true, force: true });
+    }
+}
+const attempts = 3;
+async function fetchWith({ architecture, suite, packages, into }, keyring) {
+    const args = [
+        // What apt says is for the error, if there is one.
+        ...['--variant=extract', '--verbose', `--architectures=${architecture}`, `--include=${packages.join(',')}`],
+        ...(keyring === undefined ? [] : [`--keyring=${keyring}`]),
+        // As root it would mount /dev and others, for programs that are not run here; killed then, the mounts would stay.
+        '--skip=chroot/mount',
+        // Without root, everything has to work as this user: chrootless asks for no namespaces and no mounts.
+        `--mode=${isRoot() ? 'root' : 'chrootless'}`,
+        ...['--aptopt=Acquire::Retries "3"', '--aptopt=APT::Install-Recommends "false"'],
+        suite,
+        into
+    ];
+    for (let attempt = 1;; attempt++) {
+        await (0,promises_namespaceObject.rm)(into, { recursive: true, force: true });
+        const all = attempt === attempts ? [mainSuiteAlone, ...args] : args;
+        const { code, stdout, stderr } = await tryTool('mmdebstrap', all);
+        if (code === 0)
+            return;
+        if (attempt === attempts)
+            throw toolFailure('mmdebstrap', all, code, stderr || stdout);
+    }
+}
+/**
+ * A mirror's lists of security and other updates may contradict their signed index for days ("Mirror sync in
+ * progress"); the release as it was made is there even then.
+ */
+const mainSuiteAlone = `--setup-hook=sed -i '/-security\\|-updates/d' "$1"/etc/apt/sources.list`;
+
+;// CONCATENATED MODULE: ./src/images/mini/scripts.ts
+/**
+ * The few shell scripts that run inside the guest: the initramfs's /init and the mini system's start-up. They are
+ * written for busybox sh and kept as data here, because the committed bundle has to carry them.
+ */
+/** /init of the initramfs: load drivers, find `root=`, hand over. What it says on failure is read by the diagnosis. */
+const initramfsInit = (modules) => `#!/bin/busybox sh
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t devtmpfs dev /dev
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+exec </dev/console >/dev/console 2>&1
+
+root= init=/sbin/init flags= mode=ro fstype=ext4 modules=
+set -- $(cat /proc/cmdline)
+for word; do
+  case $word in
+    root=*) root=\${word#root=} ;;
+    init=*) init=\${word#init=} ;;
+    rootflags=*) flags=,\${word#rootflags=} ;;
+    pi-qemu.modules=*) modules=\${word#pi-qemu.modules=} ;;
+    rootfstype=*) fstype=\${word#rootfstype=} ;;
+    rw) mode=rw ;;
+    ro) mode=ro ;;
+  esac
+done
+
+# busybox modprobe -a stops at the first module it does not know, and kernels differ in what is built in.
+load() { for module; do modprobe -q "$module"; done; }
+if grep -q brcm,bcm2 /proc/device-tree/compatible; then load ${modules.raspi.join(' ')}
+else load ${modules.virt.join(' ')}; fi
+load ${modules.all.join(' ')}
+
+# PARTUUID of an MBR disk: the disk's signature at byte 440, and the partition's number.
+find_partuuid() {
+  for part in /sys/class/block/*/partition; do
+    [ -e "$part" ] || continue
+    dir=$(readlink -f "\${part%/partition}")
+    disk=\${dir%/*}
+    id=$(dd if=/dev/\${disk##*/} bs=1 skip=440 count=4 2>/dev/null | hexdump -e '1/4 "%08x"')
+    [ "$id-$(printf %02x "$(cat "$part")")" = "$1" ] && echo "/dev/\${dir##*/}" && return
+  done
+}
+find_root() {
+  case $root in
+    PARTUUID=*) find_partuuid "\${root#PARTUUID=}" ;;
+    UUID=* | LABEL=*) findfs "$root" 2>/dev/null ;;
+    *) [ -b "$root" ] && echo "$root" ;;
+  esac
+}
+tries=0
+until device=$(find_root) && [ -n "$device" ]; do
+  tries=$((tries + 1))
+  if [ $tries -gt 60 ]; then
+    echo "ALERT! root device $root does not exist. Block devices: $(ls /sys/class/block | tr '\\n' ' ')"
+    exit 1
+  fi
+  sleep 0.25
+done
+
+mount -t "$fstype" -o "$mode$flags" "$device" /mnt || { echo "ALERT! cannot mount $device as $fstype"; exit 1; }
+
+# The image has modules for its own kernel only: ours are on a volume, and go where modprobe looks for them.
+if [ -n "$modules" ]; then
+  version=\${modules#*:}
+  lib=/mnt/lib
+  [ -L /mnt/lib ] && lib=/mnt/usr/lib
+  mkdir -p /modules
+  if mount -t ext4 -o ro "$(findfs "LABEL=\${modules%%:*}")" /modules; then
+    if mkdir -p "$lib/modules/$version" 2>/dev/null; then mount --bind "/modules/$version" "$lib/modules/$version"
+    else mount --bind /modules "$lib/modules"; fi || echo "kernel modules could not be put in place"
+    umount -l /modules
+  else echo "the volume with the kernel modules is not there"; fi
+fi
+mount --move /dev /mnt/dev
+umount /sys /proc
+exec switch_root /mnt "$init"
+`;
+/** /etc/inittab of the mini system. */
+const miniInittab = `::sysinit:/etc/init.d/rcS
+::shutdown:/bin/umount -a -r
+::ctrlaltdel:/sbin/poweroff
+`;
+/** /etc/init.d/rcS of the mini system: just what a login over SSH needs. */
+const miniStartup = `#!/bin/sh
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mkdir -p /dev/pts /dev/shm
+mount -t devpts -o mode=0620,gid=5 devpts /dev/pts
+mount -t tmpfs -o mode=1777 shm /dev/shm
+mount -t tmpfs -o mode=0755 run /run
+mount -t tmpfs -o mode=1777 tmp /tmp
+hostname -F /etc/hostname
+ip link set lo up
+
+# The time the host gave on the kernel command line: a Pi has no clock of its own.
+clock=$(sed -n 's/.*systemd\\.clock_usec=\\([0-9]*\\)[0-9]\\{6\\}.*/\\1/p' /proc/cmdline)
+[ -n "$clock" ] && date -s "@$clock" >/dev/null
+
+nic= tries=0
+while [ -z "$nic" ] && [ $tries -lt 80 ]; do
+  for dir in /sys/class/net/*; do
+    case \${dir##*/} in eth* | usb* | en*) nic=\${dir##*/} ;; esac
+  done
+  [ -n "$nic" ] || sleep 0.25
+  tries=$((tries + 1))
+done
+if [ -z "$nic" ]; then
+  echo "mini: no network interface appeared"
+else
+  ip link set "$nic" up
+  udhcpc -i "$nic" -n -q -t 10 -T 1 -s /usr/share/udhcpc/default.script || echo "mini: no DHCP lease on $nic"
+fi
+
+# A guest that is to be continued later gets its keys from the host then, and SSH with them.
+if grep -qw pi-qemu.hold /proc/cmdline && [ -x /etc/pi-qemu/agent ]; then
+  /etc/pi-qemu/agent </dev/null &
+else
+  for start in /etc/rc.d/*; do
+    [ -x "$start" ] && "$start"
+  done
+fi
+echo "mini: up after $(cut -d' ' -f1 /proc/uptime) s"
+`;
+/** What udhcpc calls with the lease. */
+const miniDhcpScript = `#!/bin/sh
+case $1 in
+  bound | renew)
+    ip addr flush dev "$interface"
+    ip addr add "$ip/\${mask:-24}" dev "$interface"
+    [ -n "$router" ] && ip route add default via "\${router%% *}"
+    : > /etc/resolv.conf
+    for server in $dns; do echo "nameserver $server" >> /etc/resolv.conf; done
+    ;;
+esac
+`;
+/** Starts dropbear on the keys of this run, if the image was given any. */
+const miniSshStart = `#!/bin/sh
+key=/etc/pi-qemu/dropbear_host_key
+[ -s "$key" ] || { echo "mini: no SSH host key, sshd not started"; exit 0; }
+mkdir -p /root/.ssh
+chmod 700 /root /root/.ssh
+cp /etc/pi-qemu/authorized_keys /root/.ssh/authorized_keys
+chmod 600 /root/.ssh/authorized_keys
+dropbear -s -r "$key" -P /run/dropbear.pid
+`;
+
+;// CONCATENATED MODULE: ./src/images/mini/initramfs.ts
+
+
+
+
+
+/**
+ * Kernel modules that Debian's kernels need before they reach an SD card, a USB stick or a virtio disk with ext4,
+ * and the emulated network. `phy-generic` must come before `dwc2`, which otherwise waits 10 s for it.
+ */
+const bootModules = {
+    raspi: [
+        'phy-generic',
+        'bcm2835',
+        'sdhci-iproc',
+        'dwc2',
+        'usbnet',
+        'cdc_ether',
+        'rndis_host',
+        'usb-storage',
+        'sd_mod'
+    ],
+    virt: ['virtio_pci', 'virtio_mmio', 'virtio_blk', 'virtio_net', 'virtio-rng'],
+    // ext4 asks for crc32c by algorithm name, so no dependency leads there.
+    all: ['crc32c_generic', 'ext4']
+};
+/** The one kernel version under `root/lib/modules`. */
+async function kernelVersion(root) {
+    const versions = await (0,promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(root, 'lib/modules'));
+    const [version] = versions;
+    if (version === undefined || versions.length > 1) {
+        throw new HostFailure({
+            symptom: `${root}/lib/modules should hold one kernel, found: ${versions.join(', ') || 'none'}`
+        });
+    }
+    return version;
+}
+/**
+ * Writes a small initramfs that finds the root file system named by `root=` (device, PARTUUID, UUID or LABEL), mounts
+ * it and starts the system's own init. One archive serves the raspi boards and `virt`.
+ */
+async function writeInitramfs({ kernelRoot, busybox, out, workDir }) {
+    const version = await kernelVersion(kernelRoot);
+    const tree = (0,external_node_path_namespaceObject.join)(workDir, 'initramfs');
+    for (const dir of ['bin', 'dev', 'proc', 'sys', 'mnt', 'etc'])
+        await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(tree, dir), { recursive: true });
+    await (0,promises_namespaceObject.copyFile)(busybox, (0,external_node_path_namespaceObject.join)(tree, 'bin/busybox'));
+    await (0,promises_namespaceObject.chmod)((0,external_node_path_namespaceObject.join)(tree, 'bin/busybox'), 0o755);
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(tree, 'init'), initramfsInit(bootModules), { mode: 0o755 });
+    await copyModules(kernelRoot, tree, version, Object.values(bootModules).flat());
+    const names = await tool('find', ['.', '-print0'], { cwd: tree });
+    await tool('cpio', ['--quiet', '--null', '--create', '--format=newc', '--owner=+0:+0', `--file=${out}`], {
+        cwd: tree,
+        input: names
+    });
+    await (0,promises_namespaceObject.rm)(tree, { recursive: true });
+}
+/** Copies the named modules and all they depend on from `from` to `to`, and indexes them there. */
+async function copyModules(from, to, version, names) {
+    const folder = `lib/modules/${version}`;
+    const wanted = moduleClosure(await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(from, folder, 'modules.dep'), 'utf8'), names);
+    for (const path of [...wanted, 'modules.order', 'modules.builtin', 'modules.builtin.modinfo']) {
+        const target = (0,external_node_path_namespaceObject.join)(to, folder, path);
+        await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(target), { recursive: true });
+        await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(from, folder, path), target);
+        // The kernel takes them packed only where it was built to, and the guest is the slower one to unpack them.
+        if (path.endsWith('.xz'))
+            await tool('xz', ['--decompress', target]);
+    }
+    await tool('depmod', ['-b', to, version]);
+}
+/**
+ * Paths (as in modules.dep) of the named modules and their dependencies. A name that the kernel does not have as a
+ * module is left out: it is built in there, or that kernel serves a board without the device.
+ */
+function moduleClosure(modulesDep, names) {
+    const key = (name) => name.replaceAll('-', '_');
+    const wanted = new Set(names.map(key));
+    const paths = new Set();
+    for (const line of modulesDep.split('\n')) {
+        const [path = '', dependencies = ''] = line.split(':');
+        const name = key((path.split('/').pop() ?? '').replace(/\.ko(\.\w+)?$/, ''));
+        if (!wanted.has(name))
+            continue;
+        for (const file of [path, ...dependencies.split(' ').filter(Boolean)])
+            paths.add(file);
+    }
+    return [...paths].sort();
+}
+
+;// CONCATENATED MODULE: ./src/images/debian/kernel.ts
+
+
+
+
+
+
+
+/** trixie has armel's packages, but no kernel for it any more. */
+const kernelSuite = (port, suite) => (port === 'armel' ? 'bookworm' : suite);
+/**
+ * Fetches a kernel with its modules, and a static busybox for its initramfs. Nothing of it is run.
+ * @param more packages that are wanted from the same release
+ */
+async function fetchKernel(port, suite, folder, more = []) {
+    const packages = [debianPorts[port].kernelPackage, 'busybox-static', ...more];
+    await fetchPackages({ architecture: port, suite: kernelSuite(port, suite), packages, into: folder });
+    // From trixie on packages have everything in /usr.
+    for (const path of ['lib/modules', 'bin/busybox']) {
+        if ((0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(folder, path)))
+            continue;
+        await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(folder, path)), { recursive: true });
+        await (0,promises_namespaceObject.symlink)((0,external_node_path_namespaceObject.join)('../usr', path), (0,external_node_path_namespaceObject.join)(folder, path));
+    }
+    const version = await kernelVersion(folder);
+    await tool('depmod', ['-b', folder, version]);
+    return { port, folder, version, busybox: (0,external_node_path_namespaceObject.join)(folder, 'bin/busybox') };
+}
+/** Puts a kernel, its initramfs and the Pis' device trees on a boot partition, by the names that a Pi's firmware knows. */
+async function installBootFiles(kernel, boot, workDir) {
+    const { port, folder, version, busybox } = kernel;
+    const names = debianPorts[port];
+    await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(folder, `boot/vmlinuz-${version}`), (0,external_node_path_namespaceObject.join)(boot, names.kernel));
+    await writeInitramfs({ kernelRoot: folder, busybox, out: (0,external_node_path_namespaceObject.join)(boot, names.initramfs), workDir });
+    const trees = (0,external_node_path_namespaceObject.join)(folder, `usr/lib/linux-image-${version}`);
+    for (const subfolder of ['', 'broadcom']) {
+        const from = (0,external_node_path_namespaceObject.join)(trees, subfolder);
+        if (!(0,external_node_fs_namespaceObject.existsSync)(from))
+            continue;
+        for (const name of (await (0,promises_namespaceObject.readdir)(from)).filter(entry => piTree.test(entry)))
+            await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(from, name), (0,external_node_path_namespaceObject.join)(boot, name));
+    }
+}
+/** Beside the Pis' trees there are those of every other Arm board. */
+const piTree = /^bcm2\d\d\d-rpi-.*\.dtb$/;
+
+;// CONCATENATED MODULE: ./src/images/debian/recipe.ts
+/** Raise when what {@link buildDebian} writes changes: images built before are then not used again. */
+const debianVersion = 1;
+/** MBR disk signature; the partitions' PARTUUIDs begin with it. */
+const debianDiskId = '16180339';
+/**
+ * Installed beside Debian's essential packages and apt. The network is systemd's own; no recommended packages, and no
+ * package of the kernel: its scripts make an initramfs for half an hour in emulation.
+ */
+const debianPackages = [
+    ...['systemd-sysv', 'systemd-resolved', 'udev', 'dbus', 'kmod', 'iproute2', 'iputils-ping', 'procps'],
+    ...['openssh-server', 'sudo', 'ca-certificates', 'e2fsprogs', 'login', 'netbase']
+];
+/** MiB. The image is sparse: free space costs nothing here, and room for packages is what a guest wants. */
+const debianSizes = { boot: 256, root: 3584 };
+/** Folders of modules for devices that no emulated board has; they would be half of the root file system. */
+const recipe_needlessModules = [
+    ...['amd', 'nouveau', 'radeon'].map(name => `drivers/gpu/drm/${name}`),
+    ...['iio', 'infiniband', 'media', 'net/ethernet', 'net/wireless', 'scsi/lpfc', 'scsi/qla2xxx', 'staging'].map(name => `drivers/${name}`),
+    ...['pci', 'soc', 'firewire'].map(name => `sound/${name}`)
+];
+/** As in Debian's own images for containers: documentation and translations stay out, copyrights stay. */
+const leftOut = [
+    ...['man', 'doc', 'info', 'locale', 'lintian', 'bug'].map(name => `path-exclude=/usr/share/${name}/*`),
+    'path-include=/usr/share/doc/*/copyright'
+];
+/** Written into the root at its end. */
+const debianFiles = {
+    '/etc/hostname': 'raspberrypi\n',
+    '/etc/hosts': '127.0.0.1 localhost\n127.0.1.1 raspberrypi\n::1 localhost ip6-localhost ip6-loopback\n',
+    '/etc/fstab': `PARTUUID=${debianDiskId}-01 /boot/firmware vfat defaults,nofail 0 2\nPARTUUID=${debianDiskId}-02 / ext4 defaults,noatime 0 1\n`,
+    '/etc/systemd/network/80-wired.network': '[Match]\nName=e* usb*\n\n[Network]\nDHCP=yes\n',
+    // "uninitialized" would make the first boot apply presets, which enable ssh; Raspberry Pi OS has an empty file too.
+    '/etc/machine-id': ''
+};
+/** Groups of the user `pi`, as on Raspberry Pi OS, of those that Debian has. */
+const groups = 'adm,dialout,cdrom,sudo,audio,video,plugdev,games,users,input,render';
+/** Shell lines run on the installed root, which is `$1`; programs below `chroot` are the guest's. */
+const debianFinish = [
+    `chroot "$1" useradd --uid 1000 --create-home --shell /bin/bash --groups ${groups} --password "*" pi`,
+    // As on a fresh card: nobody gets in until SSH is enabled and has keys.
+    'rm -f "$1"/etc/ssh/ssh_host_*',
+    'chroot "$1" systemctl disable ssh.service',
+    'chroot "$1" systemctl enable systemd-networkd.service systemd-resolved.service',
+    'ln -sf ../run/systemd/resolve/stub-resolv.conf "$1"/etc/resolv.conf',
+    'mkdir -p "$1"/boot/firmware',
+    // What mmdebstrap wrote for itself.
+    'rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap'
+];
+
+;// CONCATENATED MODULE: ./src/images/debian/build.ts
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Names what is built: one image serves for a calendar month (UTC), after which Debian's updates are worth the minutes
+ * of a new build.
+ */
+function debianIdentity(name, now) {
+    return `${name} ${debianVersion} ${now.toISOString().slice(0, 7)}`;
+}
+/**
+ * Builds a Debian system shaped like a Raspberry Pi OS card: MBR, FAT32 boot partition with Debian's kernel under the
+ * names that a Pi knows, mainline device trees, cmdline.txt and config.txt; ext4 root with systemd, OpenSSH, sudo and
+ * apt. Its packages' scripts run in emulation, in a namespace of their own: nothing on the host changes.
+ */
+async function buildDebian(request) {
+    const { architecture, suite, out, workDir, log } = request;
+    const emulator = emulatorFor(architecture);
+    await ensureTools(['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod', 'xz', ...(emulator ? [emulator] : [])], log);
+    const timed = stopwatch(log);
+    const kernels = [];
+    for (const port of kernelPorts[architecture])
+        kernels.push(await fetchKernel(port, suite, (0,external_node_path_namespaceObject.join)(workDir, `kernel-${port}`)));
+    timed(`Kernel ${kernels.map(({ version }) => version).join(', ')}`);
+    const boot = (0,external_node_path_namespaceObject.join)(workDir, 'boot-partition');
+    await (0,promises_namespaceObject.mkdir)(boot);
+    for (const kernel of kernels)
+        await installBootFiles(kernel, boot, workDir);
+    const cmdline = `console=ttyAMA0,115200 root=PARTUUID=${debianDiskId}-02 rootfstype=ext4 rootwait`;
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(boot, 'cmdline.txt'), `${cmdline}\n`);
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(boot, 'config.txt'), 'auto_initramfs=1\n');
+    const additions = (0,external_node_path_namespaceObject.join)(workDir, 'additions');
+    await addModules(kernels, additions);
+    await addFiles(additions);
+    timed('Boot partition');
+    const archive = (0,external_node_path_namespaceObject.join)(workDir, 'root.tar');
+    await installRoot(request, archive);
+    timed('Packages installed');
+    const scratch = (0,external_node_path_namespaceObject.join)(workDir, 'scratch');
+    const root = (0,external_node_path_namespaceObject.join)(scratch, 'root');
+    await assembleImage({
+        bootDir: boot,
+        rootDir: root,
+        out,
+        workDir,
+        bootMiB: debianSizes.boot,
+        rootMiB: debianSizes.root,
+        diskId: debianDiskId,
+        mke2fs: args => inNamespace({ scratch, command: [...script(packRoot), scratch, archive, additions, 'mke2fs', ...args] })
+    });
+    for (const path of [...kernels.map(({ folder }) => folder), boot, additions, archive, scratch])
+        await (0,promises_namespaceObject.rm)(path, { recursive: true });
+    timed('Image assembled');
+}
+const script = (text) => ['bash', '-c', text, 'script'];
+const build_attempts = 3;
+/** The installed system as a tar archive with its owners. */
+async function installRoot({ architecture, suite, workDir, log }, archive) {
+    const scratch = (0,external_node_path_namespaceObject.join)(workDir, 'scratch');
+    await (0,promises_namespaceObject.mkdir)(scratch);
+    const args = [
+        ...['--mode=root', '--variant=minbase', '--format=tar', `--architectures=${architecture}`],
+        `--include=${debianPackages.join(',')}`,
+        // That check knows no handler but Debian's own.
+        '--skip=check/qemu',
+        ...leftOut.map(line => `--dpkgopt=${line}`),
+        ...['--aptopt=Acquire::Retries "3"', '--aptopt=APT::Install-Recommends "false"'],
+        ...debianFinish.map(line => `--customize-hook=${line}`),
+        ...[suite, archive]
+    ];
+    // mmdebstrap tells each of its steps with an I.
+    const onLine = (line) => {
+        log.debug(line);
+    };
+    for (let attempt = 1;; attempt++) {
+        const last = attempt === build_attempts;
+        const all = last ? [mainSuiteAlone, ...args] : args;
+        if (last)
+            log.warn(`${suite} for ${architecture} is built without security and other updates: their lists are inconsistent`);
+        try {
+            await (0,promises_namespaceObject.rm)(archive, { force: true });
+            await inNamespace({ architecture, scratch, command: ['mmdebstrap', ...all], onLine });
+            break;
+        }
+        catch (error) {
+            if (last || !(error instanceof HostFailure) || !unsettled.test(error.message))
+                throw error;
+            log.info('The archive is being updated; trying again');
         }
     }
-    return load(folder);
 }
-/** A prepared image in the cache; undefined if it is not there, or not whole. */
-async function load(folder) {
-    try {
-        const meta = JSON.parse(await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, 'meta.json'), 'utf8'));
-        const disk = (0,external_node_path_namespaceObject.join)(folder, 'disk.img');
-        const whole = (await (0,promises_namespaceObject.stat)(disk)).size === meta.diskSize &&
-            meta.bootFiles.names.every(name => (0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(folder, 'boot', name)));
-        return whole ? { ...meta, folder, disk } : undefined;
+/** What apt says of lists that do not fit together, or that it could not get. */
+const unsettled = /Mirror sync in progress|unexpected size|Hash Sum mismatch|failed to (fetch|download)/i;
+/** The modules of all kernels, without what no board has a use for. */
+async function addModules(kernels, additions) {
+    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(additions, 'lib/modules'), { recursive: true });
+    for (const { folder, version } of kernels) {
+        const target = (0,external_node_path_namespaceObject.join)(additions, 'lib/modules', version);
+        await tool('cp', ['-r', (0,external_node_path_namespaceObject.join)(folder, 'lib/modules', version), target]);
+        for (const name of recipe_needlessModules)
+            await (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(target, 'kernel', name), { recursive: true, force: true });
+        for (const link of ['build', 'source'])
+            await (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(target, link), { force: true });
+        await tool('depmod', ['-b', additions, version]);
     }
-    catch {
-        return undefined;
+    // depmod looks in /lib, which is a link in the image.
+    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(additions, 'usr'));
+    await (0,promises_namespaceObject.rename)((0,external_node_path_namespaceObject.join)(additions, 'lib'), (0,external_node_path_namespaceObject.join)(additions, 'usr/lib'));
+}
+async function addFiles(additions) {
+    for (const [path, content] of Object.entries(debianFiles)) {
+        await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(additions, path)), { recursive: true });
+        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(additions, path), content);
+    }
+}
+/** Logs each step of a build with the seconds it took. */
+function stopwatch(log) {
+    let last = Date.now();
+    return what => {
+        const now = Date.now();
+        log.info(`${what} (${((now - last) / 1000).toFixed(0)} s)`);
+        last = now;
+    };
+}
+
+;// CONCATENATED MODULE: ./src/images/mini/build.ts
+
+
+
+
+
+
+
+/** Raise when what {@link buildMini} writes changes: images built before are then not used again. */
+const miniVersion = 3;
+/** Modules beyond those for booting that people expect of a small system. */
+const extraModules = [
+    'vfat',
+    'nls_cp437',
+    'nls_ascii',
+    'loop',
+    'overlay',
+    'fuse',
+    'tun',
+    '9p',
+    '9pnet_virtio',
+    'uas',
+    'virtio_console'
+];
+/** Shared libraries of the packages below that programs in the image link to; everything else in them stays out. */
+const libraries = /^(ld-linux.*|lib(c|m|dl|pthread|rt|resolv|util|gcc_s|z|crypt|tomcrypt|tommath|gmp|nss_dns|nss_files)\.so\.\d+)$/;
+const build_text = {
+    'etc/passwd': 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n',
+    // No password is set: keys are the only way in.
+    'etc/shadow': 'root:*:19000:0:99999:7:::\nnobody:*:19000:0:99999:7:::\n',
+    'etc/group': 'root:x:0:\ntty:x:5:\nnogroup:x:65534:\n',
+    'etc/shells': '/bin/sh\n',
+    'etc/hostname': 'mini\n',
+    'etc/hosts': '127.0.0.1 localhost\n127.0.1.1 mini\n',
+    'etc/profile': 'export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n',
+    'etc/inittab': miniInittab,
+    'etc/os-release': 'PRETTY_NAME="Mini (busybox and dropbear on Debian\'s kernel)"\nNAME="Mini"\nID=mini\nID_LIKE=debian\nVERSION_CODENAME=bookworm\n'
+};
+const scripts = {
+    'etc/init.d/rcS': miniStartup,
+    'etc/rc.d/50-ssh': miniSshStart,
+    'usr/share/udhcpc/default.script': miniDhcpScript
+};
+const suite = 'bookworm';
+/**
+ * Builds a mini image: busybox and dropbear on Debian's kernel, shaped like a Raspberry Pi OS card (MBR, FAT32 boot
+ * partition with kernels under Raspberry Pi's names, device trees, cmdline.txt and config.txt; ext4 root). Nothing of
+ * it runs on the host.
+ * @param out raw image to write
+ * @param workDir folder for scratch files, on the same disk
+ */
+async function buildMini(architecture, out, workDir) {
+    const kernels = [];
+    for (const port of kernelPorts[architecture]) {
+        const userland = port === architecture ? ['dropbear-bin', 'libtomcrypt1'] : [];
+        kernels.push(await fetchKernel(port, suite, (0,external_node_path_namespaceObject.join)(workDir, `packages-${port}`), userland));
+    }
+    const boot = await bootTree(kernels, workDir);
+    const root = await rootTree(architecture, kernels, workDir);
+    await assembleImage({
+        bootDir: boot,
+        rootDir: root,
+        out,
+        bootMiB: 64 * kernels.length,
+        rootMiB: 192,
+        ownedByRoot: true,
+        workDir,
+        diskId: '31415926'
+    });
+    for (const dir of [...kernels.map(({ folder }) => folder), boot, root])
+        await (0,promises_namespaceObject.rm)(dir, { recursive: true });
+}
+async function bootTree(kernels, workDir) {
+    const boot = (0,external_node_path_namespaceObject.join)(workDir, 'boot');
+    await (0,promises_namespaceObject.mkdir)(boot);
+    for (const kernel of kernels)
+        await installBootFiles(kernel, boot, workDir);
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(boot, 'cmdline.txt'), 'console=ttyAMA0,115200 root=PARTUUID=31415926-02 rootfstype=ext4 rootwait\n');
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(boot, 'config.txt'), 'auto_initramfs=1\n');
+    return boot;
+}
+async function rootTree(architecture, kernels, workDir) {
+    const root = (0,external_node_path_namespaceObject.join)(workDir, 'root');
+    const folders = [
+        'boot/firmware',
+        'dev',
+        'etc/init.d',
+        'etc/rc.d',
+        'home',
+        'mnt',
+        'opt',
+        'proc',
+        'root',
+        'run',
+        'srv',
+        'sys',
+        'tmp'
+    ];
+    const merged = ['usr/bin', 'usr/sbin', 'usr/lib', 'usr/share/udhcpc', 'var/log', 'var/tmp', 'usr/local/bin'];
+    for (const dir of [...folders, ...merged])
+        await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(root, dir), { recursive: true });
+    await (0,promises_namespaceObject.chmod)((0,external_node_path_namespaceObject.join)(root, 'root'), 0o700);
+    for (const dir of ['tmp', 'var/tmp'])
+        await (0,promises_namespaceObject.chmod)((0,external_node_path_namespaceObject.join)(root, dir), 0o1777);
+    for (const dir of ['bin', 'sbin', 'lib'])
+        await (0,promises_namespaceObject.symlink)(`usr/${dir}`, (0,external_node_path_namespaceObject.join)(root, dir));
+    const { triplet, loader } = debianPorts[architecture];
+    const packages = (0,external_node_path_namespaceObject.join)(workDir, `packages-${architecture}`);
+    await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(packages, 'bin/busybox'), (0,external_node_path_namespaceObject.join)(root, 'usr/bin/busybox'));
+    for (const path of busyboxApplets)
+        await (0,promises_namespaceObject.symlink)('/usr/bin/busybox', (0,external_node_path_namespaceObject.join)(root, 'usr', path));
+    await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(packages, 'usr/sbin/dropbear'), (0,external_node_path_namespaceObject.join)(root, 'usr/sbin/dropbear'));
+    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(root, 'usr/lib', triplet));
+    for (const from of [`lib/${triplet}`, `usr/lib/${triplet}`]) {
+        for (const name of (await (0,promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(packages, from))).filter(entry => libraries.test(entry))) {
+            await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(packages, from, name), (0,external_node_path_namespaceObject.join)(root, 'usr/lib', triplet, name));
+        }
+    }
+    await (0,promises_namespaceObject.symlink)(`${triplet}/${loader}`, (0,external_node_path_namespaceObject.join)(root, 'usr/lib', loader));
+    for (const kernel of kernels) {
+        await copyModules(kernel.folder, root, kernel.version, [...Object.values(bootModules).flat(), ...extraModules]);
+    }
+    for (const [path, content] of Object.entries(build_text))
+        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(root, path), content, { mode: path === 'etc/shadow' ? 0o600 : 0o644 });
+    for (const [path, content] of Object.entries(scripts))
+        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(root, path), content, { mode: 0o755 });
+    return root;
+}
+/** Debian's busybox-static has these; named here because it cannot be asked on a host of another architecture. */
+const busyboxApplets = [
+    ...('ash awk base64 basename bc bunzip2 busybox.static bzip2 cal cat chgrp chmod chown chroot clear cmp comm cp cpio cttyhack cut date dc dd df ' +
+        'diff dirname dmesg dos2unix du echo ed egrep env expand expr factor false fgrep find fold free ftpget ftpput getopt grep ' +
+        'groups gunzip gzip head hexdump hostid hostname id install ionice ipcalc kill killall last less link ln logger logname ls lsscsi ' +
+        'lzcat md5sum microcom mkdir mkfifo mknod mktemp more mount mt mv nc netstat nl nproc nslookup od paste patch pidof ping ping6 printenv printf ps pwd readlink ' +
+        'realpath renice reset resume rev rm rmdir rpm2cpio run-parts sed seq setsid sh sha1sum sha256sum sha512sum shred shuf sleep sort ' +
+        'split stat strings stty sync tac tail tar taskset tee telnet test tftp time timeout top touch tr traceroute true truncate tty umount uname ' +
+        'uncompress unexpand uniq unix2dos unlink unlzma unxz unzip uptime usleep uudecode uuencode vi w watch wc wget which who whoami xargs xxd xz xzcat yes zcat')
+        .split(' ')
+        .filter(name => name !== 'busybox.static')
+        .map(name => `bin/${name}`),
+    ...('adjtimex arp arping blkdiscard blkid blockdev brctl depmod devmem fdisk findfs freeramdisk fsfreeze fstrim getty halt httpd hwclock ifconfig ' +
+        'init insmod ip klogd losetup lsmod mke2fs mkswap modinfo modprobe nameif nologin pivot_root poweroff rdate reboot rmmod route ' +
+        'swapoff swapon switch_root sysctl syslogd tunctl udhcpc udhcpd vconfig watchdog')
+        .split(' ')
+        .map(name => `sbin/${name}`)
+];
+
+;// CONCATENATED MODULE: ./src/images/origin.ts
+
+
+
+
+
+/** Where an image comes from, whatever kind of name it was given. */
+async function openSource({ image, sha256, release }, home, log) {
+    switch (image.kind) {
+        case 'file':
+            return fileSource(image.path, sha256, home, log);
+        case 'url':
+            return urlSource(image.url, sha256, home, log);
+        case 'catalogue':
+            if (release === undefined)
+                throw new Error(`${image.name}:${image.tag} was not looked up`);
+            return releaseSource(release, home, log);
+        case 'none':
+            throw new Error('a bare kernel has no image');
+        case 'debian': {
+            const identity = (0,external_node_crypto_.createHash)('sha256').update(debianIdentity(image.name, new Date())).digest('hex');
+            return {
+                name: image.name,
+                sha256: identity,
+                async unpackTo(target, scratch) {
+                    log.info(`Building ${image.name} from Debian packages; it takes some minutes, and serves until the month ends`);
+                    await buildDebian({ ...image, out: target, workDir: scratch, log });
+                    return identity;
+                }
+            };
+        }
+        case 'mini': {
+            const identity = (0,external_node_crypto_.createHash)('sha256').update(`${image.name} ${miniVersion}`).digest('hex');
+            return {
+                name: image.name,
+                sha256: identity,
+                async unpackTo(target, scratch) {
+                    log.info(`Building ${image.name} from Debian packages`);
+                    await buildMini(image.architecture, target, scratch);
+                    return identity;
+                }
+            };
+        }
     }
 }
 
@@ -66649,6 +67153,7 @@ async function makeOverlay(image, keys, folder, name) {
 
 
 
+
 /** Raise when what is built here changes. */
 const recipeVersion = 2;
 /** The release whose kernel is nearest to the one that Raspberry Pi OS has (6.12). */
@@ -66663,32 +67168,36 @@ const modulesArguments = ({ version }) => [
  * Debian's kernel for an architecture, with an initramfs and a volume of its modules: from the cache, or made there from
  * Debian's packages, whose signatures apt checks. It serves for a calendar month (UTC).
  */
-async function genericKernel(architecture, { home, journal, log, shared, mayShare = false }, now = new Date()) {
+async function genericKernel(architecture, { home, journal, log, shared, saves }, now = new Date()) {
     const identity = JSON.stringify([architecture, generic_kernel_suite, recipeVersion, now.toISOString().slice(0, 7)]);
     const name = `${architecture}-${(0,external_node_crypto_.createHash)('sha256').update(identity).digest('hex').slice(0, 16)}`;
     const folder = (0,external_node_path_namespaceObject.join)(home.kernels, name);
-    const known = await generic_kernel_load(folder);
-    if (known !== undefined)
+    // First of all: what is in use is not evicted.
+    journal.record({ kind: 'uses', path: folder });
+    const known = await load(folder);
+    if (known !== undefined) {
+        await touched(folder);
         return known;
+    }
     const build = (0,external_node_path_namespaceObject.join)(journal.folder, 'kernel');
     await (0,promises_namespaceObject.mkdir)(build);
     const entry = { kind: 'kernel', key: name };
-    const found = (await shared?.restore(entry, build, { journal, log })) === true && (await generic_kernel_load(build)) !== undefined;
+    const found = (await shared?.restore(entry, build, { journal, log })) === true && (await load(build)) !== undefined;
     if (!found) {
         log.info("Taking Debian's kernel from its packages");
         await ensureTools(['mmdebstrap', 'cpio', 'depmod', 'xz'], log);
-        await generic_kernel_make(architecture, build);
-        if (mayShare)
-            await shared?.save(entry, build, { journal, log });
+        await make(architecture, build);
     }
     await (0,promises_namespaceObject.mkdir)(home.kernels, { recursive: true });
     // Another run may have been first; its work is as good.
     await (0,promises_namespaceObject.rename)(build, folder).catch(async (error) => {
-        if ((await generic_kernel_load(folder)) === undefined)
+        if ((await load(folder)) === undefined)
             throw error;
         await (0,promises_namespaceObject.rm)(build, { recursive: true });
     });
-    const made = await generic_kernel_load(folder);
+    const made = await load(folder);
+    if (!found && shared?.canSave === true)
+        void saves.start('kernel-save', () => shared.save(entry, folder, { journal, log }));
     if (made === undefined)
         throw new Error(`the kernel in ${folder} cannot be read back`);
     return made;
@@ -66699,7 +67208,7 @@ const files = {
     initramfs: 'initramfs.cpio',
     modules: 'modules.img'
 };
-async function generic_kernel_load(folder) {
+async function load(folder) {
     // Written last, and moved into place with all the rest.
     const identity = await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, files.identity), 'utf8').catch(() => undefined);
     if (identity === undefined)
@@ -66708,7 +67217,7 @@ async function generic_kernel_load(folder) {
     const at = (name) => (0,external_node_path_namespaceObject.join)(folder, files[name]);
     return { version, id, kernel: at('kernel'), initramfs: at('initramfs'), modules: at('modules') };
 }
-async function generic_kernel_make(architecture, build) {
+async function make(architecture, build) {
     const { folder, version, busybox } = await fetchKernel(architecture, generic_kernel_suite, (0,external_node_path_namespaceObject.join)(build, 'packages'));
     await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(folder, `boot/vmlinuz-${version}`), (0,external_node_path_namespaceObject.join)(build, files.kernel));
     await writeInitramfs({ kernelRoot: folder, busybox, out: (0,external_node_path_namespaceObject.join)(build, files.initramfs), workDir: build });
@@ -66789,6 +67298,181 @@ async function converted(raw, format) {
         case 'zst':
             await tool('zstd', ['-q', '-T0', '--rm', raw]);
             return `${raw}.zst`;
+    }
+}
+
+;// CONCATENATED MODULE: ./src/images/traces.ts
+/** What a boot and its packages leave behind, each with what would go wrong if it were handed on. */
+const traces = [
+    {
+        folder: '/var/lib/systemd',
+        name: /^(random-seed|credential\.secret)$/,
+        which: 'all',
+        why: 'no two Pis may start from the same entropy, or share a secret'
+    },
+    {
+        folder: '/etc/ssh',
+        name: /^ssh_host_.*_key(\.pub)?$/,
+        which: 'new',
+        why: 'a host key that many have proves nothing; each run brings its own'
+    },
+    { folder: '/etc/dropbear', name: /_host_key$/, which: 'new', why: 'as with those of OpenSSH' },
+    {
+        folder: '/var/lib/NetworkManager',
+        name: /^(secret_key|seen-bssids|timestamps|.*\.lease)$/,
+        which: 'new',
+        why: 'addresses are derived from the secret; leases are another machine’s'
+    },
+    ...['/var/lib/dhcp', '/var/lib/dhcpcd', '/var/lib/dhcpcd5'].map(folder => ({
+        ...{ folder, name: /\.leases?$/, which: 'all', why: 'leases are another machine’s' }
+    })),
+    { folder: '/var/lib/dbus', name: /^machine-id$/, which: 'new', why: 'names one machine' },
+    {
+        folder: '/var/log/journal',
+        name: /\.journal~?$/,
+        which: 'all',
+        deeper: true,
+        why: 'tells of a boot that is no user’s own'
+    },
+    {
+        folder: '/var/log',
+        name: /^(syslog|auth\.log|cron\.log|daemon\.log|debug|kern\.log|messages|user\.log|btmp|lastlog|wtmp)$/,
+        which: 'new',
+        why: 'as with the journal'
+    },
+    {
+        folder: '/var/cache/apt/archives',
+        name: /\.deb$/,
+        which: 'all',
+        why: 'installed already; they would be a good part of the cached image'
+    },
+    { folder: '/var/cache/apt/archives/partial', name: /./, which: 'all', why: 'half a download is of no use' },
+    { folder: '/root', name: /^\.(bash_history|lesshst|wget-hsts)$/, which: 'new', why: 'what somebody typed' }
+];
+/** The edits that take those files out of `root`, which was `before` when the boot began. */
+async function forgetting(root, before) {
+    const edits = [];
+    for (const { folder, name, which, deeper } of traces) {
+        const folders = deeper === true ? (await root.list(folder)).map(inner => `${folder}/${inner}`) : [folder];
+        for (const place of folders) {
+            const real = await root.withoutLinks(place);
+            const known = which === 'new' ? new Set(await before.list(await before.withoutLinks(place))) : new Set();
+            for (const file of await root.list(real))
+                if (name.test(file) && !known.has(file))
+                    edits.push({ kind: 'remove', path: `${real}/${file}` });
+        }
+    }
+    return edits;
+}
+/** The machine's ID as it was: empty, or as Debian's installers leave it, it is made anew by each machine. */
+async function machineIdBefore(before) {
+    const path = '/etc/machine-id';
+    const text = await before.readText(path);
+    const isUnset = text !== undefined && /^(uninitialized)?\s*$/.test(text);
+    return isUnset ? [{ kind: 'file', path, content: text, mode: 0o444 }] : [];
+}
+
+;// CONCATENATED MODULE: ./src/images/seal.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/**
+ * Makes a prepared image of the disk that a `prepare` script changed: free of the machine on which it ran, with room
+ * for the keys of later runs, and with nothing in its free blocks.
+ * @throws BadInput if the user asked for is not in it either
+ */
+async function sealImage({ base, overlay, keys, request, provenance, build, log }) {
+    const disk = (0,external_node_path_namespaceObject.join)(build, 'disk.img');
+    await tool('qemu-img', ['convert', '-f', 'qcow2', '-O', 'raw', '-S', '4k', overlay, disk]);
+    // The overlay was rounded up to a card's size; what lies behind the partitions is empty.
+    await (0,promises_namespaceObject.truncate)(disk, Math.max(usedSize(await tool('sfdisk', ['--json', disk])), base.diskSize));
+    const layout = await inspectDisk(disk);
+    const [root, before] = [new Ext4(disk, layout.root.offset), new Ext4(base.disk, base.layout.root.offset)];
+    await check(root);
+    await eraseSlots(disk, base.slots, keys);
+    const edits = [
+        ...(await forgetting(root, before)),
+        ...(await machineIdBefore(before)),
+        ...(await ownLogin(root, keys))
+    ];
+    await root.apply(edits, build);
+    const facts = await readRootFacts(root);
+    const user = chooseUser(facts.users, request.user);
+    const slots = await openSlots(root, base, { facts, user, build });
+    const wanted = provisioning(facts, user, request);
+    const bootFiles = request.firmware === undefined
+        ? await takeBootFiles(disk, layout.boot.offset, (0,external_node_path_namespaceObject.join)(build, 'boot'))
+        : await noBootFiles((0,external_node_path_namespaceObject.join)(build, 'boot'));
+    await check(root);
+    // Only a file system that needs no correction is trimmed.
+    await check(root, ['-E', 'discard']);
+    await describeImage(build, {
+        ...{ facts, root, layout, bootFiles, slots, provenance, created: base.created },
+        kernelArguments: wanted.kernelArguments,
+        release: base.release
+    });
+    const { blocks } = await (0,promises_namespaceObject.stat)(disk);
+    log.info(`Kept what \`prepare\` did: ${facts.title}, ${mib(blocks * 512)} on disk, ${edits.length} trace(s) taken out`);
+}
+async function check({ file, offset }, more = []) {
+    const args = ['-f', '-p', ...more, `${file}?offset=${offset}`];
+    const { code, stdout, stderr } = await tryTool('e2fsck', args);
+    // 1: corrected.
+    if (code > 1)
+        throw toolFailure('e2fsck', args, code, stdout + stderr);
+}
+/** The mini system copies the key that may log in to where dropbear looks for it. */
+async function ownLogin(root, keys) {
+    const path = '/root/.ssh/authorized_keys';
+    return (await root.readText(path)) === keys['authorized-keys'].toString() ? [{ kind: 'remove', path }] : [];
+}
+/** Makes room for the keys of later runs, where their files lie now. */
+async function openSlots(root, base, { facts, user, build }) {
+    const slots = [];
+    for (const { path, content } of base.slots) {
+        if (path === undefined || content === 'password')
+            continue;
+        const length = slotLengths[content];
+        if ((await root.size(path)) !== length)
+            await root.apply([slotFile(path, content, 0o600)], build);
+        const runs = await root.locate(path, 0, length);
+        await writeAt(root.file, runs, placeholder(content));
+        slots.push({ path, content, runs });
+    }
+    if (facts.family === 'mini')
+        return slots;
+    // The script may have added the user, or written /etc/shadow anew.
+    for (const part of [usableShell(facts, user), passwordSlot(facts, user)]) {
+        await root.apply(part.edits ?? [], build);
+        for (const { path, content, start = 0 } of part.slots ?? [])
+            slots.push({ path, content, runs: await root.locate(path, start, slotLengths[content]) });
+    }
+    return slots;
+}
+async function writeAt(file, runs, text) {
+    const handle = await (0,promises_namespaceObject.open)(file, 'r+');
+    try {
+        const bytes = Buffer.from(text);
+        let done = 0;
+        for (const { offset, length } of runs) {
+            await handle.write(bytes, done, length, offset);
+            done += length;
+        }
+    }
+    finally {
+        await handle.close();
     }
 }
 
@@ -66931,6 +67615,170 @@ async function toBootPartition(volume, from, name) {
 
 
 
+
+
+
+
+
+;// CONCATENATED MODULE: ./src/cache/evict.ts
+
+
+
+
+
+/** The folders of this machine's cache. Each of their entries is made, used and removed as a whole. */
+const localFolders = [
+    { kind: 'image', of: home => home.images },
+    { kind: 'kernel', of: home => home.kernels },
+    { kind: 'snapshot', of: home => home.snapshots },
+    { kind: 'source', of: home => home.sources }
+];
+/** What is cached on this machine. */
+async function localEntries(home) {
+    const found = [];
+    for (const { kind, of } of localFolders) {
+        for (const name of (await (0,promises_namespaceObject.readdir)(of(home)).catch(() => [])).sort()) {
+            const path = (0,external_node_path_namespaceObject.join)(of(home), name);
+            const status = await (0,promises_namespaceObject.lstat)(path).catch(() => undefined);
+            if (status !== undefined)
+                found.push({ kind, path, bytes: await allocated(path), lastUse: status.mtimeMs });
+        }
+    }
+    return found;
+}
+/**
+ * What has to go so that the rest keeps to a limit: what was not used for the longest time first, and nothing that a
+ * living run uses. Pure.
+ * @param limit bytes
+ */
+function toEvict(entries, limit, inUse) {
+    let total = entries.reduce((sum, { bytes }) => sum + bytes, 0);
+    const going = [];
+    for (const entry of [...entries].sort((a, b) => a.lastUse - b.lastUse)) {
+        if (total <= limit)
+            break;
+        if (inUse.has(entry.path) || entry.bytes === 0)
+            continue;
+        going.push(entry);
+        total -= entry.bytes;
+    }
+    return going;
+}
+/** Keeps this machine's cache to its limit. Never throws. */
+async function evict({ home, limit, workDir, log }) {
+    const gone = [];
+    try {
+        const entries = await localEntries(home);
+        for (const entry of toEvict(entries, limit, pathsInUse(home.runs)))
+            if (await removeEntry(entry, home, workDir))
+                gone.push(entry);
+        if (gone.length > 0) {
+            const freed = gone.reduce((sum, { bytes }) => sum + bytes, 0);
+            log.info(`Evicted from ${home.root} (limit ${mib(limit)}): ${gone.map(({ kind, path }) => `${kind} ${(0,external_node_path_namespaceObject.basename)(path)}`).join(', ')}; ${mib(freed)} freed`);
+        }
+    }
+    catch (error) {
+        log.info(`Nothing more was evicted from ${home.root}: ${messageOf(error)}`);
+    }
+    return gone;
+}
+/**
+ * Removes an entry unless a run uses it. It is set aside first: a run that came between finds it gone, and makes it
+ * anew, or was seen in time.
+ */
+async function removeEntry({ path }, home, workDir) {
+    const aside = (0,external_node_path_namespaceObject.join)(workDir, 'evicted', (0,external_node_path_namespaceObject.basename)(path));
+    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(workDir, 'evicted'), { recursive: true });
+    await (0,promises_namespaceObject.rename)(path, aside);
+    if (pathsInUse(home.runs).has(path)) {
+        await (0,promises_namespaceObject.rename)(aside, path).catch(() => undefined);
+        return false;
+    }
+    await (0,promises_namespaceObject.rm)(aside, { recursive: true, force: true });
+    return true;
+}
+/** Bytes that a file, or a folder with all it holds, takes on disk. */
+async function allocated(path) {
+    const status = await (0,promises_namespaceObject.lstat)(path).catch(() => undefined);
+    if (status === undefined)
+        return 0;
+    // st_blocks counts 512 bytes, whatever the file system's own blocks are (stat(2)).
+    const own = status.blocks * 512;
+    if (!status.isDirectory())
+        return own;
+    const inner = await (0,promises_namespaceObject.readdir)(path).catch(() => []);
+    const sizes = await Promise.all(inner.map(name => allocated((0,external_node_path_namespaceObject.join)(path, name))));
+    return sizes.reduce((sum, bytes) => sum + bytes, own);
+}
+
+;// CONCATENATED MODULE: ./src/plan/board.ts
+
+
+
+/**
+ * The board for what the inputs ask for and the image is.
+ * @throws BadInput if the board cannot run the image; names those that can
+ */
+function boardFor(inputs, image) {
+    const { board: asked } = inputs;
+    if (image === undefined)
+        return boards[asked ?? boardNames[0]];
+    const available = new Set(image.bootFiles.names);
+    const name = asked ?? defaultBoard(image.architecture, available);
+    const able = boardsFor(image.architecture).filter(other => boards[other].needsGenericKernel || kernelFor(boards[other], image.architecture, available) !== undefined);
+    const valid = able.join(', ') || 'none';
+    if (name === undefined || boards[name].architectures[image.architecture] === undefined) {
+        throw new BadInput([
+            `${asked === undefined ? 'no board runs' : `board \`${asked}\` does not run`} this image's ${image.architecture} system; boards that can: ${valid}`
+        ]);
+    }
+    const board = boards[name];
+    if (inputs.firmware !== undefined)
+        return board;
+    if (inputs.kernel === undefined &&
+        !board.needsGenericKernel &&
+        kernelFor(board, image.architecture, available) === undefined) {
+        const names = board.architectures[image.architecture]?.kernels.join(', ') ?? '';
+        throw new BadInput([
+            `board \`${name}\` needs ${names}, which the image does not have; boards that can: ${valid}; or give \`kernel\``
+        ]);
+    }
+    return board;
+}
+/** The board, as far as it is known before the image is here; {@link boardFor} has the last word. */
+function knownBoard({ board, image }) {
+    const architecture = architectureOf(image);
+    const name = board ?? (architecture && defaultBoard(architecture));
+    return name && boards[name];
+}
+/** Whether the image's own kernel cannot drive the board, or there is none: then Debian's takes its place. */
+function wantsGenericKernel(inputs, image, board) {
+    if (image === undefined || !board.needsGenericKernel)
+        return false;
+    if (inputs.kernel !== undefined || inputs.firmware !== undefined)
+        return false;
+    const name = kernelFor(board, image.architecture, new Set(image.bootFiles.names));
+    return name === undefined || isRaspberryPiKernel(image.bootFiles.kernelReleases[name]);
+}
+/** Raspberry Pi's kernels have no virtio drivers. */
+function isRaspberryPiKernel(release) {
+    return /rpi|rpt|-v[678]/.test(release ?? '');
+}
+
+;// CONCATENATED MODULE: ./src/first-boot/cmdline.ts
+/**
+ * The kernel arguments of a cmdline.txt that are to count: all but those about consoles and screens, which the board
+ * has its own for. The firmware reads one line only.
+ */
+function ownArguments(cmdline) {
+    const line = cmdline.split('\n').find(text => text.trim() !== '') ?? '';
+    return line
+        .trim()
+        .split(/\s+/)
+        .filter(word => word !== '' && !notOurs.test(word));
+}
+const notOurs = /^(console=|earlycon(=|$)|quiet$|splash$|loglevel=|logo\.|vt\.|plymouth\.)/;
+
 ;// CONCATENATED MODULE: ./src/qemu/argv.ts
 
 /** Names of the files that QEMU reads and writes in the run's folder, which is its working directory. */
@@ -66939,7 +67787,8 @@ const runFiles = {
     deviceTree: 'board.dtb',
     uefiVariables: 'uefi-vars.fd',
     qmp: 'qmp.sock',
-    channel: 'channel.sock'
+    channel: 'channel.sock',
+    packets: 'net.pcap'
 };
 /** Names in the run's log folder. */
 const logFiles = {
@@ -66968,11 +67817,13 @@ function qemuArguments(machine) {
         ...(machine.kernel === undefined ? [] : ['-append', machine.kernelArguments.join(' ')]),
         ...(machine.hasDisk ? disk(machine) : []),
         ...machine.volumes.flatMap(volume => attach(board, volume)),
+        ...(machine.sharedFolders ?? []).flatMap(share),
         ...machine.disks.flatMap((extra, index) => attachExtra(board, extra, index)),
         ...['-netdev', ['user', 'id=net0', ...forwards(machine)].join(',')],
         ...(board.network === onBoardNic
             ? ['-net', `nic,model=${onBoardNic},netdev=net0`]
             : ['-device', `${board.network},netdev=net0`]),
+        ...(listensFor(machine) ? ['-object', `filter-dump,id=${packetFilter},netdev=net0,file=${runFiles.packets}`] : []),
         ...(board.needsGenericKernel ? ['-device', 'virtio-rng-pci'] : []),
         ...(machine.channel === undefined ? [] : channel(machine.channel)),
         ...uarts.flatMap(uart => [
@@ -66987,6 +67838,12 @@ function qemuArguments(machine) {
         ...(machine.incoming === true ? ['-incoming', 'fd:0'] : []),
         ...machine.extra
     ];
+}
+/** QEMU's id of what records packets until the guest has sent one, see FirstPacket. */
+const packetFilter = 'packets';
+/** Whether the guest's first packet is waited for: where each useless connection costs an emulated Pi half a second. */
+function listensFor({ board, hasDisk }) {
+    return hasDisk && board.network === 'usb-net';
 }
 /** Versatile/PB's own: part of the machine, so it is no `-device`. */
 const onBoardNic = 'smc91c111';
@@ -67003,9 +67860,9 @@ function acceleration({ accelerator, clock }) {
 }
 // The disk lives as long as the run: nothing in it is worth waiting for the host's disk.
 const throwaway = 'cache=unsafe';
-function disk({ board, firmware, diskFile = runFiles.disk }) {
+function disk({ board, firmware, diskPlace = 'sd', diskFile = runFiles.disk }) {
     const drive = `format=qcow2,file=${value(diskFile)},${throwaway}`;
-    if (board.disk === 'sd')
+    if (board.disk === 'sd' && diskPlace === 'sd')
         return ['-drive', `if=sd,${drive}`];
     // Firmware would also try the user's disks, and the network.
     const order = firmware === undefined ? '' : ',bootindex=0';
@@ -67018,6 +67875,14 @@ function flash({ code }) {
 function attach(board, { name, file, readOnly }) {
     const drive = `if=none,id=${name},format=raw,file=${value(file)},${readOnly === true ? 'readonly=on' : throwaway}`;
     return ['-drive', drive, '-device', `${board.storage},drive=${name}`];
+}
+/**
+ * With `none`, files are made as the user who runs QEMU makes them, and a change of owner that this user may not do is
+ * passed over; links stay links. The other models would write attributes of their own, or need root.
+ */
+function share({ name, path }) {
+    const options = `local,id=${name},path=${value(path)},security_model=none,multidevs=remap`;
+    return ['-fsdev', options, '-device', `virtio-9p-pci,fsdev=${name},mount_tag=${name}`];
 }
 /**
  * The user's own: its serial number tells it apart in the guest, and what is written to it is kept. QEMU's default
@@ -68047,6 +68912,37 @@ function machinesIn(help) {
     return new Set(help.split('\n').flatMap(line => /^([a-z0-9][\w.-]*) {2,}\S/i.exec(line)?.[1] ?? []));
 }
 
+;// CONCATENATED MODULE: ./src/qemu/first-packet.ts
+
+
+
+/** Bytes at the start of a pcap file, before the first packet (pcap-savefile(5)). */
+const pcapHeader = 24;
+/**
+ * Tells whether the guest is on the network. QEMU accepts connections to a guest that is not, and passes all of them on
+ * later, when its SSH server then has a process to start for each. QEMU records packets until there is one.
+ */
+class FirstPacket {
+    file;
+    qmp;
+    seen = false;
+    constructor(file, qmp) {
+        this.file = file;
+        this.qmp = qmp;
+    }
+    /** Whether the guest has sent anything; with the first yes the recording ends, and is removed. */
+    async hasBeenSent() {
+        if (this.seen)
+            return true;
+        if (((0,external_node_fs_namespaceObject.statSync)(this.file, { throwIfNoEntry: false })?.size ?? 0) <= pcapHeader)
+            return false;
+        this.seen = true;
+        await this.qmp.execute('object-del', { id: packetFilter }).catch(() => undefined);
+        await (0,promises_namespaceObject.rm)(this.file, { force: true });
+        return true;
+    }
+}
+
 ;// CONCATENATED MODULE: external "node:readline"
 const external_node_readline_namespaceObject = require("node:readline");
 ;// CONCATENATED MODULE: ./src/qemu/qmp.ts
@@ -68167,6 +69063,7 @@ function parsed(line) {
 
 
 
+
 /** The program for a 64- or 32-bit Arm guest; the 64-bit one runs both. */
 const qemuProgram = 'qemu-system-aarch64';
 const startTimeout = 15_000;
@@ -68231,7 +69128,15 @@ async function startQemu(machine, install, journal, stdin) {
         // It may be over before there is an answer.
         if (!machine.hasDisk)
             await qmp.execute('cont').catch(() => undefined);
-        return { process: identity, qmp, sshPort, isAlive: () => exit === undefined && isAlive(identity), exit: ended };
+        const firstPacket = listensFor(machine) ? new FirstPacket((0,external_node_path_namespaceObject.join)(folder, runFiles.packets), qmp) : undefined;
+        return {
+            process: identity,
+            qmp,
+            sshPort,
+            firstPacket,
+            isAlive: () => exit === undefined && isAlive(identity),
+            exit: ended
+        };
     }
     catch (error) {
         await (0,external_node_timers_promises_namespaceObject.setTimeout)(50); // the exit, if that is why, is on its way
@@ -68331,6 +69236,13 @@ const hosts = {
 };
 /** What QEMU's Arm machines may read in share/qemu; the rest is firmware of other architectures. */
 const sharedFiles = /^(keymaps|npcm.*\.bin|.*\.rom|vgabios.*|efi-.*|edk2-(arm|aarch64).*|firmware)$/;
+/**
+ * What other jobs find it under: for a calendar month (UTC), so that a job with an empty machine does not have an old
+ * one for ever. The cache adds the host's architecture.
+ */
+function sharedQemuKey(now) {
+    return `${private_suite}-${now.toISOString().slice(0, 7)}`;
+}
 /** Whether there can be a private QEMU on this host's architecture. */
 function hasPrivateQemu() {
     return hosts[process.arch] !== undefined;
@@ -68403,20 +69315,45 @@ async function providePrivateQemu(place) {
         return usable.install;
     }
 }
-async function fetchPrivateQemu(root, { debian, triplet, loader }, { journal, log }) {
+async function fetchPrivateQemu(root, { debian, triplet, loader }, place) {
+    const { journal, log, shared, saves, hits } = place;
+    const stage = () => makeStaging(root, { name: toolName, run: journal.id }, path => {
+        journal.record({ kind: 'partial', path });
+    });
+    const keep = async (staging) => {
+        const { version, build } = await private_check(staging, loader);
+        const key = { name: toolName, version: cacheVersion({ version, build }), arch: process.arch };
+        const folder = await placeTool(staging, root, key, async (there) => (await whole(there, loader)) !== undefined);
+        log.info(`Kept in ${folder}`);
+        return { ...privateInstall(folder, loader), version, build };
+    };
+    const entry = { kind: 'qemu', key: sharedQemuKey(new Date()) };
+    if (shared !== undefined) {
+        const staging = await stage();
+        try {
+            if (await shared.restore(entry, staging, place)) {
+                const install = await keep(staging);
+                hits?.note('qemu');
+                return install;
+            }
+        }
+        catch (error) {
+            log.warn(`QEMU in the Actions cache cannot be used: ${messageOf(error)}`);
+        }
+        await removeTree(staging);
+    }
     await ensureTools(['mmdebstrap'], log);
     log.info(`Fetching QEMU from Debian ${private_suite}'s packages; the host's stays as it is`);
     const packages = (0,external_node_path_namespaceObject.join)(journal.folder, 'qemu-packages');
     await fetchPackages({ architecture: debian, suite: private_suite, packages: ['qemu-system-arm'], into: packages });
-    const staging = await makeStaging(root, { name: toolName, run: journal.id }, path => {
-        journal.record({ kind: 'partial', path });
-    });
-    const bytes = await takeProgram(packages, staging, triplet, loader);
+    const staging = await stage();
+    log.info(`QEMU takes ${mib(await takeProgram(packages, staging, triplet, loader))}`);
     await removeTree(packages);
-    const { version, build } = await check(staging, loader);
-    const folder = await placeTool(staging, root, { name: toolName, version: cacheVersion({ version, build }), arch: process.arch }, async (there) => (await whole(there, loader)) !== undefined);
-    log.info(`Kept in ${folder} (${mib(bytes)})`);
-    return { ...privateInstall(folder, loader), version, build };
+    const install = await keep(staging);
+    const folder = (0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.dirname)(install.program));
+    if (shared?.canSave === true)
+        void saves?.start('cache-save-qemu', () => shared.save(entry, folder, place));
+    return install;
 }
 /** Copies what is needed to run out of the unpacked packages: the program, its modules, their libraries. Returns bytes. */
 async function takeProgram(packages, to, triplet, loader) {
@@ -68465,10 +69402,10 @@ function librariesIn(listed, root) {
 }
 /** What is in a folder, if it runs. */
 async function whole(folder, loader) {
-    return check(folder, loader).catch(() => undefined);
+    return private_check(folder, loader).catch(() => undefined);
 }
 /** @throws HostFailure if it does not run, or lacks a board */
-async function check(folder, loader) {
+async function private_check(folder, loader) {
     const start = privateInstall(folder, loader);
     const { title, machines } = await probe(start);
     const lacking = Object.values(boards).filter(board => title !== undefined && hasBoard(title.version, board) && !machines.has(board.machine));
@@ -68563,8 +69500,6 @@ async function ownQemu(path, board) {
     return { ...start, ...title, origin: 'path' };
 }
 
-;// CONCATENATED MODULE: external "node:string_decoder"
-const external_node_string_decoder_namespaceObject = require("node:string_decoder");
 ;// CONCATENATED MODULE: ./src/qemu/serial.ts
 
 
@@ -68661,11 +69596,12 @@ function printable(line) {
 
 
 
+
 /**
  * Makes a run's own device tree with fdtput and fdtoverlay. Returns one sentence per change, for the log.
  * @throws HostFailure if an overlay does not fit
  */
-async function makeDeviceTree({ from, to, fixes, overlays }) {
+async function makeDeviceTree({ from, to, fixes, overlays, seed }) {
     await (0,promises_namespaceObject.copyFile)(from, to);
     const notes = [];
     for (const fix of fixes) {
@@ -68690,7 +69626,23 @@ async function makeDeviceTree({ from, to, fixes, overlays }) {
         }
         notes.push(`Device tree: with ${overlays.map(file => (0,external_node_path_namespaceObject.basename)(file)).join(', ')}`);
     }
+    if (seed !== undefined)
+        await addSeed(to, seed);
     return notes;
+}
+/**
+ * Gives the kernel's random generator a start, as a Pi's firmware does (`/chosen/rng-seed`, dt-schema's chosen.yaml): without
+ * it, what needs randomness early waits for seconds. The bytes are the guest's alone, so they are on no command line.
+ */
+async function addSeed(tree, seed) {
+    const place = (0,external_node_crypto_.randomUUID)().padEnd(seed.length - 1, '-');
+    await tool('fdtput', ['-p', '-t', 's', tree, '/chosen', 'rng-seed', place]);
+    const blob = await (0,promises_namespaceObject.readFile)(tree);
+    const at = blob.indexOf(`${place}\0`);
+    if (at < 0)
+        throw new Error(`no place for the seed in ${tree}`);
+    seed.copy(blob, at);
+    await (0,promises_namespaceObject.writeFile)(tree, blob);
 }
 async function nodesOf(tree, node) {
     if (typeof node === 'string')
@@ -68733,6 +69685,220 @@ function changesOf({ set = {}, unset = [], childless }) {
 
 
 
+
+
+
+
+
+;// CONCATENATED MODULE: ./src/plan/machine.ts
+
+
+
+
+
+
+
+/**
+ * The machine for an image: kernel, device tree, kernel arguments.
+ * @throws BadInput if they do not go together
+ */
+function planMachine(request) {
+    const { inputs, image, architecture, board, volumes, genericKernel, logs, clock, cmdline } = request;
+    const system = image?.architecture ?? architecture;
+    const variant = system && board.architectures[system];
+    // A Pi is emulated whatever the host is; so is a CPU or a time that was asked for.
+    const kvm = request.kvm === true &&
+        board.needsGenericKernel &&
+        system === 'arm64' &&
+        inputs.cpu === undefined &&
+        inputs.clock === undefined;
+    const own = (name) => name === undefined || image === undefined ? undefined : (0,external_node_path_namespaceObject.join)(image.folder, 'boot', name);
+    const available = new Set(image?.bootFiles.names);
+    const kernel = inputs.kernel ?? genericKernel?.kernel ?? own(image && kernelFor(board, image.architecture, available));
+    const tree = inputs.dtb ?? own(board.deviceTrees.find(name => available.has(name)));
+    // A bare kernel need not be Linux, and then may do without.
+    if (tree === undefined && board.needsDeviceTree && image !== undefined) {
+        const names = board.deviceTrees.length > 0 ? ` (the image has none of ${board.deviceTrees.join(', ')})` : '';
+        throw new BadInput([`board \`${board.name}\` needs a device tree${names}; give \`dtb\``]);
+    }
+    const naming = isRaspberryPiTree(tree) ? 'raspberrypi' : 'mainline';
+    const root = cmdline !== undefined
+        ? ownArguments(cmdline)
+        : image === undefined
+            ? []
+            : [`root=PARTUUID=${image.layout.root.partuuid}`, 'rootfstype=ext4', 'rootwait', 'rw'];
+    const machine = {
+        board,
+        accelerator: kvm ? 'kvm' : 'tcg',
+        cpu: inputs.cpu ?? (kvm ? 'host' : variant?.cpu),
+        machineOptions: kvm ? 'gic-version=host' : variant?.machineOptions,
+        memoryMiB: inputs.memoryMiB ?? board.memoryMiB,
+        cpus: inputs.cpus ?? board.cpus,
+        clock: inputs.clock ?? board.clock,
+        hasDisk: image !== undefined,
+        diskPlace: diskPlace({
+            board,
+            qemu: request.qemu,
+            asked: inputs.storage,
+            bootsFromUsb: cmdline === undefined && image !== undefined && bootsFromUsb(inputs, image, board)
+        }),
+        firmware: inputs.firmware && image && uefiFor(image.architecture),
+        kernel,
+        dtb: tree === undefined ? undefined : runFiles.deviceTree,
+        // An initramfs belongs to its kernel: a kernel from elsewhere does not get the image's.
+        initrd: inputs.initrd ??
+            genericKernel?.initramfs ??
+            (inputs.kernel === undefined ? own(variant?.initramfs.find(name => available.has(name))) : undefined),
+        kernelArguments: [
+            ...root,
+            ...[`earlycon=${board.earlycon}`, ...board.consoles[naming], 'loglevel=7'],
+            // A Pi has no clock: without this its time starts in the past, and TLS fails.
+            `systemd.clock_usec=${clock}000`,
+            ...board.kernelArguments,
+            ...(genericKernel === undefined ? [] : modulesArguments(genericKernel)),
+            ...(image?.kernelArguments ?? []),
+            ...(inputs.append === undefined ? [] : [inputs.append])
+        ],
+        volumes: [...volumes, ...(genericKernel === undefined ? [] : [modulesVolume(genericKernel)])],
+        sharedFolders: request.sharedFolders ?? [],
+        disks: inputs.disks,
+        forwards: inputs.ports,
+        extra: inputs.qemuArgs,
+        logs
+    };
+    const overlays = inputs.overlays.map(name => overlayFile(name, inputs.workspace, image));
+    return {
+        machine,
+        // A user's own tree is taken as it is, but for the overlays asked for.
+        deviceTree: tree === undefined
+            ? undefined
+            : { from: tree, fixes: inputs.dtb === undefined ? board.treeFixes[naming] : [], overlays }
+    };
+}
+/** A kernel, an initramfs or arguments of the user's own may count on the card. */
+function bootsFromUsb(inputs, image, board) {
+    const kernel = kernelFor(board, image.architecture, new Set(image.bootFiles.names));
+    const own = inputs.kernel !== undefined || inputs.initrd !== undefined || inputs.dtb !== undefined;
+    if (own || kernel === undefined || inputs.firstBoot === 'run')
+        return false;
+    return (image.usbKernels ?? []).includes(kernel) && !/\broot=|mmcblk/.test(inputs.append ?? '');
+}
+function modulesVolume({ modules }) {
+    return { name: modulesLabel, file: modules, readOnly: true };
+}
+/** An overlay is a file where its name says so, else one of the image's. */
+function overlayFile(name, workspace, image) {
+    if (name.includes('/') || name.endsWith('.dtbo')) {
+        const path = (0,external_node_path_namespaceObject.resolve)(workspace, name);
+        if (!(0,external_node_fs_namespaceObject.existsSync)(path))
+            throw new BadInput([`input \`overlays\` names ${path}, which does not exist`]);
+        return path;
+    }
+    const known = image?.bootFiles.overlays ?? [];
+    if (image !== undefined && known.includes(name))
+        return (0,external_node_path_namespaceObject.join)(image.folder, 'boot/overlays', `${name}.dtbo`);
+    throw new BadInput([
+        `input \`overlays\` names “${name}”, which the image does not have; ${known.length === 0 ? 'it has no overlays; give a file' : `valid: ${known.join(', ')}`}`
+    ]);
+}
+/** Raspberry Pi names its trees after the chip family (bcm2710), mainline after the chip (bcm2837). */
+function isRaspberryPiTree(dtb) {
+    return dtb !== undefined && /^bcm27\d\d-/.test((0,external_node_path_namespaceObject.basename)(dtb)) && !isMainlineBcm2711(dtb);
+}
+/** Both call the Pi 4's tree alike; mainline's knows no overrides. */
+function isMainlineBcm2711(dtb) {
+    return /^bcm2711-/.test((0,external_node_path_namespaceObject.basename)(dtb)) && (0,external_node_fs_namespaceObject.existsSync)(dtb) && !(0,external_node_fs_namespaceObject.readFileSync)(dtb).includes('__overrides__');
+}
+
+;// CONCATENATED MODULE: ./src/plan/tools.ts
+
+
+/** Programs that a run of these inputs needs on the host, besides QEMU itself. */
+function toolsFor(inputs) {
+    const { image, saveImage, password, diskSize, firmware, disks = [], overlays = [] } = inputs;
+    if (image.kind === 'none') {
+        const bare = [
+            [disks.length > 0, 'qemu-img'],
+            [overlays.length > 0, 'fdtput']
+        ];
+        return bare.filter(([needed]) => needed).map(([, name]) => name);
+    }
+    const always = [
+        'qemu-img',
+        'qemu-io',
+        'sfdisk',
+        'mcopy',
+        'mke2fs',
+        'debugfs',
+        'e2fsck',
+        'ssh-keygen',
+        'fdtput'
+    ];
+    const build = image.kind === 'mini' || image.kind === 'debian'
+        ? ['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod']
+        : unpackersFor(image);
+    const save = saveImage?.format === 'xz' ? ['xz'] : saveImage?.format === 'zst' ? ['zstd'] : [];
+    const wishes = [
+        ...(password === undefined ? [] : ['openssl']),
+        ...(diskSize === undefined ? [] : ['resize2fs']),
+        // An image whose architecture its name does not tell may turn out to need another.
+        ...(firmware === undefined ? [] : [uefiFor(architectureOf(image) ?? 'arm64').tool])
+    ];
+    return [...new Set([...always, ...build, ...save, ...wishes])];
+}
+const unpackers = [
+    [/\.xz$/i, 'xz'],
+    [/\.gz$/i, 'gzip'],
+    [/\.zst$/i, 'zstd'],
+    [/\.zip$/i, 'bsdtar']
+];
+/** The name's ending decides which unpacker has to be there; without a telling ending, all of them. */
+function unpackersFor(image) {
+    const path = image.kind === 'url' ? new URL(image.url).pathname : image.kind === 'file' ? image.path : '';
+    const known = unpackers.filter(([ending]) => ending.test(path)).map(([, tool]) => tool);
+    if (known.length > 0 || /\.(img|raw|qcow2)$/i.test(path))
+        return known;
+    return unpackers.map(([, tool]) => tool);
+}
+
+;// CONCATENATED MODULE: ./src/plan/words.ts
+
+
+/** What is decided before the image is known, in words, for the log. */
+function describePlan(inputs) {
+    const { image, sync } = inputs;
+    const names = {
+        file: image.kind === 'file' ? image.path : '',
+        url: image.kind === 'url' ? image.url : '',
+        catalogue: image.kind === 'catalogue' ? `${image.name}:${image.tag}` : '',
+        mini: `${image.kind === 'mini' ? image.name : ''} (built here from Debian packages)`,
+        debian: `${image.kind === 'debian' ? image.name : ''} (built here from Debian packages)`,
+        none: 'none: a bare kernel'
+    };
+    return [
+        `image: ${names[image.kind]}`,
+        `board: ${inputs.board === undefined ? "by the image's architecture" : boards[inputs.board].title}`,
+        `provisioning: ${inputs.provision === 'auto' ? 'offline, on a copy' : 'none (provision: none)'}`,
+        ...wishesOf(inputs),
+        `workspace: ${sync === 'none' ? 'not exchanged (sync: none)' : `${inputs.workspace} (sync: ${sync})`}`,
+        `script: ${inputs.run === undefined ? 'none, boot only' : `${inputs.run.trim().split('\n').length} line(s)`}`,
+        `afterwards: ${inputs.keepRunning ? 'stays up for later steps' : inputs.saveImage === undefined ? 'switched off, changes dropped' : `disk saved to ${inputs.saveImage.path}`}`
+    ];
+}
+/** What is asked of the image beyond the usual. */
+function wishesOf({ password, hostname, diskSize, files, firstBoot, prepare, prepareBoard }) {
+    const prepareOn = prepareBoard === undefined ? '' : ` on ${prepareBoard}`;
+    return [
+        ...(prepare === undefined ? [] : [`prepare: ${prepare.trim().split('\n').length} line(s)${prepareOn}, once`]),
+        ...(firstBoot === 'run' ? ["first boot: the image's own, reboots included"] : []),
+        ...(hostname === undefined ? [] : [`host name: ${hostname}`]),
+        ...(password === undefined ? [] : ['password: as given, for this run only']),
+        ...(diskSize === undefined ? [] : [`disk: ${mib(diskSize)}`]),
+        ...(files.length === 0 ? [] : [`files: ${files.length}, on a copy of this run`])
+    ];
+}
+
+;// CONCATENATED MODULE: ./src/plan/index.ts
 
 
 
@@ -68866,828 +70032,6 @@ async function makeRoom({ folder, logs }, uarts, boot) {
     }
 }
 
-;// CONCATENATED MODULE: ./src/plan/board.ts
-
-
-
-/**
- * The board for what the inputs ask for and the image is.
- * @throws BadInput if the board cannot run the image; names those that can
- */
-function boardFor(inputs, image) {
-    const { board: asked } = inputs;
-    if (image === undefined)
-        return boards[asked ?? boardNames[0]];
-    const available = new Set(image.bootFiles.names);
-    const name = asked ?? defaultBoard(image.architecture, available);
-    const able = boardsFor(image.architecture).filter(other => boards[other].needsGenericKernel || kernelFor(boards[other], image.architecture, available) !== undefined);
-    const valid = able.join(', ') || 'none';
-    if (name === undefined || boards[name].architectures[image.architecture] === undefined) {
-        throw new BadInput([
-            `${asked === undefined ? 'no board runs' : `board \`${asked}\` does not run`} this image's ${image.architecture} system; boards that can: ${valid}`
-        ]);
-    }
-    const board = boards[name];
-    if (inputs.firmware !== undefined)
-        return board;
-    if (inputs.kernel === undefined &&
-        !board.needsGenericKernel &&
-        kernelFor(board, image.architecture, available) === undefined) {
-        const names = board.architectures[image.architecture]?.kernels.join(', ') ?? '';
-        throw new BadInput([
-            `board \`${name}\` needs ${names}, which the image does not have; boards that can: ${valid}; or give \`kernel\``
-        ]);
-    }
-    return board;
-}
-/** The board, as far as it is known before the image is here; {@link boardFor} has the last word. */
-function knownBoard({ board, image }) {
-    const architecture = architectureOf(image);
-    const name = board ?? (architecture && defaultBoard(architecture));
-    return name && boards[name];
-}
-/** Whether the image's own kernel cannot drive the board, or there is none: then Debian's takes its place. */
-function wantsGenericKernel(inputs, image, board) {
-    if (image === undefined || !board.needsGenericKernel)
-        return false;
-    if (inputs.kernel !== undefined || inputs.firmware !== undefined)
-        return false;
-    const name = kernelFor(board, image.architecture, new Set(image.bootFiles.names));
-    return name === undefined || isRaspberryPiKernel(image.bootFiles.kernelReleases[name]);
-}
-/** Raspberry Pi's kernels have no virtio drivers. */
-function isRaspberryPiKernel(release) {
-    return /rpi|rpt|-v[678]/.test(release ?? '');
-}
-
-;// CONCATENATED MODULE: ./src/first-boot/cmdline.ts
-/**
- * The kernel arguments of a cmdline.txt that are to count: all but those about consoles and screens, which the board
- * has its own for. The firmware reads one line only.
- */
-function ownArguments(cmdline) {
-    const line = cmdline.split('\n').find(text => text.trim() !== '') ?? '';
-    return line
-        .trim()
-        .split(/\s+/)
-        .filter(word => word !== '' && !notOurs.test(word));
-}
-const notOurs = /^(console=|earlycon(=|$)|quiet$|splash$|loglevel=|logo\.|vt\.|plymouth\.)/;
-
-;// CONCATENATED MODULE: ./src/plan/machine.ts
-
-
-
-
-
-
-
-/**
- * The machine for an image: kernel, device tree, kernel arguments.
- * @throws BadInput if they do not go together
- */
-function planMachine(request) {
-    const { inputs, image, architecture, board, volumes, genericKernel, logs, clock, cmdline } = request;
-    const system = image?.architecture ?? architecture;
-    const variant = system && board.architectures[system];
-    // A Pi is emulated whatever the host is; so is a CPU or a time that was asked for.
-    const kvm = request.kvm === true &&
-        board.needsGenericKernel &&
-        system === 'arm64' &&
-        inputs.cpu === undefined &&
-        inputs.clock === undefined;
-    const own = (name) => name === undefined || image === undefined ? undefined : (0,external_node_path_namespaceObject.join)(image.folder, 'boot', name);
-    const available = new Set(image?.bootFiles.names);
-    const kernel = inputs.kernel ?? genericKernel?.kernel ?? own(image && kernelFor(board, image.architecture, available));
-    const tree = inputs.dtb ?? own(board.deviceTrees.find(name => available.has(name)));
-    // A bare kernel need not be Linux, and then may do without.
-    if (tree === undefined && board.needsDeviceTree && image !== undefined) {
-        const names = board.deviceTrees.length > 0 ? ` (the image has none of ${board.deviceTrees.join(', ')})` : '';
-        throw new BadInput([`board \`${board.name}\` needs a device tree${names}; give \`dtb\``]);
-    }
-    const naming = isRaspberryPiTree(tree) ? 'raspberrypi' : 'mainline';
-    const root = cmdline !== undefined
-        ? ownArguments(cmdline)
-        : image === undefined
-            ? []
-            : [`root=PARTUUID=${image.layout.root.partuuid}`, 'rootfstype=ext4', 'rootwait', 'rw'];
-    const machine = {
-        board,
-        accelerator: kvm ? 'kvm' : 'tcg',
-        cpu: inputs.cpu ?? (kvm ? 'host' : variant?.cpu),
-        machineOptions: kvm ? 'gic-version=host' : variant?.machineOptions,
-        memoryMiB: inputs.memoryMiB ?? board.memoryMiB,
-        cpus: inputs.cpus ?? board.cpus,
-        clock: inputs.clock ?? board.clock,
-        hasDisk: image !== undefined,
-        firmware: inputs.firmware && image && uefiFor(image.architecture),
-        kernel,
-        dtb: tree === undefined ? undefined : runFiles.deviceTree,
-        // An initramfs belongs to its kernel: a kernel from elsewhere does not get the image's.
-        initrd: inputs.initrd ??
-            genericKernel?.initramfs ??
-            (inputs.kernel === undefined ? own(variant?.initramfs.find(name => available.has(name))) : undefined),
-        kernelArguments: [
-            ...root,
-            ...[`earlycon=${board.earlycon}`, ...board.consoles[naming], 'loglevel=7'],
-            // A Pi has no clock: without this its time starts in the past, and TLS fails.
-            `systemd.clock_usec=${clock}000`,
-            ...board.kernelArguments,
-            ...(genericKernel === undefined ? [] : modulesArguments(genericKernel)),
-            ...(image?.kernelArguments ?? []),
-            ...(inputs.append === undefined ? [] : [inputs.append])
-        ],
-        volumes: [...volumes, ...(genericKernel === undefined ? [] : [modulesVolume(genericKernel)])],
-        disks: inputs.disks,
-        forwards: inputs.ports,
-        extra: inputs.qemuArgs,
-        logs
-    };
-    const overlays = inputs.overlays.map(name => overlayFile(name, inputs.workspace, image));
-    return {
-        machine,
-        // A user's own tree is taken as it is, but for the overlays asked for.
-        deviceTree: tree === undefined
-            ? undefined
-            : { from: tree, fixes: inputs.dtb === undefined ? board.treeFixes[naming] : [], overlays }
-    };
-}
-function modulesVolume({ modules }) {
-    return { name: modulesLabel, file: modules, readOnly: true };
-}
-/** An overlay is a file where its name says so, else one of the image's. */
-function overlayFile(name, workspace, image) {
-    if (name.includes('/') || name.endsWith('.dtbo')) {
-        const path = (0,external_node_path_namespaceObject.resolve)(workspace, name);
-        if (!(0,external_node_fs_namespaceObject.existsSync)(path))
-            throw new BadInput([`input \`overlays\` names ${path}, which does not exist`]);
-        return path;
-    }
-    const known = image?.bootFiles.overlays ?? [];
-    if (image !== undefined && known.includes(name))
-        return (0,external_node_path_namespaceObject.join)(image.folder, 'boot/overlays', `${name}.dtbo`);
-    throw new BadInput([
-        `input \`overlays\` names “${name}”, which the image does not have; ${known.length === 0 ? 'it has no overlays; give a file' : `valid: ${known.join(', ')}`}`
-    ]);
-}
-/** Raspberry Pi names its trees after the chip family (bcm2710), mainline after the chip (bcm2837). */
-function isRaspberryPiTree(dtb) {
-    return dtb !== undefined && /^bcm27\d\d-/.test((0,external_node_path_namespaceObject.basename)(dtb)) && !isMainlineBcm2711(dtb);
-}
-/** Both call the Pi 4's tree alike; mainline's knows no overrides. */
-function isMainlineBcm2711(dtb) {
-    return /^bcm2711-/.test((0,external_node_path_namespaceObject.basename)(dtb)) && (0,external_node_fs_namespaceObject.existsSync)(dtb) && !(0,external_node_fs_namespaceObject.readFileSync)(dtb).includes('__overrides__');
-}
-
-;// CONCATENATED MODULE: ./src/plan/tools.ts
-
-
-/** Programs that a run of these inputs needs on the host, besides QEMU itself. */
-function toolsFor(inputs) {
-    const { image, saveImage, password, diskSize, firmware, disks = [], overlays = [] } = inputs;
-    if (image.kind === 'none') {
-        const bare = [
-            [disks.length > 0, 'qemu-img'],
-            [overlays.length > 0, 'fdtput']
-        ];
-        return bare.filter(([needed]) => needed).map(([, name]) => name);
-    }
-    const always = [
-        'qemu-img',
-        'qemu-io',
-        'sfdisk',
-        'mcopy',
-        'mke2fs',
-        'debugfs',
-        'e2fsck',
-        'ssh-keygen',
-        'fdtput'
-    ];
-    const build = image.kind === 'mini' || image.kind === 'debian'
-        ? ['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod']
-        : unpackersFor(image);
-    const save = saveImage?.format === 'xz' ? ['xz'] : saveImage?.format === 'zst' ? ['zstd'] : [];
-    const wishes = [
-        ...(password === undefined ? [] : ['openssl']),
-        ...(diskSize === undefined ? [] : ['resize2fs']),
-        // An image whose architecture its name does not tell may turn out to need another.
-        ...(firmware === undefined ? [] : [uefiFor(architectureOf(image) ?? 'arm64').tool])
-    ];
-    return [...new Set([...always, ...build, ...save, ...wishes])];
-}
-const unpackers = [
-    [/\.xz$/i, 'xz'],
-    [/\.gz$/i, 'gzip'],
-    [/\.zst$/i, 'zstd'],
-    [/\.zip$/i, 'bsdtar']
-];
-/** The name's ending decides which unpacker has to be there; without a telling ending, all of them. */
-function unpackersFor(image) {
-    const path = image.kind === 'url' ? new URL(image.url).pathname : image.kind === 'file' ? image.path : '';
-    const known = unpackers.filter(([ending]) => ending.test(path)).map(([, tool]) => tool);
-    if (known.length > 0 || /\.(img|raw|qcow2)$/i.test(path))
-        return known;
-    return unpackers.map(([, tool]) => tool);
-}
-
-;// CONCATENATED MODULE: ./src/plan/words.ts
-
-
-/** What is decided before the image is known, in words, for the log. */
-function describePlan(inputs) {
-    const { image, sync } = inputs;
-    const names = {
-        file: image.kind === 'file' ? image.path : '',
-        url: image.kind === 'url' ? image.url : '',
-        catalogue: image.kind === 'catalogue' ? `${image.name}:${image.tag}` : '',
-        mini: `${image.kind === 'mini' ? image.name : ''} (built here from Debian packages)`,
-        debian: `${image.kind === 'debian' ? image.name : ''} (built here from Debian packages)`,
-        none: 'none: a bare kernel'
-    };
-    return [
-        `image: ${names[image.kind]}`,
-        `board: ${inputs.board === undefined ? "by the image's architecture" : boards[inputs.board].title}`,
-        `provisioning: ${inputs.provision === 'auto' ? 'offline, on a copy' : 'none (provision: none)'}`,
-        ...wishesOf(inputs),
-        `workspace: ${sync === 'none' ? 'not exchanged (sync: none)' : `${inputs.workspace} (sync: ${sync})`}`,
-        `script: ${inputs.run === undefined ? 'none, boot only' : `${inputs.run.trim().split('\n').length} line(s)`}`,
-        `afterwards: ${inputs.keepRunning ? 'stays up for later steps' : inputs.saveImage === undefined ? 'switched off, changes dropped' : `disk saved to ${inputs.saveImage.path}`}`
-    ];
-}
-/** What is asked of the image beyond the usual. */
-function wishesOf({ password, hostname, diskSize, files, firstBoot }) {
-    return [
-        ...(firstBoot === 'run' ? ["first boot: the image's own, reboots included"] : []),
-        ...(hostname === undefined ? [] : [`host name: ${hostname}`]),
-        ...(password === undefined ? [] : ['password: as given, for this run only']),
-        ...(diskSize === undefined ? [] : [`disk: ${mib(diskSize)}`]),
-        ...(files.length === 0 ? [] : [`files: ${files.length}, on a copy of this run`])
-    ];
-}
-
-;// CONCATENATED MODULE: ./src/plan/index.ts
-
-
-
-
-
-;// CONCATENATED MODULE: ./src/host/kvm.ts
-
-
-/** Whether this host can run 64-bit Arm guests on its own CPU, and lets this user do so. */
-async function hasKvm(architecture = process.arch, device = '/dev/kvm') {
-    if (architecture !== 'arm64')
-        return false;
-    return (0,promises_namespaceObject.access)(device, external_node_fs_namespaceObject.constants.R_OK | external_node_fs_namespaceObject.constants.W_OK).then(() => true, () => false);
-}
-
-// EXTERNAL MODULE: ./node_modules/ignore/index.js
-var ignore = __nccwpck_require__(298);
-var ignore_default = /*#__PURE__*/__nccwpck_require__.n(ignore);
-;// CONCATENATED MODULE: ./src/workspace/tree.ts
-
-
-const tree_bytes = (root, path) => Buffer.concat([Buffer.from(path === '' ? root : `${root}/`), Buffer.from(path, 'latin1')]);
-const below = (folder, name) => (folder === '' ? name : `${folder}/${name}`);
-/** Patterns as in .gitignore, relative to the workspace. */
-function excluding(patterns) {
-    if (patterns.length === 0)
-        return () => false;
-    const rules = ignore_default()({ ignorecase: false }).add([...patterns]);
-    return (path, isFolder) => rules.ignores(Buffer.from(path, 'latin1').toString('utf8') + (isFolder ? '/' : ''));
-}
-/** Names in a folder, as bytes, in a stable order. */
-async function namesIn(root, folder) {
-    const names = await (0,promises_namespaceObject.readdir)(tree_bytes(root, folder), { encoding: 'buffer' });
-    return names.map(name => name.toString('latin1')).sort();
-}
-/** Everything below `root`, folders before what they hold; excluded paths and what is below them left out. */
-async function* walk(root, excluded, folder = '') {
-    for (const name of await namesIn(root, folder)) {
-        const path = below(folder, name);
-        const stat = await (0,promises_namespaceObject.lstat)(tree_bytes(root, path), { bigint: true });
-        if (excluded(path, stat.isDirectory()))
-            continue;
-        yield { path, stat };
-        if (stat.isDirectory())
-            yield* walk(root, excluded, path);
-    }
-}
-
-;// CONCATENATED MODULE: ./src/workspace/read-back.ts
-
-
-
-
-
-const types = { folder: 0o040000, file: 0o100000, link: 0o120000 };
-const isA = (kind) => (entry) => (entry.mode & 0o170000) === types[kind];
-/** The root folder's inode in every ext4. */
-const rootInode = 2;
-/** The target of a shorter link lies in the inode itself. */
-const fastLink = 60;
-/**
- * Copies a volume's files, folders and links to a new folder. The names come from the guest, which may have written
- * them past its kernel. So each is looked at before a path is made of it, folders are made by us, contents are fetched
- * by inode number, and links come last: nothing can lead out of the folder. Hard links stay hard links.
- * @throws HostFailure for names that no kernel makes; nothing is copied then
- */
-async function readBack(volume, to) {
-    const entries = await listAll(volume);
-    await (0,promises_namespaceObject.mkdir)(to);
-    const modes = new Map();
-    for (const { path, mode } of entries.filter(isA('folder'))) {
-        await (0,promises_namespaceObject.mkdir)(tree_bytes(to, path), { mode: 0o700 });
-        modes.set(path, mode & 0o7777);
-    }
-    const contents = (0,external_node_path_namespaceObject.join)(to, '..', 'contents');
-    await (0,promises_namespaceObject.mkdir)(contents);
-    const at = (inode) => (0,external_node_path_namespaceObject.join)(contents, String(inode));
-    const links = entries.filter(isA('link'));
-    const files = entries.filter(isA('file'));
-    await debugfs(volume, [
-        ...[...new Set(files.map(({ inode }) => inode))].map(inode => `dump -p <${inode}> "${at(inode)}"`),
-        ...links.filter(({ size }) => size >= fastLink).map(({ inode }) => `dump <${inode}> "${at(inode)}"`)
-    ]);
-    const first = new Map();
-    for (const { path, inode } of files) {
-        const earlier = first.get(inode);
-        if (earlier === undefined)
-            await (0,promises_namespaceObject.rename)(at(inode), tree_bytes(to, path));
-        else
-            await (0,promises_namespaceObject.link)(tree_bytes(to, earlier), tree_bytes(to, path));
-        first.set(inode, earlier ?? path);
-    }
-    const targets = await shortTargets(volume, links.filter(({ size }) => size < fastLink));
-    for (const { path, inode, size } of links) {
-        const target = size < fastLink ? targets.get(inode) : (await (0,promises_namespaceObject.readFile)(at(inode))).toString('latin1');
-        if (target !== undefined && target !== '')
-            await (0,promises_namespaceObject.symlink)(Buffer.from(target, 'latin1'), tree_bytes(to, path));
-    }
-    await (0,promises_namespaceObject.rm)(contents, { recursive: true });
-    return modes;
-}
-/** Everything on the volume, folders before what they hold; one call of debugfs per level of depth. */
-async function listAll(volume) {
-    const all = [];
-    const seen = new Set([rootInode]);
-    for (let level = new Map([[rootInode, '']]); level.size > 0;) {
-        const output = await debugfs(volume, [...level.keys()].map(inode => `ls -p <${inode}>`));
-        const next = new Map();
-        for (const section of output.split(/^debugfs: ls -p /m).slice(1)) {
-            const folder = level.get(Number(/^<(\d+)>/.exec(section)?.[1]));
-            if (folder === undefined)
-                throw crafted(section.slice(0, 60));
-            for (const entry of listed(section, folder)) {
-                all.push(entry);
-                if (!isA('folder')(entry))
-                    continue;
-                // A folder has one name only.
-                if (seen.has(entry.inode))
-                    throw crafted(entry.path);
-                seen.add(entry.inode);
-                next.set(entry.inode, entry.path);
-            }
-        }
-        level = next;
-    }
-    return all;
-}
-/** The entries in what `ls -p` printed of one folder: `/inode/mode/uid/gid/name/size/`, a line each. */
-function listed(section, folder) {
-    const names = new Set();
-    // A name may hold line breaks, but no slash: between slashes lies exactly one name.
-    const rows = [...section.matchAll(/^\/(\d+)\/(\d{6})\/(\d+)\/(\d+)\/([^/]*)\/(\d*)\/$/gm)];
-    const unread = section.replace(/^<\d+>\n/, '').replace(/^\/\d+\/\d{6}\/\d+\/\d+\/[^/]*\/\d*\/$/gm, '');
-    if (unread.trim() !== '')
-        throw crafted(unread.trim().slice(0, 60));
-    return rows.flatMap(([, inode, mode, , , name = '', size]) => {
-        if (name === '.' || name === '..')
-            return [];
-        if (name === '' || name.includes('\0') || names.has(name))
-            throw crafted(below(folder, name));
-        names.add(name);
-        return [
-            { path: below(folder, name), inode: Number(inode), mode: Number.parseInt(mode ?? '', 8), size: Number(size) }
-        ];
-    });
-}
-async function shortTargets(volume, links) {
-    if (links.length === 0)
-        return new Map();
-    const output = await debugfs(volume, links.map(({ inode }) => `stat <${inode}>`));
-    return new Map(output
-        .split(/^debugfs: stat /m)
-        .slice(1)
-        .map(section => [Number(/^<(\d+)>/.exec(section)?.[1]), /^Fast link dest: "([^]*)"\n/m.exec(section)?.[1] ?? '']));
-}
-/** Runs commands read-only; returns what they print, a character per byte, each part behind its command. */
-async function debugfs(volume, commands) {
-    if (commands.length === 0)
-        return '';
-    const script = (0,external_node_path_namespaceObject.join)(volume, '..', 'read-back');
-    await (0,promises_namespaceObject.writeFile)(script, commands.join('\n') + '\n');
-    const { stdout, stderr } = await tryTool('debugfs', ['-f', script, volume], { input: '', encoding: 'latin1' });
-    // Only root may restore owners; nobody asked for that.
-    const faults = stderr.split('\n').filter(line => !/^$|^debugfs \d|while changing ownership/.test(line));
-    if (faults.length > 0)
-        throw new HostFailure({ symptom: `the workspace's volume cannot be read:\n${faults.slice(0, 5).join('\n')}` });
-    return stdout;
-}
-function crafted(what) {
-    return new HostFailure({
-        symptom: `the workspace's volume has a name that no kernel makes (${JSON.stringify(what)}); nothing was brought back`,
-        cause: 'the guest wrote to the volume past its file system',
-        remedy: 'do not trust this image'
-    });
-}
-/** Gives the folders the permissions they had on the volume, the deepest first: a folder may close its parents. */
-async function closeFolders(root, modes) {
-    for (const [path, mode] of [...modes].reverse())
-        await (0,promises_namespaceObject.chmod)(tree_bytes(root, path), mode);
-}
-
-;// CONCATENATED MODULE: ./src/workspace/volume.ts
-
-
-
-
-
-
-
-
-
-/** The file system's label, by which the guest finds it. */
-const workspaceLabel = 'pi-workspace';
-const GiB = 1024 ** 3;
-/** What the script may add to the workspace, where the host's disk allows it. */
-const room = 16 * GiB;
-/** Makes an ext4 volume of the workspace: no copy over the emulated network, and the guest reads only what it needs. */
-async function makeVolume({ workspace, excluded, owner, file, runFolder }) {
-    const manifest = new Map();
-    let size = 0;
-    const seen = { exclusions: false };
-    const noted = (path, isFolder) => {
-        const out = excluded(path, isFolder);
-        seen.exclusions ||= out;
-        return out;
-    };
-    if (workspace !== undefined) {
-        for await (const { path, stat } of walk(workspace, noted)) {
-            // Sockets, pipes and devices do not travel.
-            if (!stat.isFile() && !stat.isDirectory() && !stat.isSymbolicLink())
-                continue;
-            manifest.set(path, {
-                kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : 'link',
-                size: stat.size,
-                mtimeNs: stat.mtimeNs
-            });
-            // Blocks, not length: sparse files stay sparse.
-            size += Number(stat.blocks) * 512 + 4096;
-        }
-    }
-    const { bavail, bsize } = await (0,promises_namespaceObject.statfs)(runFolder);
-    const free = bavail * bsize;
-    if (size > free) {
-        throw new HostFailure({
-            symptom: `the workspace (${(size / GiB).toFixed(1)} GiB) does not fit on the disk of ${runFolder} (${(free / GiB).toFixed(1)} GiB free)`,
-            remedy: 'leave large folders out with `sync-exclude`, or free some space'
-        });
-    }
-    const stage = workspace !== undefined && seen.exclusions ? await stageTree(workspace, excluded, runFolder) : workspace;
-    await makeExt4({
-        file,
-        size: Math.floor((size * 1.1 + Math.max(Math.min(room, free - size), GiB / 4)) / 4096) * 4096,
-        label: workspaceLabel,
-        owner,
-        // The volume lives for one run; a journal would only double the writes.
-        journal: false,
-        inodes: manifest.size + 262_144,
-        ...(stage !== undefined && { from: stage })
-    });
-    if (stage !== undefined && stage !== workspace)
-        await removeTree(stage);
-    return manifest;
-}
-/** A tree of hard links (or copies, on another disk) without the excluded paths: mke2fs knows no exclusions. */
-async function stageTree(workspace, excluded, runFolder) {
-    const stage = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(runFolder, 'stage-'));
-    const modes = new Map();
-    for await (const { path, stat } of walk(workspace, excluded)) {
-        const [from, to] = [tree_bytes(workspace, path), tree_bytes(stage, path)];
-        if (stat.isDirectory()) {
-            await (0,promises_namespaceObject.mkdir)(to, { mode: 0o700 });
-            modes.set(path, Number(stat.mode) & 0o7777);
-        }
-        else if (stat.isSymbolicLink())
-            await (0,promises_namespaceObject.symlink)(await (0,promises_namespaceObject.readlink)(from, { encoding: 'buffer' }), to);
-        else if (stat.isFile())
-            await (0,promises_namespaceObject.link)(from, to).catch(() => (0,promises_namespaceObject.copyFile)(from, to, external_node_fs_namespaceObject.constants.COPYFILE_FICLONE));
-    }
-    await closeFolders(stage, modes);
-    return stage;
-}
-/** Copies the volume's files to an empty folder on the host, after a look at what the guest made of it. */
-async function readVolume(file, to) {
-    await refuseDamage(file);
-    return readBack(file, to);
-}
-/** What e2fsck may find in a file system that is frozen while programs still have files open in it. */
-const volume_harmless = [
-    /^$/,
-    /^e2fsck /,
-    /^Pass [1-5]: /,
-    /^Fix\? no$/,
-    /^Deleted inode \d+ has zero dtime\./,
-    /^Inode \d+ was part of the orphaned inode list\./,
-    /^(Block|Inode) bitmap differences:/,
-    // The guest's clock is not quite the host's.
-    /^Superblock last (mount|write) time|^\t(\(by less than a day|now = )/,
-    /^Timestamp\(s\) on inode \d+ beyond/,
-    /^(Free blocks|Free inodes|Directories) count wrong/,
-    /^pi-workspace: (\*+ WARNING: Filesystem still has errors|\d+\/\d+ files |was not cleanly unmounted)/
-];
-/** @throws HostFailure for a file system that is not whole, before anything is copied from it */
-async function refuseDamage(file) {
-    const { stdout, stderr } = await tryTool('e2fsck', ['-f', '-n', file]);
-    const found = `${stdout}\n${stderr}`.split('\n').filter(line => !volume_harmless.some(pattern => pattern.test(line)));
-    if (found.length === 0)
-        return;
-    throw new HostFailure({
-        symptom: `the workspace's volume is damaged; nothing was brought back:\n${found.slice(0, 5).join('\n')}`,
-        cause: 'the guest wrote to the volume past its file system, or crashed while writing',
-        remedy: 'do not trust this image with `sync: both` or `out`'
-    });
-}
-
-;// CONCATENATED MODULE: ./src/workspace/mirror.ts
-
-
-
-/**
- * Makes the workspace what the guest left: deletions, then new and changed files, modes and links. What was never sent,
- * and what changed on the host meanwhile while the guest left it alone, stays. Links are never followed.
- */
-async function mirror(request) {
-    const left = new Map();
-    for await (const { path, stat } of walk(request.from, request.excluded)) {
-        left.set(path, stat);
-        if (stat.isDirectory())
-            await openFolder(tree_bytes(request.from, path), stat);
-    }
-    const deleted = await deleteMissing(request, left);
-    const written = await writeChanged(request, left);
-    return { written, deleted };
-}
-async function writeChanged({ from, workspace, sent, folderModes, log }, left) {
-    const owner = await (0,promises_namespaceObject.lstat)(workspace);
-    const blocked = [];
-    const folders = [];
-    let written = 0;
-    for (const [path, stat] of left) {
-        if (blocked.some(parent => path.startsWith(`${parent}/`)))
-            continue;
-        const [source, target] = [tree_bytes(from, path), tree_bytes(workspace, path)];
-        const existing = await (0,promises_namespaceObject.lstat)(target, { bigint: true }).catch(() => undefined);
-        if (stat.isDirectory()) {
-            folders.push({ path, mode: folderModes?.get(path) ?? Number(stat.mode) & 0o7777 });
-            if (existing?.isDirectory() === true) {
-                await openFolder(target, existing);
-                continue;
-            }
-            if (existing !== undefined)
-                await (0,promises_namespaceObject.unlink)(target);
-            await (0,promises_namespaceObject.mkdir)(target);
-        }
-        else if (existing !== undefined && (await isSame(source, stat, target, existing))) {
-            if (!stat.isFile() || (stat.mode & 4095n) === (existing.mode & 4095n))
-                continue;
-            await (0,promises_namespaceObject.chmod)(target, Number(stat.mode) & 0o7777);
-            written++;
-            continue;
-        }
-        else if (existing !== undefined && changedOnlyHere(stat, existing, sent.get(path))) {
-            log.warn(`${shown(path)} changed on the host while the script ran, and not in the guest: kept`);
-            continue;
-        }
-        else if (existing?.isDirectory() === true &&
-            !(await (0,promises_namespaceObject.rmdir)(target).then(() => true, () => false))) {
-            log.warn(`${shown(path)} is no folder in the guest any more, but on the host it holds files of its own: kept`);
-            blocked.push(path);
-            continue;
-        }
-        else {
-            await move(source, target);
-        }
-        if (isRoot())
-            await (0,promises_namespaceObject.lchown)(target, owner.uid, owner.gid);
-        // After the owner: a change of owner takes setuid away.
-        if (stat.isFile())
-            await (0,promises_namespaceObject.chmod)(target, Number(stat.mode) & 0o7777);
-        written++;
-    }
-    // Last, since a folder may be read-only; deepest first, since it may be closed.
-    for (const { path, mode } of folders.reverse())
-        await (0,promises_namespaceObject.chmod)(tree_bytes(workspace, path), mode);
-    return written;
-}
-/** Removes from the workspace what was sent and is not there any more in the guest. */
-async function deleteMissing({ workspace, sent, log }, left) {
-    let deleted = 0;
-    // Folders come before what they hold, so in reverse they come last.
-    for (const [path, entry] of [...sent].reverse()) {
-        const now = left.get(path);
-        if (now !== undefined && (entry.kind !== 'folder' || now.isDirectory()))
-            continue;
-        if (!(await isBelowRealFolders(workspace, path)))
-            continue;
-        const target = tree_bytes(workspace, path);
-        const existing = await (0,promises_namespaceObject.lstat)(target, { bigint: true }).catch(() => undefined);
-        if (existing === undefined || existing.isDirectory() !== (entry.kind === 'folder'))
-            continue;
-        if (entry.kind === 'folder') {
-            // Something of the host's own may be in it.
-            const removed = await (0,promises_namespaceObject.rmdir)(target).then(() => true, () => false);
-            if (removed && now === undefined)
-                deleted++;
-        }
-        else if (existing.size !== entry.size || existing.mtimeNs !== entry.mtimeNs) {
-            log.warn(`${shown(path)} was deleted in the guest, but changed on the host meanwhile: kept`);
-        }
-        else {
-            await openFolder(tree_bytes(workspace, path.slice(0, Math.max(0, path.lastIndexOf('/')))));
-            await (0,promises_namespaceObject.unlink)(target);
-            deleted++;
-        }
-    }
-    return deleted;
-}
-/** Whether no folder on the way to a path is a link by now: it could lead anywhere. */
-async function isBelowRealFolders(workspace, path) {
-    const parents = path.split('/').slice(0, -1);
-    for (let depth = 1; depth <= parents.length; depth++) {
-        const parent = await (0,promises_namespaceObject.lstat)(tree_bytes(workspace, parents.slice(0, depth).join('/'))).catch(() => undefined);
-        if (parent?.isDirectory() !== true)
-            return false;
-    }
-    return true;
-}
-/** A folder closed to writing is opened while we work in it; at the end it gets the guest's permissions. */
-async function openFolder(path, stat) {
-    const mode = Number((stat ?? (await (0,promises_namespaceObject.lstat)(path, { bigint: true }))).mode) & 0o7777;
-    if ((mode & 0o700) !== 0o700)
-        await (0,promises_namespaceObject.chmod)(path, mode | 0o700);
-}
-/** A path for readers. */
-const shown = (path) => Buffer.from(path, 'latin1').toString('utf8');
-/** ext4 on the volume keeps whole seconds of what came from the host. */
-function changedOnlyHere(guest, host, sent) {
-    if (sent === undefined)
-        return false;
-    const untouchedInGuest = guest.size === sent.size && guest.mtimeMs / 1000n === sent.mtimeNs / 1000000000n;
-    return untouchedInGuest && (host.mtimeNs !== sent.mtimeNs || host.size !== sent.size);
-}
-async function isSame(source, stat, target, existing) {
-    if (stat.isSymbolicLink() && existing.isSymbolicLink()) {
-        const [a, b] = await Promise.all([
-            (0,promises_namespaceObject.readlink)(source, { encoding: 'buffer' }),
-            (0,promises_namespaceObject.readlink)(target, { encoding: 'buffer' })
-        ]);
-        return a.equals(b);
-    }
-    if (!stat.isFile() || !existing.isFile() || stat.size !== existing.size)
-        return false;
-    const [a, b] = [await (0,promises_namespaceObject.open)(source, 'r'), await (0,promises_namespaceObject.open)(target, 'r')];
-    try {
-        const [left, right] = [Buffer.alloc(1 << 18), Buffer.alloc(1 << 18)];
-        for (;;) {
-            const { bytesRead } = await a.read(left, 0, left.length);
-            const other = await b.read(right, 0, right.length);
-            if (bytesRead !== other.bytesRead || !left.subarray(0, bytesRead).equals(right.subarray(0, bytesRead)))
-                return false;
-            if (bytesRead === 0)
-                return true;
-        }
-    }
-    finally {
-        await a.close();
-        await b.close();
-    }
-}
-/** Replaces `target` in one step, on the same disk or not. */
-async function move(source, target) {
-    try {
-        await (0,promises_namespaceObject.rename)(source, target);
-    }
-    catch (error) {
-        if (error.code !== 'EXDEV')
-            throw error;
-        const stat = await (0,promises_namespaceObject.lstat)(source);
-        if (stat.isSymbolicLink()) {
-            await (0,promises_namespaceObject.rm)(target, { force: true });
-            await (0,promises_namespaceObject.symlink)(await (0,promises_namespaceObject.readlink)(source, { encoding: 'buffer' }), target);
-            return;
-        }
-        // A name of its own: the target's may be as long as a name can be.
-        const beside = Buffer.concat([
-            target.subarray(0, target.lastIndexOf('/') + 1),
-            Buffer.from(`.pi-qemu-${process.pid}`)
-        ]);
-        await (0,promises_namespaceObject.copyFile)(source, beside);
-        await (0,promises_namespaceObject.utimes)(beside, stat.atime, stat.mtime);
-        await (0,promises_namespaceObject.rename)(beside, target);
-    }
-}
-
-;// CONCATENATED MODULE: ./src/workspace/index.ts
-
-
-
-
-;// CONCATENATED MODULE: ./src/run-files.ts
-
-
-
-
-
-
-
-
-
-
-const workspaceFile = 'workspace.img';
-/** Makes what belongs to one run, in its folder: device tree, keys, disk, workspace volume. */
-async function makeRunFiles(request) {
-    const { inputs, prepared, user, board, journal, log } = request;
-    const { folder, logs } = journal;
-    const generic = wantsGenericKernel(inputs, prepared, board)
-        ? await genericKernel(prepared.architecture, { ...request, mayShare: inputs.cache === 'auto' })
-        : undefined;
-    const kvm = await hasKvm();
-    const machineRequest = {
-        ...{ inputs, image: prepared, logs, board, genericKernel: generic, kvm },
-        // A guest that is continued has the same devices in every run.
-        volumes: inputs.sync === 'none' && !(inputs.snapshot === 'auto' && board.migratable)
-            ? []
-            : [{ name: 'workspace', file: workspaceFile }]
-    };
-    const { machine, deviceTree } = planMachine({ ...machineRequest, clock: Date.now() });
-    if (deviceTree !== undefined) {
-        const notes = await makeDeviceTree({ ...deviceTree, to: (0,external_node_path_namespaceObject.join)(folder, runFiles.deviceTree) });
-        for (const note of notes)
-            log.info(note);
-    }
-    const { firmware } = machine;
-    if (firmware !== undefined) {
-        await ensureTools([uefiFor(prepared.architecture).tool], log);
-        await (0,promises_namespaceObject.copyFile)(firmware.variables, (0,external_node_path_namespaceObject.join)(folder, runFiles.uefiVariables));
-    }
-    if (inputs.password !== undefined && prepared.family === 'mini')
-        throw new BadInput([`input \`password\` does not go with this image (${prepared.title}): it takes keys only`]);
-    const keys = await makeKeys(folder, inputs.password);
-    const hash = keys.slots.password?.toString();
-    const changes = ownChanges(prepared, { files: inputs.files, user, hash, firstBoot: inputs.firstBoot });
-    const image = changes === undefined ? prepared : await privateCopy(prepared, changes, folder, log);
-    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, workspaceFile), '');
-    const workspace = inputs.sync === 'none' ? undefined : await makeWorkspace(request, image);
-    const own = inputs.provision === 'auto';
-    const keyFile = inputs.sshKey ?? keys.clientKeyFile;
-    const login = {
-        user,
-        privateKey: own ? keys.clientKey : await (0,promises_namespaceObject.readFile)(keyFile, 'utf8'),
-        hostKey: own ? keys.hostPublicKey : undefined
-    };
-    // Without a password for userconf.txt, a wizard would wait for an answer that never comes.
-    const hasWizard = own && (hash === undefined || !answersWizard(image, user));
-    const machineFor = (cmdline) => {
-        const { machine: next } = planMachine({ ...machineRequest, clock: Date.now(), cmdline });
-        const { kernelArguments } = next;
-        return hasWizard ? { ...next, kernelArguments: [...kernelArguments, `systemd.mask=${wizardUnit}`] } : next;
-    };
-    const notPiKernel = generic === undefined
-        ? []
-        : [`the kernel is Debian's ${generic.version}, as the image has none with virtio drivers`];
-    if (machine.accelerator === 'kvm')
-        log.info("KVM: the guest runs on this host's own CPU");
-    return {
-        ...{ image, login, workspace, machine, machineFor, keyFile, keys: keys.slots, notPiKernel, genericKernel: generic },
-        makeDisk: () => makeOverlay(image, keys, folder, runFiles.disk)
-    };
-}
-async function makeWorkspace({ inputs, user, journal: { folder }, log }, image) {
-    const { uid = 0, gid = 0 } = image.users[user] ?? {};
-    const volume = (0,external_node_path_namespaceObject.join)(folder, workspaceFile);
-    const sent = await makeVolume({
-        workspace: inputs.sync === 'out' ? undefined : inputs.workspace,
-        excluded: excluding(excludedPatterns(inputs)),
-        owner: { uid, gid },
-        file: volume,
-        runFolder: folder
-    });
-    log.info(`Workspace: ${sent.size} files and folders`);
-    return { path: inputs.workspace, volume, sent };
-}
-
 ;// CONCATENATED MODULE: ./src/snapshot/channel.ts
 
 
@@ -69773,6 +70117,7 @@ class Channel {
 
 
 
+
 /** Names in a snapshot's folder. */
 const snapshotFiles = { memory: 'memory', disk: 'disk.qcow2', meta: 'meta.json' };
 /** A snapshot in the cache; undefined if it is not there, or not whole. */
@@ -69784,8 +70129,7 @@ async function loadSnapshot(home, key) {
         const sizes = await Promise.all([at('memory'), at('disk')].map(async (file) => (await (0,promises_namespaceObject.stat)(file)).size));
         if (sizes[0] !== meta.memorySize || sizes[1] !== meta.diskFileSize)
             return undefined;
-        const now = new Date();
-        await (0,promises_namespaceObject.utimes)(at('meta'), now, now).catch(() => undefined); // the last use, for eviction
+        await touched(folder);
         return { folder, memory: at('memory'), disk: at('disk'), diskSize: meta.diskSize };
     }
     catch {
@@ -70009,6 +70353,8 @@ async function bootWithSnapshot(request) {
         log.info('Snapshot: none, since an earlier attempt with this image and machine failed');
         return undefined;
     }
+    // First of all: what is in use is not evicted.
+    place.journal.record({ kind: 'uses', path: (0,external_node_path_namespaceObject.join)(home.snapshots, key) });
     await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(place.journal.folder, workspaceOf(request.machine)), '', { flag: 'a' });
     await (0,promises_namespaceObject.truncate)((0,external_node_path_namespaceObject.join)(place.journal.folder, workspaceOf(request.machine)), workspaceDeviceSize);
     const snapshot = (await loadSnapshot(home, key)) ?? (await fetchSnapshot(request));
@@ -70140,8 +70486,1420 @@ async function wake({ image, keys, login, setup, place: { log } }, { qemu, seria
     return { qemu, serial, session, setup: answer };
 }
 
-;// CONCATENATED MODULE: ./src/boot.ts
+;// CONCATENATED MODULE: ./src/host/kvm.ts
 
+
+/** Whether this host can run 64-bit Arm guests on its own CPU, and lets this user do so. */
+async function hasKvm(architecture = process.arch, device = '/dev/kvm') {
+    if (architecture !== 'arm64')
+        return false;
+    return (0,promises_namespaceObject.access)(device, external_node_fs_namespaceObject.constants.R_OK | external_node_fs_namespaceObject.constants.W_OK).then(() => true, () => false);
+}
+
+// EXTERNAL MODULE: ./node_modules/ignore/index.js
+var ignore = __nccwpck_require__(298);
+var ignore_default = /*#__PURE__*/__nccwpck_require__.n(ignore);
+;// CONCATENATED MODULE: ./src/workspace/tree.ts
+
+
+const tree_bytes = (root, path) => Buffer.concat([Buffer.from(path === '' ? root : `${root}/`), Buffer.from(path, 'latin1')]);
+const below = (folder, name) => (folder === '' ? name : `${folder}/${name}`);
+/** Patterns as in .gitignore, relative to the workspace. */
+function excluding(patterns) {
+    if (patterns.length === 0)
+        return () => false;
+    const rules = ignore_default()({ ignorecase: false }).add([...patterns]);
+    return (path, isFolder) => rules.ignores(Buffer.from(path, 'latin1').toString('utf8') + (isFolder ? '/' : ''));
+}
+/** Names in a folder, as bytes, in a stable order. */
+function namesIn(root, folder) {
+    return (0,external_node_fs_namespaceObject.readdirSync)(tree_bytes(root, folder), { encoding: 'buffer' })
+        .map(name => name.toString('latin1'))
+        .sort();
+}
+/**
+ * Everything below `root`, folders before what they hold; excluded paths and what is below them left out. Not
+ * asynchronous: for 100,000 files that would take several times as long.
+ */
+function* walk(root, excluded, folder = '') {
+    for (const name of namesIn(root, folder)) {
+        const path = below(folder, name);
+        const stat = (0,external_node_fs_namespaceObject.lstatSync)(tree_bytes(root, path), { bigint: true });
+        if (excluded(path, stat.isDirectory()))
+            continue;
+        yield { path, stat };
+        if (stat.isDirectory())
+            yield* walk(root, excluded, path);
+    }
+}
+
+;// CONCATENATED MODULE: ./src/workspace/gitignore.ts
+
+
+
+
+/**
+ * A line of a `.gitignore` file in a folder, as it would be said at the top. Comments and blank lines are none.
+ */
+function atTop(folder, line) {
+    const [, not = '', pattern = ''] = /^(!?)(.*)$/s.exec(line.replace(/\r$/, '')) ?? [];
+    if (pattern.trim() === '' || /^#/.test(line))
+        return undefined;
+    if (folder === '')
+        return not + pattern;
+    // With a slash but at its end, a pattern means a place; without, any place below.
+    const placed = pattern.replace(/\/\s*$/, '').includes('/');
+    const from = Buffer.from(folder, 'latin1')
+        .toString('utf8')
+        .replace(/[\\*?[\]!# ]/g, '\\$&');
+    return `${not}/${from}/${placed ? '' : '**/'}${pattern.replace(/^\//, '')}`;
+}
+/**
+ * What git leaves alone in a folder: by its `.gitignore` files, a deeper one overruling those above, and by
+ * `.git/info/exclude`. Then come patterns of our own, which overrule them all. What git tracks is never excluded.
+ */
+async function excludingIgnored(workspace, patterns) {
+    const tracked = await trackedIgnored(workspace);
+    const rules = linesOf(Buffer.from((0,external_node_path_namespaceObject.join)(workspace, '.git/info/exclude'))).flatMap(line => atTop('', line) ?? []);
+    collect(workspace, '', rules, excluding(rules), tracked);
+    const ignored = excluding([...rules, ...patterns]);
+    const own = excluding(patterns);
+    return (path, isFolder) => ignored(path, isFolder) && (!tracked.has(path) || own(path, isFolder));
+}
+/** Adds the rules of the `.gitignore` files from a folder on; like git, none from folders that are ignored. */
+function collect(workspace, folder, rules, above, tracked) {
+    const here = linesOf(tree_bytes(workspace, below(folder, '.gitignore'))).flatMap(line => atTop(folder, line) ?? []);
+    rules.push(...here);
+    const ignored = here.length === 0 ? above : excluding(rules);
+    for (const entry of (0,external_node_fs_namespaceObject.readdirSync)(tree_bytes(workspace, folder), { encoding: 'buffer', withFileTypes: true })) {
+        const path = below(folder, entry.name.toString('latin1'));
+        if (!entry.isDirectory() || path === '.git' || (ignored(path, true) && !tracked.has(path)))
+            continue;
+        collect(workspace, path, rules, ignored, tracked);
+    }
+}
+/** Lines of a file; none where there is no such file. Git follows no link there, either. */
+function linesOf(file) {
+    try {
+        return (0,external_node_fs_namespaceObject.lstatSync)(file).isFile() ? (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8').split('\n') : [];
+    }
+    catch {
+        return [];
+    }
+}
+/** Files that git tracks although they are ignored, and the folders that hold them; none without git, or a work tree. */
+async function trackedIgnored(workspace) {
+    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(workspace, '.git')) || (await findTool('git')) === undefined)
+        return new Set();
+    // A repository's settings can name programs to start; this question needs none.
+    const question = ['-c', 'core.fsmonitor=false', 'ls-files', '-z', '--cached', '--ignored', '--exclude-standard'];
+    const { code, stdout } = await tryTool('git', question, { cwd: workspace, input: '', encoding: 'latin1' });
+    if (code !== 0)
+        return new Set();
+    const files = stdout.split('\0').filter(path => path !== '');
+    return new Set(files.flatMap(path => path.split('/').map((_, index, names) => names.slice(0, index + 1).join('/'))));
+}
+
+;// CONCATENATED MODULE: ./src/workspace/disk.ts
+
+
+/** Bytes; {@link makeExt4} makes no other. */
+const blockSize = 4096;
+const inodeSize = 256;
+/** Inodes are read and written this many at a time: 64 KiB, a whole number of blocks. */
+const inodesAtOnce = 256;
+/** The root folder's inode in every ext4. */
+const rootInode = 2;
+/**
+ * An ext4 file system in a file, as {@link makeExt4} makes one without a journal, read past any kernel: the layout is in
+ * the kernel's documentation (filesystems/ext4: super, group_descr, inodes, ifork). A guest may have written anything
+ * to it, so every number is looked at before it is used.
+ */
+class Ext4Disk {
+    fd;
+    blocks;
+    inodesPerGroup;
+    tables;
+    chunks = new Map();
+    dirty = new Set();
+    constructor(fd, blocks, inodesPerGroup, 
+    /** First block of each group's inode table. */
+    tables) {
+        this.fd = fd;
+        this.blocks = blocks;
+        this.inodesPerGroup = inodesPerGroup;
+        this.tables = tables;
+    }
+    /** @throws HostFailure if it is another file system than the one that was made */
+    static open(file, mode) {
+        const fd = (0,external_node_fs_namespaceObject.openSync)(file, mode);
+        try {
+            return Ext4Disk.inspect(fd);
+        }
+        catch (error) {
+            (0,external_node_fs_namespaceObject.closeSync)(fd);
+            throw error;
+        }
+    }
+    static inspect(fd) {
+        const superblock = readAt(fd, 1024, 1024);
+        const word = (at) => superblock.readUInt32LE(at);
+        const blocks = word(0x04);
+        const blocksPerGroup = word(0x20);
+        const inodesPerGroup = word(0x28);
+        // filetype, extent, flex_bg; of those that only forbid writing: sparse_super, large_file, huge_file, dir_nlink, extra_isize.
+        const known = word(0x60) === 0x242 && (word(0x64) & ~0x6b) === 0;
+        const sizes = word(0x18) === 2 && superblock.readUInt16LE(0x58) === inodeSize && word(0x14) === 0;
+        if (superblock.readUInt16LE(0x38) !== 0xef53 || !known || !sizes || blocksPerGroup === 0 || inodesPerGroup === 0)
+            throw strange('its superblock is not the one that was made');
+        const groups = Math.ceil(blocks / blocksPerGroup);
+        if (groups * inodesPerGroup !== word(0x00))
+            throw strange('its number of inodes is impossible');
+        const descriptors = readAt(fd, blockSize, groups * 32);
+        const tables = Array.from({ length: groups }, (_, group) => descriptors.readUInt32LE(group * 32 + 8));
+        return new Ext4Disk(fd, blocks, inodesPerGroup, tables);
+    }
+    /** The bytes of an inode; a view, for {@link change} to write to. */
+    inode(number) {
+        const { chunk, index } = this.chunkOf(number);
+        return this.load(chunk).subarray(index * inodeSize, (index + 1) * inodeSize);
+    }
+    /** Changes an inode in memory; {@link flush} writes it. */
+    change(number, edit) {
+        edit(this.inode(number));
+        this.dirty.add(this.chunkOf(number).chunk);
+    }
+    flush() {
+        for (const chunk of this.dirty) {
+            const bytes = this.load(chunk);
+            (0,external_node_fs_namespaceObject.writeSync)(this.fd, bytes, 0, bytes.length, this.offsetOf(chunk));
+        }
+        this.dirty.clear();
+    }
+    close() {
+        (0,external_node_fs_namespaceObject.closeSync)(this.fd);
+    }
+    /** Where the contents of a file or folder lie, in order; blocks that are allocated, but were never written, are holes. */
+    extents(inode) {
+        const flags = inode.readUInt32LE(0x20);
+        // EXT4_EXTENTS_FL; EXT4_ENCRYPT_FL, EXT4_EA_INODE_FL, EXT4_INLINE_DATA_FL and the like store contents elsewhere.
+        if ((flags & 0x80000) === 0 || (flags & 0x10200800) !== 0)
+            throw strange('a file on it stores its contents in a way that is not known here (chattr?)');
+        const found = [];
+        this.collect(inode.subarray(0x28, 0x64), 5, found);
+        return found;
+    }
+    collect(node, depthLimit, found) {
+        const entries = node.readUInt16LE(2);
+        const depth = node.readUInt16LE(6);
+        if (node.readUInt16LE(0) !== 0xf30a || depth > depthLimit || 12 + entries * 12 > node.length)
+            throw strange('the map of a file on it is impossible');
+        for (let at = 12; at < 12 + entries * 12; at += 12) {
+            if (depth > 0) {
+                const child = node.readUInt32LE(at + 4) + node.readUInt16LE(at + 8) * 2 ** 32;
+                this.collect(this.read(child, 1), depth - 1, found);
+                continue;
+            }
+            const logical = node.readUInt32LE(at);
+            const length = node.readUInt16LE(at + 4);
+            const physical = node.readUInt16LE(at + 6) * 2 ** 32 + node.readUInt32LE(at + 8);
+            // Longer ones are allocated, but unwritten (EXT_INIT_MAX_LEN).
+            if (length > 32768)
+                continue;
+            const end = found.at(-1);
+            if (physical + length > this.blocks || (end !== undefined && logical < end.logical + end.length))
+                throw strange('the map of a file on it leads nowhere');
+            found.push({ logical, physical, length });
+        }
+    }
+    /** Blocks, by their place on the volume. */
+    read(block, count) {
+        if (block < 1 || block + count > this.blocks)
+            throw strange('it refers to a block that it does not have');
+        return readAt(this.fd, block * blockSize, count * blockSize);
+    }
+    chunkOf(number) {
+        if (number < 1 || number > this.inodesPerGroup * this.tables.length)
+            throw strange(`it refers to inode ${number}, which it does not have`);
+        const perGroup = Math.ceil(this.inodesPerGroup / inodesAtOnce);
+        const inGroup = (number - 1) % this.inodesPerGroup;
+        const group = Math.floor((number - 1) / this.inodesPerGroup);
+        return { chunk: group * perGroup + Math.floor(inGroup / inodesAtOnce), index: inGroup % inodesAtOnce };
+    }
+    offsetOf(chunk) {
+        const perGroup = Math.ceil(this.inodesPerGroup / inodesAtOnce);
+        const table = this.tables[Math.floor(chunk / perGroup)] ?? 0;
+        return table * blockSize + (chunk % perGroup) * inodesAtOnce * inodeSize;
+    }
+    load(chunk) {
+        const known = this.chunks.get(chunk);
+        if (known !== undefined)
+            return known;
+        const perGroup = Math.ceil(this.inodesPerGroup / inodesAtOnce);
+        // The last chunk of a table may be short: behind the table lies something else.
+        const count = Math.min(inodesAtOnce, this.inodesPerGroup - (chunk % perGroup) * inodesAtOnce);
+        const bytes = readAt(this.fd, this.offsetOf(chunk), count * inodeSize);
+        this.chunks.set(chunk, bytes);
+        return bytes;
+    }
+}
+function readAt(fd, position, length) {
+    const bytes = Buffer.alloc(length);
+    for (let done = 0; done < length;) {
+        const count = (0,external_node_fs_namespaceObject.readSync)(fd, bytes, done, length - done, position + done);
+        if (count === 0)
+            throw strange('it ends too early');
+        done += count;
+    }
+    return bytes;
+}
+/** The failure for a volume that no kernel leaves so; nothing has been brought back then. */
+function strange(what) {
+    return new HostFailure({
+        symptom: `the workspace's volume cannot be read: ${what}; nothing was brought back`,
+        cause: 'the guest wrote to the volume past its file system, or changed its settings',
+        remedy: 'do not trust this image with `sync: both` or `out`'
+    });
+}
+
+;// CONCATENATED MODULE: ./src/workspace/inode.ts
+/** Fields of an ext4 inode (kernel documentation, filesystems/ext4/inodes), read from its bytes. */
+const kinds = { 0o040000: 'folder', 0o100000: 'file', 0o120000: 'link' };
+/** What it is; undefined for devices, pipes and sockets. */
+const kindOf = (inode) => kinds[inode.readUInt16LE(0) & 0o170000];
+/** Permissions, setuid and the like included. */
+const modeOf = (inode) => inode.readUInt16LE(0) & 0o7777;
+/** Bytes. */
+const sizeOf = (inode) => inode.readUInt32LE(0x04) + inode.readUInt32LE(0x6c) * 2 ** 32;
+/** ns since 1970. The field behind the seconds has nanoseconds in its upper 30 bits, and two more bits of the seconds. */
+function modifiedAt(inode) {
+    const extra = inode.readUInt32LE(0x88);
+    const seconds = BigInt(inode.readInt32LE(0x10)) + (BigInt(extra & 3) << 32n);
+    return seconds * 1000000000n + BigInt(extra >>> 2);
+}
+/** Sets {@link modifiedAt}; what ext4 cannot hold (before 1901, after 2446) is left as it is. */
+function setModifiedAt(inode, ns) {
+    const nanoseconds = ((ns % 1000000000n) + 1000000000n) % 1000000000n;
+    const seconds = (ns - nanoseconds) / 1000000000n;
+    const low = BigInt.asIntN(32, seconds);
+    const epoch = (seconds - low) >> 32n;
+    if (epoch < 0n || epoch > 3n)
+        return;
+    inode.writeInt32LE(Number(low), 0x10);
+    inode.writeUInt32LE(((Number(nanoseconds) << 2) | Number(epoch)) >>> 0, 0x88);
+}
+function setOwner(inode, { uid, gid }) {
+    inode.writeUInt16LE(uid & 0xffff, 0x02);
+    inode.writeUInt16LE(uid >>> 16, 0x78);
+    inode.writeUInt16LE(gid & 0xffff, 0x18);
+    inode.writeUInt16LE(gid >>> 16, 0x7a);
+}
+/** Sets the nanoseconds of the time of the last change; the seconds stay. */
+function setChangedNanoseconds(inode, nanoseconds) {
+    // Room for the fields behind the old 128 bytes: a kernel ignores them otherwise.
+    inode.writeUInt16LE(32, 0x80);
+    inode.writeUInt32LE(((nanoseconds << 2) | (inode.readUInt32LE(0x84) & 3)) >>> 0, 0x84);
+}
+/**
+ * All that can change in an inode, but for the time of the last access. Two of these are equal only if nothing was done
+ * to the file between: its kernel sets the time of the last change (ctime) with each change, and no program can set that.
+ */
+function stateOf(inode) {
+    const state = Buffer.from(inode.subarray(0, 160));
+    state.fill(0, 0x08, 0x0c);
+    state.fill(0, 0x8c, 0x90);
+    return state;
+}
+
+;// CONCATENATED MODULE: ./src/workspace/listing.ts
+
+
+
+
+/** The target of a shorter link lies in the inode itself. */
+const fastLink = 60;
+/** The kernel's limit (PATH_MAX), and ext4's: a block. */
+const longestTarget = 4096;
+/**
+ * Everything on a volume, folders before what they hold; excluded paths and what is below them left out. The names come
+ * from the guest, which may have written them past its kernel, so each is looked at before a path is made of it.
+ * @throws HostFailure for names that no kernel makes
+ */
+function listVolume(disk, excluded) {
+    const all = new Map();
+    const seen = new Set([rootInode]);
+    const folders = [[rootInode, '']];
+    for (const [folder, folderPath] of folders) {
+        for (const [name, number] of listing_namesIn(contentsOf(disk, folder), folderPath)) {
+            const path = below(folderPath, name);
+            const inode = disk.inode(number);
+            const kind = kindOf(inode);
+            if (kind === undefined || excluded(path, kind === 'folder'))
+                continue;
+            const [mode, size, mtimeNs] = [modeOf(inode), sizeOf(inode), modifiedAt(inode)];
+            const entry = { kind, inode: number, mode, size, mtimeNs };
+            all.set(path, kind === 'link' ? { ...entry, target: targetOf(disk, number, size) } : entry);
+            if (kind !== 'folder')
+                continue;
+            // A folder has one name only.
+            if (seen.has(number))
+                throw crafted(path);
+            seen.add(number);
+            folders.push([number, path]);
+        }
+    }
+    return all;
+}
+/** The contents of a folder or a long link, which are small and without holes. */
+function contentsOf(disk, number) {
+    const inode = disk.inode(number);
+    return Buffer.concat(disk.extents(inode).map(({ physical, length }) => disk.read(physical, length)));
+}
+function targetOf(disk, number, size) {
+    if (size > longestTarget)
+        throw strange('a link on it is too long');
+    const target = size < fastLink
+        ? Buffer.from(disk.inode(number).subarray(0x28, 0x28 + size))
+        : contentsOf(disk, number).subarray(0, size);
+    if (target.length !== size || size === 0 || target.includes(0))
+        throw strange('a link on it leads nowhere');
+    return target;
+}
+/**
+ * Names and inodes in a folder's blocks, without the folder itself and its parent. Blocks of its index look like
+ * blocks with nothing in them.
+ */
+function listing_namesIn(blocks, folder) {
+    const names = new Map();
+    for (let at = 0; at < blocks.length;) {
+        const inode = blocks.readUInt32LE(at);
+        const length = blocks.readUInt16LE(at + 4);
+        const end = at + 8 + blocks.readUInt8(at + 6);
+        const blockEnd = (Math.floor(at / blockSize) + 1) * blockSize;
+        if (length < 8 || length % 4 !== 0 || at + length > blockEnd || (inode !== 0 && end > at + length))
+            throw crafted(folder);
+        const name = blocks.toString('latin1', at + 8, end);
+        at += length;
+        if (inode === 0 || name === '.' || name === '..')
+            continue;
+        if (name === '' || /[/\0]/.test(name) || names.has(name))
+            throw crafted(below(folder, name));
+        names.set(name, inode);
+    }
+    return names;
+}
+function crafted(what) {
+    return new HostFailure({
+        symptom: `the workspace's volume has a name that no kernel makes (${JSON.stringify(what)}); nothing was brought back`,
+        cause: 'the guest wrote to the volume past its file system',
+        remedy: 'do not trust this image'
+    });
+}
+
+;// CONCATENATED MODULE: ./src/workspace/volume.ts
+
+
+
+
+
+
+
+
+
+
+
+/** The file system's label, by which the guest finds it. */
+const workspaceLabel = 'pi-workspace';
+const GiB = 1024 ** 3;
+/** What the script may add to the workspace, where the host's disk allows it. */
+const room = 16 * GiB;
+/**
+ * Makes an ext4 volume of the workspace: no copy over the emulated network, and the guest reads only what it needs.
+ * The file may be made longer afterwards (`truncate`): the file system stays as it is.
+ */
+async function makeVolume({ workspace, excluded, owner, file, runFolder }) {
+    const manifest = new Map();
+    let size = 0;
+    const seen = { exclusions: false };
+    const noted = (path, isFolder) => {
+        const out = excluded(path, isFolder);
+        seen.exclusions ||= out;
+        return out;
+    };
+    if (workspace !== undefined) {
+        for (const { path, stat } of walk(workspace, noted)) {
+            // Sockets, pipes and devices do not travel.
+            if (!stat.isFile() && !stat.isDirectory() && !stat.isSymbolicLink())
+                continue;
+            manifest.set(path, {
+                kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : 'link',
+                size: stat.size,
+                mtimeNs: stat.mtimeNs
+            });
+            // Blocks, not length: sparse files stay sparse.
+            size += Number(stat.blocks) * 512 + 4096;
+        }
+    }
+    const { bavail, bsize } = await (0,promises_namespaceObject.statfs)(runFolder);
+    const free = bavail * bsize;
+    if (size > free) {
+        throw new HostFailure({
+            symptom: `the workspace (${(size / GiB).toFixed(1)} GiB) does not fit on the disk of ${runFolder} (${(free / GiB).toFixed(1)} GiB free)`,
+            remedy: 'leave large folders out with `sync-exclude`, or free some space'
+        });
+    }
+    const stage = workspace !== undefined && seen.exclusions ? await stageTree(workspace, excluded, runFolder) : workspace;
+    await makeExt4({
+        file,
+        size: Math.floor((size * 1.1 + Math.max(Math.min(room, free - size), GiB / 4)) / 4096) * 4096,
+        label: workspaceLabel,
+        // The volume lives for one run; a journal would only double the writes.
+        journal: false,
+        inodes: manifest.size + 262_144,
+        ...(stage !== undefined && { from: stage })
+    });
+    if (stage !== undefined && stage !== workspace)
+        await removeTree(stage);
+    return stamp(file, manifest, owner);
+}
+/**
+ * Gives all on a new volume to its owner, with times to the nanosecond (not every mke2fs has them), and notes the inodes
+ * as they are then. The time of the last change gets nanoseconds that no clock will hit by chance again, so a guest
+ * whose clock was set back cannot make a changed file look untouched.
+ */
+function stamp(file, manifest, owner) {
+    const disk = Ext4Disk.open(file, 'r+');
+    try {
+        const mark = (0,external_node_crypto_.randomInt)(1, 1_000_000_000);
+        const stamped = new Map();
+        disk.change(rootInode, inode => {
+            setOwner(inode, owner);
+        });
+        const listed = listVolume(disk, () => false);
+        for (const [path, { inode: number }] of listed) {
+            disk.change(number, inode => {
+                const entry = manifest.get(path);
+                setOwner(inode, owner);
+                if (entry !== undefined)
+                    setModifiedAt(inode, entry.mtimeNs);
+                setChangedNanoseconds(inode, mark);
+            });
+        }
+        for (const [path, entry] of manifest) {
+            const number = listed.get(path)?.inode;
+            stamped.set(path, number === undefined ? entry : { ...entry, inode: number, state: stateOf(disk.inode(number)) });
+        }
+        disk.flush();
+        return stamped;
+    }
+    finally {
+        disk.close();
+    }
+}
+/** A tree of hard links (or copies, on another disk) without the excluded paths: mke2fs knows no exclusions. */
+async function stageTree(workspace, excluded, runFolder) {
+    const stage = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(runFolder, 'stage-'));
+    const modes = new Map();
+    for (const { path, stat } of walk(workspace, excluded)) {
+        const [from, to] = [tree_bytes(workspace, path), tree_bytes(stage, path)];
+        if (stat.isDirectory()) {
+            await (0,promises_namespaceObject.mkdir)(to, { mode: 0o700 });
+            modes.set(path, Number(stat.mode) & 0o7777);
+        }
+        else if (stat.isSymbolicLink())
+            await (0,promises_namespaceObject.symlink)(await (0,promises_namespaceObject.readlink)(from, { encoding: 'buffer' }), to);
+        else if (stat.isFile())
+            await (0,promises_namespaceObject.link)(from, to).catch(() => (0,promises_namespaceObject.copyFile)(from, to, external_node_fs_namespaceObject.constants.COPYFILE_FICLONE));
+    }
+    // The deepest first: a folder may close its parents.
+    for (const [path, mode] of [...modes].reverse())
+        await (0,promises_namespaceObject.chmod)(tree_bytes(stage, path), mode);
+    return stage;
+}
+
+;// CONCATENATED MODULE: ./src/workspace/contents.ts
+
+
+
+
+
+/** 1 MiB, in blocks. */
+const piece = 256;
+/** Copies files off a volume, by inode number: `<folder>/<inode>`. */
+async function fetchContents(disk, inodes, folder) {
+    (0,external_node_fs_namespaceObject.mkdirSync)(folder, { recursive: true });
+    for (const inode of inodes)
+        await copyContents(disk, inode, Buffer.from((0,external_node_path_namespaceObject.join)(folder, String(inode))));
+}
+/**
+ * Copies one file off a volume to a new file of the host, with its time. Holes stay holes. Not asynchronous within a
+ * piece, for the sake of many small files; signals are heard between pieces.
+ */
+async function copyContents(disk, number, path) {
+    const inode = disk.inode(number);
+    const size = sizeOf(inode);
+    // Node counts exactly up to here; ext4 goes to 16 TiB.
+    if (!Number.isSafeInteger(size))
+        throw strange('a file on it is too large');
+    const fd = (0,external_node_fs_namespaceObject.openSync)(path, 'wx', 0o600);
+    try {
+        (0,external_node_fs_namespaceObject.ftruncateSync)(fd, size);
+        for (const { logical, physical, length } of size === 0 ? [] : disk.extents(inode)) {
+            for (let done = 0; done < length; done += piece) {
+                const at = (logical + done) * blockSize;
+                // Blocks behind the end are allocated in advance.
+                if (at >= size)
+                    break;
+                const blocks = disk.read(physical + done, Math.min(piece, length - done));
+                writeAll(fd, blocks.subarray(0, Math.min(blocks.length, size - at)), at);
+                if (blocks.length === piece * blockSize)
+                    await (0,external_node_timers_promises_namespaceObject.setImmediate)();
+            }
+        }
+        const seconds = Number(modifiedAt(inode)) / 1e9;
+        (0,external_node_fs_namespaceObject.futimesSync)(fd, seconds, seconds);
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(fd);
+    }
+}
+function writeAll(fd, bytes, position) {
+    for (let done = 0; done < bytes.length;)
+        done += (0,external_node_fs_namespaceObject.writeSync)(fd, bytes, done, bytes.length - done, position + done);
+}
+
+;// CONCATENATED MODULE: ./src/workspace/read-back.ts
+
+
+
+
+
+
+
+
+/**
+ * Looks at what the guest made of a volume, and lets `work` fetch contents from it. Names are looked at before a path is
+ * made of them, contents are fetched by inode number into a folder of ours, and links are handed on as text: nothing
+ * can lead out of that folder.
+ * @throws HostFailure for a volume that no kernel leaves so; `work` is not called then
+ */
+async function readVolume(request, work) {
+    const { volume, sent, excluded, scratch } = request;
+    await refuseDamage(volume);
+    const disk = Ext4Disk.open(volume, 'r');
+    try {
+        const left = new Map();
+        for (const [path, entry] of listVolume(disk, excluded)) {
+            const before = sent.get(path);
+            const untouched = before?.inode === entry.inode && before.state?.equals(stateOf(disk.inode(entry.inode))) === true;
+            left.set(path, { ...entry, untouched });
+        }
+        const fetch = async (inodes) => {
+            await fetchContents(disk, inodes, scratch);
+            return inode => Buffer.from((0,external_node_path_namespaceObject.join)(scratch, String(inode)));
+        };
+        return await work({ left, fetch, copy: (inode, path) => copyContents(disk, inode, path) });
+    }
+    finally {
+        disk.close();
+        await (0,promises_namespaceObject.rm)(scratch, { recursive: true, force: true });
+    }
+}
+/** What e2fsck may find in a file system that is frozen while programs still have files open in it. */
+const read_back_harmless = [
+    /^$/,
+    /^e2fsck /,
+    /^Pass [1-5]: /,
+    /^Fix\? no$/,
+    /^Deleted inode \d+ has zero dtime\./,
+    /^Inode \d+ was part of the orphaned inode list\./,
+    /^(Block|Inode) bitmap differences:/,
+    // The guest's clock is not quite the host's.
+    /^Superblock last (mount|write) time|^\t(\(by less than a day|now = )/,
+    /^Timestamp\(s\) on inode \d+ beyond/,
+    /^(Free blocks|Free inodes|Directories) count wrong/,
+    /^pi-workspace: (\*+ WARNING: Filesystem still has errors|\d+\/\d+ files |was not cleanly unmounted)/
+];
+/** @throws HostFailure for a file system that is not whole, before anything is copied from it */
+async function refuseDamage(file) {
+    const { stdout, stderr } = await tryTool('e2fsck', ['-f', '-n', file]);
+    const found = `${stdout}\n${stderr}`.split('\n').filter(line => !read_back_harmless.some(pattern => pattern.test(line)));
+    if (found.length === 0)
+        return;
+    throw new HostFailure({
+        symptom: `the workspace's volume is damaged; nothing was brought back:\n${found.slice(0, 5).join('\n')}`,
+        cause: 'the guest wrote to the volume past its file system, or crashed while writing',
+        remedy: 'do not trust this image with `sync: both` or `out`'
+    });
+}
+
+;// CONCATENATED MODULE: ./src/workspace/mirror.ts
+
+
+
+
+/**
+ * Makes the workspace what the guest left: deletions, then new and changed files, modes and links. What was never sent,
+ * and what changed on the host meanwhile while the guest left it alone, stays. Links are never followed. Contents are
+ * fetched before anything is changed, and only those of files that the guest touched or the host has otherwise by now.
+ */
+async function mirror(request) {
+    const { left, fetch } = request;
+    const same = unchanged(request);
+    const inodes = [...left].flatMap(([path, { kind, inode }]) => (kind === 'file' && !same.has(path) ? [inode] : []));
+    const contents = await fetch([...new Set(inodes)]);
+    const deleted = await deleteMissing(request);
+    const written = await writeChanged(request, same, contents);
+    return { written, deleted };
+}
+/** Files that neither side did anything to. */
+function unchanged({ left, sent, workspace }) {
+    const same = new Set();
+    // Behind a link that the host has by now in place of a folder there may be the same file; but the folder comes back.
+    const folders = new Set(['']);
+    for (const [path, { kind, untouched }] of left) {
+        if (kind === 'link' || !folders.has(path.slice(0, Math.max(0, path.lastIndexOf('/')))))
+            continue;
+        // Not asynchronous: for 100,000 files that would take several times as long.
+        const existing = lstatIfThere(tree_bytes(workspace, path));
+        if (kind === 'folder') {
+            if (existing?.isDirectory() === true)
+                folders.add(path);
+        }
+        else if (untouched && existing?.isFile() === true && !isChanged(existing, sent.get(path)))
+            same.add(path);
+    }
+    return same;
+}
+function lstatIfThere(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.lstatSync)(path, { bigint: true, throwIfNoEntry: false });
+    }
+    catch {
+        return undefined; // Above it is a file by now, say.
+    }
+}
+const isChanged = (host, sent) => host.mtimeNs !== sent?.mtimeNs || host.size !== sent.size;
+async function writeChanged({ left, workspace, sent, copy, log }, same, contents) {
+    const owner = await (0,promises_namespaceObject.lstat)(workspace);
+    const blocked = [];
+    const folders = [];
+    /** Where the contents of an inode are in the workspace: its next name is a hard link. */
+    const placed = new Map();
+    let written = 0;
+    for (const [path, entry] of left) {
+        if (same.has(path))
+            continue;
+        if (blocked.some(parent => path.startsWith(`${parent}/`)))
+            continue;
+        const { kind, inode, mode } = entry;
+        const target = tree_bytes(workspace, path);
+        const existing = await (0,promises_namespaceObject.lstat)(target, { bigint: true }).catch(() => undefined);
+        if (kind === 'folder') {
+            folders.push({ path, mode });
+            if (existing?.isDirectory() === true) {
+                await openFolder(target, existing);
+                continue;
+            }
+            if (existing !== undefined)
+                await (0,promises_namespaceObject.unlink)(target);
+            await (0,promises_namespaceObject.mkdir)(target);
+        }
+        else if (existing !== undefined &&
+            (await isSame(entry, placed.get(inode) ?? contents(inode), target, existing))) {
+            if (!placed.has(inode))
+                placed.set(inode, target);
+            if (kind === 'link' || BigInt(mode) === (existing.mode & 4095n))
+                continue;
+            await (0,promises_namespaceObject.chmod)(target, mode);
+            written++;
+            continue;
+        }
+        else if (existing !== undefined && entry.untouched && isChanged(existing, sent.get(path))) {
+            log.warn(`${shown(path)} changed on the host while the script ran, and not in the guest: kept`);
+            continue;
+        }
+        else if (existing?.isDirectory() === true &&
+            !(await (0,promises_namespaceObject.rmdir)(target).then(() => true, () => false))) {
+            log.warn(`${shown(path)} is no folder in the guest any more, but on the host it holds files of its own: kept`);
+            blocked.push(path);
+            continue;
+        }
+        else {
+            await replace(entry, { linked: placed.get(inode), source: contents(inode), target, copy });
+            if (kind === 'file' && !placed.has(inode))
+                placed.set(inode, target);
+        }
+        if (isRoot())
+            await (0,promises_namespaceObject.lchown)(target, owner.uid, owner.gid);
+        // After the owner: a change of owner takes setuid away.
+        if (kind === 'file')
+            await (0,promises_namespaceObject.chmod)(target, mode);
+        written++;
+    }
+    // Last, since a folder may be read-only; deepest first, since it may be closed.
+    for (const { path, mode } of folders.reverse())
+        await (0,promises_namespaceObject.chmod)(tree_bytes(workspace, path), mode);
+    return written;
+}
+/** Removes from the workspace what was sent and is not there any more in the guest. */
+async function deleteMissing({ left, workspace, sent, log }) {
+    let deleted = 0;
+    // Folders come before what they hold, so in reverse they come last.
+    for (const [path, entry] of [...sent].reverse()) {
+        const now = left.get(path);
+        if (now !== undefined && (entry.kind !== 'folder' || now.kind === 'folder'))
+            continue;
+        if (!(await isBelowRealFolders(workspace, path)))
+            continue;
+        const target = tree_bytes(workspace, path);
+        const existing = await (0,promises_namespaceObject.lstat)(target, { bigint: true }).catch(() => undefined);
+        if (existing === undefined || existing.isDirectory() !== (entry.kind === 'folder'))
+            continue;
+        if (entry.kind === 'folder') {
+            // Something of the host's own may be in it.
+            const removed = await (0,promises_namespaceObject.rmdir)(target).then(() => true, () => false);
+            if (removed && now === undefined)
+                deleted++;
+        }
+        else if (isChanged(existing, entry)) {
+            log.warn(`${shown(path)} was deleted in the guest, but changed on the host meanwhile: kept`);
+        }
+        else {
+            await openFolder(tree_bytes(workspace, path.slice(0, Math.max(0, path.lastIndexOf('/')))));
+            await (0,promises_namespaceObject.unlink)(target);
+            deleted++;
+        }
+    }
+    return deleted;
+}
+/** Whether no folder on the way to a path is a link by now: it could lead anywhere. */
+async function isBelowRealFolders(workspace, path) {
+    const parents = path.split('/').slice(0, -1);
+    for (let depth = 1; depth <= parents.length; depth++) {
+        const parent = await (0,promises_namespaceObject.lstat)(tree_bytes(workspace, parents.slice(0, depth).join('/'))).catch(() => undefined);
+        if (parent?.isDirectory() !== true)
+            return false;
+    }
+    return true;
+}
+/** A folder closed to writing is opened while we work in it; at the end it gets the guest's permissions. */
+async function openFolder(path, stat) {
+    const mode = Number((stat ?? (await (0,promises_namespaceObject.lstat)(path, { bigint: true }))).mode) & 0o7777;
+    if ((mode & 0o700) !== 0o700)
+        await (0,promises_namespaceObject.chmod)(path, mode | 0o700);
+}
+/** A path for readers. */
+const shown = (path) => Buffer.from(path, 'latin1').toString('utf8');
+async function isSame(entry, source, target, existing) {
+    if (entry.kind === 'link') {
+        return existing.isSymbolicLink() && entry.target?.equals(await (0,promises_namespaceObject.readlink)(target, { encoding: 'buffer' })) === true;
+    }
+    if (!existing.isFile() || BigInt(entry.size) !== existing.size)
+        return false;
+    const [a, b] = [await (0,promises_namespaceObject.open)(source, 'r'), await (0,promises_namespaceObject.open)(target, 'r')];
+    try {
+        const [left, right] = [Buffer.alloc(1 << 18), Buffer.alloc(1 << 18)];
+        for (;;) {
+            const { bytesRead } = await a.read(left, 0, left.length);
+            const other = await b.read(right, 0, right.length);
+            if (bytesRead !== other.bytesRead || !left.subarray(0, bytesRead).equals(right.subarray(0, bytesRead)))
+                return false;
+            if (bytesRead === 0)
+                return true;
+        }
+    }
+    finally {
+        await a.close();
+        await b.close();
+    }
+}
+/** Replaces `target` in one step, on the same disk or not. */
+async function replace(entry, { linked, source, target, copy }) {
+    // A name of its own: the target's may be as long as a name can be.
+    const folder = target.subarray(0, target.lastIndexOf('/') + 1);
+    const beside = Buffer.concat([folder, Buffer.from(`.pi-qemu-${process.pid}`)]);
+    if (entry.kind === 'link') {
+        await (0,promises_namespaceObject.symlink)(entry.target ?? '', beside);
+    }
+    else if (linked !== undefined) {
+        await (0,promises_namespaceObject.link)(linked, beside).catch(() => copy(entry.inode, beside));
+    }
+    else {
+        const moved = await (0,promises_namespaceObject.rename)(source, target).then(() => true, (error) => {
+            if (error.code !== 'EXDEV')
+                throw error;
+            return false;
+        });
+        if (moved)
+            return;
+        await copy(entry.inode, beside);
+    }
+    await (0,promises_namespaceObject.rename)(beside, target);
+}
+
+;// CONCATENATED MODULE: ./src/workspace/live.ts
+
+
+
+/** QEMU's device for a shared folder. */
+const device = 'virtio-9p-pci';
+/**
+ * A QEMU that shares the workspace, and for which the files of the user who runs it belong to the guest's user: 9p hands
+ * on user numbers as they are, so where they differ, QEMU runs in a user namespace that has the guest's.
+ * @throws HostFailure for a QEMU without 9p
+ */
+async function sharingQemu({ install, workspace, user, log }) {
+    const { program, arguments: first, env } = install;
+    const { stdout } = await tryTool(program, [...first, '-device', 'help'], { env, input: '' });
+    if (!stdout.includes(`"${device}"`)) {
+        throw new HostFailure({
+            symptom: `this QEMU (${install.version}) cannot share a folder: it was built without ${device}`,
+            remedy: 'use `qemu: private`, or `sync: both`'
+        });
+    }
+    const own = process.getuid?.() ?? 0;
+    if (own === user.uid)
+        return install;
+    const map = ['--user', `--map-user=${user.uid}`, `--map-group=${user.gid}`];
+    // In the namespace root is nobody special: files of others would be out of its reach.
+    const foreign = own === 0 && (await (0,promises_namespaceObject.lstat)(workspace)).uid !== 0;
+    if (foreign || !(await works('unshare', [...map, 'true']))) {
+        log.warn(`The workspace's files belong to other users in the guest, ${user.name} (${user.uid}) may not be able to write them${foreign ? '' : ' (this host allows no user namespaces)'}; use \`user: root\`, or \`sync: both\``);
+        return install;
+    }
+    return { ...install, program: 'unshare', arguments: [...map, '--', program, ...first] };
+}
+async function works(program, args) {
+    return tryTool(program, args, { input: '' }).then(({ code }) => code === 0, () => false);
+}
+
+;// CONCATENATED MODULE: ./src/workspace/copy-out.ts
+
+/** Where the guest puts the copies, on the volume of the workspace: a name of this run's. */
+const collectedFolder = (runId) => `.pi-qemu-copy-out-${runId}`;
+/**
+ * What a run brings back: what the guest left in the workspace, unless that stays there, and what was copied out,
+ * at its place in the workspace.
+ */
+function broughtBack(left, collected, workspaceToo) {
+    const isCollected = (path) => path === collected || path.startsWith(`${collected}/`);
+    const result = new Map([...left].filter(([path]) => workspaceToo && !isCollected(path)));
+    for (const [path, entry] of [...left].filter(([name]) => isCollected(name))) {
+        const target = copyOutFolder + path.slice(collected.length);
+        if (result.get(target)?.kind !== entry.kind) {
+            // The guest has something else there: it gives way, and what it holds. A folder comes before what it holds.
+            for (const name of [...result.keys()])
+                if (name === target || name.startsWith(`${target}/`))
+                    result.delete(name);
+        }
+        result.set(target, entry);
+    }
+    return result;
+}
+
+;// CONCATENATED MODULE: ./src/workspace/index.ts
+
+
+
+
+
+
+
+
+;// CONCATENATED MODULE: ./src/run-files.ts
+
+
+
+
+
+
+
+
+
+
+
+const workspaceFile = 'workspace.img';
+/** Whether the workspace travels on a volume. */
+const hasVolume = ({ sync }) => sync !== 'none' && sync !== 'live';
+/** Makes what belongs to one run, in its folder: device tree, keys, disk, workspace volume. */
+async function makeRunFiles(request) {
+    const { inputs, prepared, user, board, journal, log } = request;
+    const { folder, logs } = journal;
+    const generic = wantsGenericKernel(inputs, prepared, board)
+        ? await genericKernel(prepared.architecture, request)
+        : undefined;
+    const kvm = await hasKvm();
+    const machineRequest = {
+        ...{ inputs, image: prepared, logs, board, genericKernel: generic, kvm, qemu: request.qemu },
+        // A guest that is continued has the same devices in every run.
+        volumes: hasVolume(inputs) || (inputs.snapshot === 'auto' && inputs.sync === 'none' && board.migratable)
+            ? [{ name: 'workspace', file: workspaceFile }]
+            : [],
+        sharedFolders: inputs.sync === 'live' ? [{ name: workspaceLabel, path: inputs.workspace }] : []
+    };
+    const { machine, deviceTree } = planMachine({ ...machineRequest, clock: Date.now() });
+    if (deviceTree !== undefined) {
+        // A tree of the user's own is taken as it is.
+        const seed = inputs.dtb === undefined ? (0,external_node_crypto_.randomBytes)(64) : undefined;
+        const notes = await makeDeviceTree({ ...deviceTree, seed, to: (0,external_node_path_namespaceObject.join)(folder, runFiles.deviceTree) });
+        for (const note of notes)
+            log.info(note);
+    }
+    const { firmware } = machine;
+    if (firmware !== undefined) {
+        await ensureTools([uefiFor(prepared.architecture).tool], log);
+        await (0,promises_namespaceObject.copyFile)(firmware.variables, (0,external_node_path_namespaceObject.join)(folder, runFiles.uefiVariables));
+    }
+    if (inputs.password !== undefined && prepared.family === 'mini')
+        throw new BadInput([`input \`password\` does not go with this image (${prepared.title}): it takes keys only`]);
+    const keys = await makeKeys(folder, inputs.password);
+    const hash = keys.slots.password?.toString();
+    const changes = ownChanges(prepared, { files: inputs.files, user, hash, firstBoot: inputs.firstBoot });
+    const image = changes === undefined ? prepared : await privateCopy(prepared, changes, folder, log);
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, workspaceFile), '');
+    const workspace = hasVolume(inputs) ? await makeWorkspace(request, image) : undefined;
+    const own = inputs.provision === 'auto';
+    const keyFile = inputs.sshKey ?? keys.clientKeyFile;
+    const login = {
+        user,
+        privateKey: own ? keys.clientKey : await (0,promises_namespaceObject.readFile)(keyFile, 'utf8'),
+        hostKey: own ? keys.hostPublicKey : undefined
+    };
+    // Without a password for userconf.txt, a wizard would wait for an answer that never comes.
+    const hasWizard = own && (hash === undefined || !answersWizard(image, user));
+    const machineFor = (cmdline) => {
+        const { machine: next } = planMachine({ ...machineRequest, clock: Date.now(), cmdline });
+        const { kernelArguments } = next;
+        return hasWizard ? { ...next, kernelArguments: [...kernelArguments, `systemd.mask=${wizardUnit}`] } : next;
+    };
+    const notPiKernel = generic === undefined
+        ? []
+        : [`the kernel is Debian's ${generic.version}, as the image has none with virtio drivers`];
+    if (machine.diskPlace === 'usb')
+        log.info('Disk: on USB storage (storage: sd puts it into the card slot)');
+    if (machine.accelerator === 'kvm')
+        log.info("KVM: the guest runs on this host's own CPU");
+    return {
+        ...{ image, login, workspace, machine, machineFor, keyFile, keys: keys.slots, notPiKernel, genericKernel: generic },
+        makeDisk: () => makeOverlay(image, keys, folder, runFiles.disk)
+    };
+}
+async function makeWorkspace({ inputs, user, journal: { folder }, log }, image) {
+    const { uid = 0, gid = 0 } = image.users[user] ?? {};
+    const volume = (0,external_node_path_namespaceObject.join)(folder, workspaceFile);
+    const patterns = excludedPatterns(inputs);
+    const excluded = inputs.syncGitignore ? await excludingIgnored(inputs.workspace, patterns) : excluding(patterns);
+    const sent = await makeVolume({
+        workspace: inputs.sync === 'out' ? undefined : inputs.workspace,
+        excluded,
+        owner: { uid, gid },
+        file: volume,
+        runFolder: folder
+    });
+    log.info(`Workspace: ${sent.size} files and folders`);
+    return { path: inputs.workspace, volume, sent, excluded };
+}
+
+;// CONCATENATED MODULE: ./src/power.ts
+
+
+
+
+
+
+
+const usualNames = { disk: 'disk', qemu: 'qemu', boot: 'boot' };
+/** From a prepared image to a shell in the guest. */
+async function powerOn(request, context) {
+    const { inputs, board, install, names = usualNames } = request;
+    const { journal, log, phases, output } = context;
+    const made = await phases.run(names.disk, 'Disk, keys and workspace of this run', () => makeRunFiles({ ...request, ...context, qemu: install.version }));
+    const { image, login, machine, machineFor, makeDisk, notPiKernel } = made;
+    output('board', board.name);
+    log.debug(qemuCommand(machine, install).join(' '));
+    log.info(`${board.title}: ${[board.fidelity, ...notPiKernel].join('; ')}`);
+    let serial = new SerialLog(journal.logs, board.uarts);
+    const started = (log) => {
+        serial = log;
+        output('serial-log', serial.mainFile);
+    };
+    let qemu;
+    let session;
+    let setup;
+    const began = phases.elapsed;
+    try {
+        const title = `Boot ${image.title} on ${board.name}`;
+        const awake = await fromSnapshot(request, made, started, context);
+        if (awake !== undefined)
+            ({ qemu, session, setup } = awake);
+        else if (inputs.firstBoot === 'run') {
+            await makeDisk();
+            const timeout = inputs.bootTimeout;
+            const first = { image, machine: machineFor, install, login, timeout, journal, log, started };
+            ({ qemu, session } = await phases.run(names.boot, `${title}, first boot included`, () => runFirstBoot(first)));
+        }
+        else {
+            const running = (qemu = await phases.run(names.qemu, 'Start QEMU', async () => {
+                await makeDisk();
+                return startQemu(machine, install, journal);
+            }));
+            output('serial-log', serial.mainFile);
+            const guestLogin = { ...login, port: qemu.sshPort };
+            session = await phases.run(names.boot, title, () => waitForLogin({ qemu: running, serial, login: guestLogin, timeout: inputs.bootTimeout, log }));
+        }
+    }
+    finally {
+        // Which UART is the console shows only now; after a failed boot it is wanted most.
+        output('serial-log', serial.mainFile);
+    }
+    const seconds = phases.elapsed - began;
+    log.info(`SSH answered after ${seconds.toFixed(1)} s`);
+    return { ...made, qemu, serial, session, seconds, setup };
+}
+/** A guest that was booted before, or is now for later runs as well; undefined where it has to be booted plainly. */
+async function fromSnapshot({ inputs, install, setup, isShared }, { image, login, machine, keys, genericKernel }, started, context) {
+    const { hits, log, saves, shared } = context;
+    if (setup === undefined)
+        return undefined;
+    const why = whyNoSnapshot(inputs, machine);
+    if (why !== undefined) {
+        log.info(`No booted snapshot (${why})`);
+        return undefined;
+    }
+    const key = snapshotKey(image.id, install.version, machine, genericKernel?.id);
+    const awake = await bootWithSnapshot({
+        ...{ key, image, machine, install, login, keys, setup, shared, started },
+        timeout: inputs.bootTimeout,
+        mayMake: inputs.saveImage === undefined && (inputs.cache === 'auto' || shared === undefined),
+        place: context
+    });
+    if (awake?.restored === true)
+        hits.note('snapshot');
+    const made = awake?.made;
+    if (made !== undefined && shared?.canSave === true) {
+        // It is of use only to those who have the very image that it was booted from.
+        void saves.start('snapshot-save', async () => {
+            if ((await isShared) === true)
+                await shared.save({ kind: 'snapshot', key }, made.folder, context);
+        });
+    }
+    return awake;
+}
+/** How long (ms) an orderly power-off may take. */
+const powerOffTimeout = 120_000;
+/** Switches a guest off in order, so that its disk is whole. */
+async function powerOff({ guest, qemu, serial }) {
+    await guest.powerOff();
+    const deadline = Date.now() + powerOffTimeout;
+    while (qemu.isAlive() && Date.now() < deadline) {
+        // Boards without a power switch say so and stand still.
+        if (serial.poll().some(line => poweredOff.test(line)))
+            break;
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(100);
+    }
+    if (qemu.isAlive() && Date.now() >= deadline) {
+        throw new TimeLimit({
+            symptom: `the guest did not switch off within ${powerOffTimeout / 1000} s`,
+            log: serial.mainFile
+        });
+    }
+    guest.session.close();
+    if (qemu.isAlive())
+        await quitQemu(qemu, flushPatience);
+}
+
+;// CONCATENATED MODULE: ./src/script-run.ts
+
+
+
+/**
+ * Runs the script that was laid down in a guest, with its output streamed.
+ * @param timeout ms
+ * @throws BootFailure if the guest is lost meanwhile
+ */
+async function runScript({ guest, qemu, serial }, timeout, { stdout, stderr }) {
+    const stop = new AbortController();
+    const running = guest.run({ onStdout: stdout, onStderr: stderr }, timeout);
+    const ended = await Promise.race([running, watchGuest(qemu, serial, stop.signal)]).finally(() => {
+        stop.abort();
+    });
+    if (ended.timedOut)
+        return { outcome: 'timeout', exitCode: 124, signal: ended.signal };
+    if (ended.signal !== undefined)
+        return { outcome: 'script-failed', exitCode: 128 + signalNumber(ended.signal), signal: ended.signal };
+    if (ended.code === undefined) {
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(300); // QEMU's end, if that is why, is noticed a moment later
+        throw lostGuest(qemu, serial);
+    }
+    return { outcome: ended.code === 0 ? 'success' : 'script-failed', exitCode: ended.code, signal: undefined };
+}
+/** Numbers of the signals as the kernel has them on every Arm. */
+function signalNumber(name) {
+    return external_node_os_namespaceObject.constants.signals[`SIG${name}`] ?? 0;
+}
+
+;// CONCATENATED MODULE: ./src/prepare/inputs.ts
+
+
+
+
+/** Whether `prepare` runs on a board of its own: what was given for the run's board does not belong there. */
+function hasOwnBoard(inputs) {
+    return inputs.prepareBoard !== undefined && inputs.prepareBoard !== knownBoard(inputs)?.name;
+}
+/**
+ * The inputs of the machine on which `prepare` runs. Whatever may be a secret, or differs between runs that share the
+ * result, is left out: `env`, `files`, `password`, the workspace, the user's disks.
+ */
+function prepareInputs(inputs, board) {
+    const common = {
+        ...inputs,
+        run: inputs.prepare,
+        board: board.name,
+        ...{ user: 'root', shell: undefined, workingDirectory: undefined, env: {}, password: undefined },
+        ...{ sync: 'none', copyOut: [], files: [], disks: [], ports: [] },
+        ...{ firstBoot: 'skip', snapshot: 'off', saveImage: undefined, keepRunning: false }
+    };
+    if (!hasOwnBoard(inputs))
+        return common;
+    return {
+        ...common,
+        ...{ kernel: undefined, initrd: undefined, dtb: undefined, overlays: [], append: undefined },
+        ...{ cpu: undefined, clock: undefined, storage: 'auto', qemuArgs: [] },
+        ...(board.sizable ? {} : { memoryMiB: undefined, cpus: undefined })
+    };
+}
+/** What of the inputs, besides the script and the board, may make a difference to what the script leaves behind. */
+async function machineIngredients(inputs) {
+    if (hasOwnBoard(inputs))
+        return [];
+    const { kernel, initrd, dtb, overlays, append, cpu, workspace } = inputs;
+    const named = [
+        ['append', append],
+        ['cpu', cpu],
+        ['kernel', await hashOf(kernel)],
+        ['initrd', await hashOf(initrd)],
+        ['dtb', await hashOf(dtb)]
+    ];
+    const trees = overlays.map(async (name) => {
+        const isFile = name.includes('/') || name.endsWith('.dtbo');
+        return `overlay=${(isFile ? await hashOf((0,external_node_path_namespaceObject.resolve)(workspace, name)) : undefined) ?? name}`;
+    });
+    return [
+        ...named.flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`])),
+        ...(await Promise.all(trees))
+    ];
+}
+/** SHA-256 of a file; undefined if there is none, which is found fault with later. */
+async function hashOf(file) {
+    const bytes = file === undefined ? undefined : await (0,promises_namespaceObject.readFile)(file).catch(() => undefined);
+    return bytes && (0,external_node_crypto_.createHash)('sha256').update(bytes).digest('hex');
+}
+
+;// CONCATENATED MODULE: ./src/prepare/index.ts
+
+
+
+
+
+
+
+
+
+
+
+
+const names = { disk: 'prepare-disk', qemu: 'prepare-qemu', boot: 'prepare-boot' };
+/**
+ * Boots an image with nothing of the user's but the script, runs that as root, and makes an image of what it left.
+ * @returns the folder with that image
+ * @throws ScriptFailure with the script's status; TimeLimit past `run-timeout`
+ */
+async function runPrepare(work, context) {
+    const { inputs, base, script, request, provenance } = work;
+    const { phases, log } = context;
+    const board = boardFor({ ...inputs, board: inputs.prepareBoard ?? inputs.board }, base);
+    const journal = context.journal.part('prepare');
+    const own = {
+        ...context,
+        journal,
+        // What the outputs tell is about the run itself; but after a failure its console is wanted.
+        output: (name, value) => {
+            if (name === 'serial-log')
+                context.output(name, value);
+        }
+    };
+    const install = await work.install(board, own);
+    const machine = { inputs: prepareInputs(inputs, board), prepared: base, user: 'root', board, install, names };
+    const pi = await powerOn(machine, own);
+    const guest = new Guest(pi.session, 'root', journal.id);
+    await phases.run('prepare', `Run \`prepare\` on ${board.name}`, async () => {
+        const text = { run: script, shell: undefined, env: {}, workingDirectory: undefined };
+        await guest.setUp({ clock: Date.now(), mount: undefined, script: text });
+        const lines = lineLog(log);
+        const { outcome, exitCode, signal } = await runScript({ ...pi, guest }, inputs.runTimeout, {
+            stdout: lines.write,
+            stderr: lines.write
+        });
+        lines.end();
+        if (outcome === 'timeout')
+            throw new TimeLimit({ symptom: `\`prepare\` ran longer than \`run-timeout\`, and was ended; nothing was cached` });
+        if (outcome === 'script-failed') {
+            const how = signal === undefined ? `ended with status ${exitCode}` : `was killed by SIG${signal}`;
+            throw new ScriptFailure(exitCode, signal, {
+                symptom: `\`prepare\` ${how}; nothing of it was cached`,
+                remedy: 'see what it said above; the script runs as root in a shell that ends at the first error'
+            });
+        }
+    });
+    return phases.run('prepare-keep', 'Keep what `prepare` did', async () => {
+        await powerOff({ ...pi, guest });
+        const build = (0,external_node_path_namespaceObject.join)(context.journal.folder, 'build-prepared');
+        await (0,promises_namespaceObject.mkdir)(build);
+        const overlay = (0,external_node_path_namespaceObject.join)(journal.folder, runFiles.disk);
+        await sealImage({ base, overlay, keys: pi.keys, request, provenance, build, log });
+        await (0,promises_namespaceObject.rm)(journal.folder, { recursive: true, force: true });
+        return build;
+    });
+}
+
+;// CONCATENATED MODULE: ./src/layers.ts
+
+
+
+
+
+
+
+
+/**
+ * The image of a run, from as high a layer as a cache has: with `prepare`'s effects, else provisioned, else made from
+ * its source. What had to be made goes to the caches at once, and not at the end: a script that fails still leaves
+ * them warm.
+ */
+async function imageInPlace({ inputs, release, install }, context) {
+    const { phases, log, hits } = context;
+    const { image: ref, imageSha256: sha256, user, provision, firmware, hostname, firstBoot, diskSize, boot } = inputs;
+    const upper = await upperLayer(inputs);
+    const request = {
+        ...{ image: ref, release, sha256, user, provision, firmware, hostname, firstBoot, diskSize, boot },
+        isBase: upper !== undefined
+    };
+    const named = { provision, user, hostname, firstBoot, diskSize, firmware, boot, suffix: inputs.cacheKeySuffix };
+    const base = (sum) => baseKey({ ...named, sha256: sum });
+    const { found, isComplete } = await phases.run('image', 'Image in place', async () => {
+        const source = await openSource(request, context.home, log);
+        const cached = await fromCaches(source, { upper, base, inputs }, context);
+        if (cached !== undefined) {
+            source.close?.();
+            if (release !== undefined && source.sha256 !== undefined)
+                await noteRelease(release, source.sha256, context.home);
+            const { title, architecture, diskSize: bytes } = cached.found.image;
+            log.info(`Already prepared: ${title}, ${architecture}, ${mib(bytes)}`);
+            return cached;
+        }
+        return { found: await makeBase(source, { request, base, inputs }, context), isComplete: upper === undefined };
+    });
+    log.info(`From a cache: ${hits.text}`);
+    if (upper === undefined || isComplete)
+        return found;
+    const provenance = upper.provenance(found.key);
+    const work = { inputs, script: upper.script, base: found.image, request, provenance, install };
+    const build = await runPrepare(work, context);
+    return layers_kept(build, upper.key(found.key), inputs, context);
+}
+async function upperLayer(inputs) {
+    const { prepare: script } = inputs;
+    if (script === undefined)
+        return undefined;
+    const family = familyOfBoard(inputs.prepareBoard ?? knownBoard(inputs)?.name);
+    const machine = await machineIngredients(inputs);
+    const hash = (0,external_node_crypto_.createHash)('sha256').update(script).digest('hex');
+    return {
+        script,
+        provenance: base => ({ base, script: hash, family }),
+        key: base => preparedKey({ base, script, family, machine })
+    };
+}
+/** The highest layer that a cache has. Of the lower one nothing is needed then, not even its download. */
+async function fromCaches({ sha256 }, { upper, base, inputs }, context) {
+    const { hits } = context;
+    hits.note('none');
+    if (inputs.cache === 'off')
+        hits.missed('`cache: off`');
+    else if (sha256 === undefined)
+        hits.missed('what the image is shows only once it is here: give `image-sha256`');
+    if (inputs.cache === 'off' || sha256 === undefined)
+        return undefined;
+    const key = base(sha256);
+    if (upper !== undefined) {
+        const found = await cachedImage(upper.key(key), inputs, context);
+        if (found !== undefined) {
+            hits.note('prepared');
+            return { found, isComplete: true };
+        }
+        hits.missed(whyNot(upper.provenance(key), await provenances(context.home)));
+    }
+    const found = await cachedImage(key, inputs, context);
+    if (found === undefined) {
+        hits.missed('this image with these inputs was not prepared before');
+        return undefined;
+    }
+    hits.note(upper === undefined ? 'prepared' : 'image');
+    return { found, isComplete: upper === undefined };
+}
+/** Why no image has what `prepare` does, by what the others of this machine were made from. */
+function whyNot(wanted, known) {
+    const same = known.filter(({ base }) => base === wanted.base);
+    if (same.some(({ script, family }) => script !== wanted.script && family === wanted.family))
+        return '`prepare` changed';
+    const other = same.find(({ script, family }) => script === wanted.script && family !== wanted.family);
+    if (other !== undefined)
+        return `\`prepare\` ran on ${other.family} only, and not yet on ${wanted.family}`;
+    return '`prepare` is new or changed, or its image is';
+}
+async function cachedImage(key, inputs, context) {
+    const own = await fromStore(key, context);
+    if (own !== undefined)
+        return { image: own, key, isShared: Promise.resolve(false) };
+    const folder = (0,external_node_path_namespaceObject.join)(context.journal.folder, `restored-${key}`);
+    await (0,promises_namespaceObject.mkdir)(folder);
+    if ((await context.shared?.restore({ kind: 'prepared', key }, folder, context)) !== true)
+        return undefined;
+    const image = await keepImage(folder, key, context);
+    if (image === undefined)
+        context.log.warn('The prepared image in the Actions cache is not whole, and was not used');
+    startEviction(inputs, context);
+    return image && { image, key, isShared: Promise.resolve(true) };
+}
+async function makeBase(source, { request, base, inputs }, context) {
+    const build = (0,external_node_path_namespaceObject.join)(context.journal.folder, 'build');
+    await (0,promises_namespaceObject.mkdir)(build);
+    const sha256 = await source.unpackTo((0,external_node_path_namespaceObject.join)(build, 'disk.img'), build);
+    if (request.release !== undefined)
+        await noteRelease(request.release, sha256, context.home);
+    await makeImage(build, request, context.log);
+    return layers_kept(build, base(sha256), inputs, context);
+}
+/** Puts a finished build into the caches. Without them it lives and goes with the run. */
+async function layers_kept(build, key, inputs, context) {
+    const { shared, saves } = context;
+    const image = inputs.cache === 'off' ? await loadImage(build) : await keepImage(build, key, context);
+    if (image === undefined)
+        throw new Error(`the prepared image in ${build} cannot be read back`);
+    const isShared = shared?.canSave === true
+        ? saves.start('cache-save', () => shared.save({ kind: 'prepared', key }, image.folder, context))
+        : undefined;
+    if (inputs.cache !== 'off')
+        startEviction(inputs, context);
+    return { image, key, isShared: isShared?.then(saved => saved === true) ?? Promise.resolve(false) };
+}
+function startEviction({ cacheMaxSize }, { saves, home, journal, log }) {
+    void saves.start(undefined, () => evict({ home, limit: cacheMaxSize, workDir: journal.folder, log }));
+}
+
+;// CONCATENATED MODULE: ./src/boot.ts
 
 
 
@@ -70153,7 +71911,7 @@ async function wake({ image, keys, login, setup, place: { log } }, { qemu, seria
 
 /** From inputs to a shell in the guest. */
 async function bootPi(inputs, context) {
-    const { home, journal, log, phases, output } = context;
+    const { journal, log, phases, output } = context;
     const release = await phases.run('plan', 'Plan', async () => {
         for (const line of describePlan(inputs))
             log.info(line);
@@ -70167,92 +71925,28 @@ async function bootPi(inputs, context) {
     const early = expected && (await readyQemu(inputs, expected, context));
     await readyTools(release === undefined ? inputs : { ...inputs, image: { kind: 'url', url: release.release.url } }, context);
     await checkDisks(inputs.disks);
-    const { image: prepared, cached, fetched, key } = await phases.run('image', 'Image in place', () => {
-        const { image: ref, imageSha256: sha256, user: asked, provision, cache, firmware, hostname } = inputs;
-        const wishes = { provision, firmware, hostname, firstBoot: inputs.firstBoot, diskSize: inputs.diskSize };
-        const request = { image: ref, release, sha256, user: asked, cache, ...wishes };
-        return prepareImage(request, { home, journal, log }, context.shared);
-    });
-    output('cache-hit', cached ? 'prepared' : 'none');
-    let isShared = fetched;
-    if (!cached && inputs.cache === 'auto' && context.shared !== undefined) {
-        const shared = context.shared;
-        // At once, and not at the end: a script that fails still leaves a warm cache.
-        isShared = await phases.run('cache-save', 'Save the prepared image', () => shared.save({ kind: 'prepared', key }, prepared.folder, context));
-    }
+    const { image: prepared, isShared } = await imageInPlace({
+        ...{ inputs, release },
+        install: async (board, own) => (board === expected ? early : undefined) ?? readyQemu(inputs, board, own)
+    }, context);
     const board = boardFor(inputs, prepared);
-    const install = early !== undefined && board === expected ? early : await readyQemu(inputs, board, context);
+    const ready = early !== undefined && board === expected ? early : await readyQemu(inputs, board, context);
     const user = chooseUser(prepared.users, inputs.user);
-    const made = await phases.run('disk', 'Disk, keys and workspace of this run', () => makeRunFiles({ inputs, prepared, user, board, home, journal, log, shared: context.shared }));
-    const { image, login, workspace, machine, machineFor, keyFile, keys, notPiKernel, genericKernel, makeDisk } = made;
-    output('board', board.name);
-    log.debug(qemuCommand(machine, install).join(' '));
-    log.info(`${board.title}: ${[board.fidelity, ...notPiKernel].join('; ')}`);
+    const { uid = 0, gid = 0 } = prepared.users[user] ?? {};
+    const sharing = { install: ready, workspace: inputs.workspace, user: { name: user, uid, gid }, log };
+    const install = inputs.sync === 'live' ? await sharingQemu(sharing) : ready;
     const shared = inputs.sync === 'none' ? undefined : inputs.workspace;
     const workingDirectory = guestDirectory(inputs.workingDirectory, {
         workspace: shared,
-        home: image.users[user]?.home ?? '/'
+        home: prepared.users[user]?.home ?? '/'
     });
     const setup = {
-        mount: shared === undefined ? undefined : { label: workspaceLabel, path: shared },
+        mount: shared === undefined ? undefined : { label: workspaceLabel, path: shared, shared: inputs.sync === 'live' },
         script: inputs.run === undefined ? undefined : { run: inputs.run, shell: inputs.shell, env: inputs.env, workingDirectory }
     };
-    let serial = new SerialLog(journal.logs, board.uarts);
-    const started = (log) => {
-        serial = log;
-        output('serial-log', serial.mainFile);
-    };
-    let qemu;
-    let session;
-    const booted = phases.elapsed;
-    const snapshot = snapshotKey(image.id, install.version, machine, genericKernel?.id);
-    const noSnapshot = whyNoSnapshot(inputs, machine);
-    if (noSnapshot !== undefined)
-        log.info(`Snapshot: none (${noSnapshot})`);
-    const awake = noSnapshot !== undefined
-        ? undefined
-        : await bootWithSnapshot({
-            key: snapshot,
-            ...{ image, machine, install, login, keys, started },
-            setup: clock => setupText({ ...setup, clock, folder: guestFolder(journal.id), user }),
-            timeout: inputs.bootTimeout,
-            mayMake: inputs.saveImage === undefined && (inputs.cache === 'auto' || context.shared === undefined),
-            shared: context.shared,
-            place: context
-        });
-    try {
-        const title = `Boot ${image.title} on ${board.name}`;
-        if (awake !== undefined) {
-            ;
-            ({ qemu, session, serial } = awake);
-            if (awake.restored)
-                output('cache-hit', 'snapshot');
-        }
-        else if (inputs.firstBoot === 'run') {
-            await makeDisk();
-            const timeout = inputs.bootTimeout;
-            const request = { image, machine: machineFor, install, login, timeout, journal, log, started };
-            ({ qemu, session } = await phases.run('boot', `${title}, first boot included`, () => runFirstBoot(request)));
-        }
-        else {
-            await makeDisk();
-            const running = (qemu = await phases.run('qemu', 'Start QEMU', () => startQemu(machine, install, journal)));
-            output('serial-log', serial.mainFile);
-            const guestLogin = { ...login, port: qemu.sshPort };
-            session = await phases.run('boot', title, () => waitForLogin({ qemu: running, serial, login: guestLogin, timeout: inputs.bootTimeout, log }));
-        }
-    }
-    finally {
-        // Which UART is the console shows only now; after a failed boot it is wanted most.
-        output('serial-log', serial.mainFile);
-    }
-    if (awake?.made !== undefined && isShared && inputs.cache === 'auto') {
-        // A snapshot is of use only to those who have the very image it was booted from.
-        const [entry, { folder }] = [{ kind: 'snapshot', key: snapshot }, awake.made];
-        await phases.run('snapshot-save', 'Save the booted Pi for other jobs', async () => context.shared?.save(entry, folder, context));
-    }
-    const seconds = phases.elapsed - booted;
-    log.info(`SSH answered after ${seconds.toFixed(1)} s`);
+    const text = (clock) => setupText({ ...setup, clock, folder: guestFolder(journal.id), user });
+    const powered = await powerOn({ inputs, prepared, user, board, install, isShared, setup: text }, context);
+    const { image, login, workspace, keyFile, keys, qemu, serial, session, seconds } = powered;
     output('boot-seconds', seconds.toFixed(2));
     const sshConfig = await writeSshConfig(journal.folder, { ...login, port: qemu.sshPort }, keyFile);
     const ssh = {
@@ -70266,8 +71960,8 @@ async function bootPi(inputs, context) {
         output(name, value);
     const guest = new Guest(session, user, journal.id);
     try {
-        if (awake !== undefined)
-            guest.checkSetUp(setup, awake.setup);
+        if (powered.setup !== undefined)
+            guest.checkSetUp(setup, powered.setup);
         else
             await phases.run('setup', 'Set up the guest', () => guest.setUp({ ...setup, clock: Date.now() }));
     }
@@ -70283,9 +71977,10 @@ async function readyQemu(inputs, board, context) {
     return install;
 }
 /** The programs that a run needs, installed if they are missing. */
-async function readyTools(inputs, { phases, log }) {
+async function readyTools(inputs, { phases, log, shared }) {
     await phases.run('tools', 'Tools of the host', async () => {
-        const needed = toolsFor(inputs);
+        const forCache = shared === undefined || inputs.image.kind === 'none' ? [] : ['zstd'];
+        const needed = [...new Set([...toolsFor(inputs), ...forCache])];
         await ensureTools(needed, log);
         const versions = await Promise.all(needed.filter(hasVersion).map(toolVersion));
         for (const line of versions)
@@ -70622,11 +72317,48 @@ function endingOf(watch, ended, { qemuArgs }) {
         : { kind: 'died', exit };
 }
 
+;// CONCATENATED MODULE: ./src/workspace-out.ts
+
+
+/** Whether anything comes back after the script. */
+function bringsBack({ sync, copyOut }) {
+    return sync === 'both' || sync === 'out' || (sync === 'in' && copyOut.length > 0);
+}
+/** Brings back what the guest left in the workspace, and what of its files was asked for. */
+async function workspaceOut(inputs, { guest, workspace }, context) {
+    const { journal, log } = context;
+    if (workspace === undefined)
+        return;
+    const { path, volume, sent, excluded } = workspace;
+    const collected = collectedFolder(journal.id);
+    const asked = inputs.copyOut.length > 0;
+    if (asked) {
+        const folder = (0,external_node_path_namespaceObject.join)(path, collected);
+        for (const line of await guest.copyOut({ patterns: inputs.copyOut, folder }))
+            log.warn(`copy-out: ${line}`);
+    }
+    const whole = inputs.sync !== 'in';
+    // What was asked for by name comes back whatever its name is.
+    const out = (name, isFolder) => !name.startsWith(collected) && excluded(name, isFolder);
+    const request = { volume, sent, excluded: out, scratch: (0,external_node_path_namespaceObject.join)(journal.folder, 'workspace-out') };
+    const { written, deleted } = await guest.whileFrozen(path, afterwards(inputs, asked, (0,external_node_path_namespaceObject.join)(path, collected)), () => readVolume(request, ({ left, fetch, copy }) => mirror({
+        left: broughtBack(left, collected, whole),
+        workspace: inputs.workspace,
+        sent: whole ? sent : new Map(),
+        fetch,
+        copy,
+        log
+    })));
+    log.info(`${written} written, ${deleted} deleted`);
+}
+/** What the guest goes on with; one that is thrown away next need not move again. */
+function afterwards({ keepRunning, saveImage, disks }, asked, remove) {
+    if (!keepRunning && saveImage === undefined && disks.length === 0)
+        return undefined;
+    return asked ? { remove } : {};
+}
+
 ;// CONCATENATED MODULE: ./src/run.ts
-
-
-
-
 
 
 
@@ -70640,8 +72372,8 @@ async function run(inputs, context) {
     if (inputs.image.kind === 'none')
         return runBare(inputs, context);
     const pi = await bootPi(inputs, context);
-    const result = await runScript(inputs, pi, context);
-    if (pi.workspace !== undefined && (inputs.sync === 'both' || inputs.sync === 'out')) {
+    const result = await ranScript(inputs, pi, context);
+    if (pi.workspace !== undefined && bringsBack(inputs)) {
         await context.phases.run('workspace-out', 'Bring the workspace back', () => workspaceOut(inputs, pi, context));
     }
     if (inputs.saveImage !== undefined) {
@@ -70665,70 +72397,17 @@ async function run(inputs, context) {
     }
     return result;
 }
-async function runScript(inputs, { guest, qemu, serial }, { phases, log, stdout, stderr }) {
+async function ranScript(inputs, pi, context) {
     if (inputs.run === undefined)
         return { outcome: 'success', exitCode: 0, signal: undefined };
-    const ended = await phases.run('run', 'Run the script', () => {
-        log.endGroup(); // its output is what the reader came for: not folded away
-        const stop = new AbortController();
-        const running = guest.run({ onStdout: stdout, onStderr: stderr }, inputs.runTimeout);
-        return Promise.race([running, watchGuest(qemu, serial, stop.signal)]).finally(() => {
-            stop.abort();
-        });
+    return context.phases.run('run', 'Run the script', () => {
+        context.log.endGroup(); // its output is what the reader came for: not folded away
+        return runScript(pi, inputs.runTimeout, context);
     });
-    if (ended.timedOut)
-        return { outcome: 'timeout', exitCode: 124, signal: ended.signal };
-    if (ended.signal !== undefined)
-        return { outcome: 'script-failed', exitCode: 128 + signalNumber(ended.signal), signal: ended.signal };
-    if (ended.code === undefined) {
-        await (0,external_node_timers_promises_namespaceObject.setTimeout)(300); // QEMU's end, if that is why, is noticed a moment later
-        throw lostGuest(qemu, serial);
-    }
-    return { outcome: ended.code === 0 ? 'success' : 'script-failed', exitCode: ended.code, signal: undefined };
-}
-/** Numbers of the signals as the kernel has them on every Arm. */
-function signalNumber(name) {
-    return external_node_os_namespaceObject.constants.signals[`SIG${name}`] ?? 0;
-}
-async function workspaceOut(inputs, { guest, workspace }, { journal, log }) {
-    if (workspace === undefined)
-        return;
-    const from = (0,external_node_path_namespaceObject.join)(journal.folder, 'workspace-out');
-    const folderModes = await guest.whileFrozen(workspace.path, () => readVolume(workspace.volume, from));
-    const { written, deleted } = await mirror({
-        from,
-        workspace: inputs.workspace,
-        sent: workspace.sent,
-        excluded: excluding(excludedPatterns(inputs)),
-        folderModes,
-        log
-    });
-    await (0,promises_namespaceObject.rm)(from, { recursive: true, force: true });
-    log.info(`${written} written, ${deleted} deleted`);
-}
-/** How long (ms) an orderly power-off may take. */
-const powerOffTimeout = 120_000;
-async function powerOff({ guest, qemu, serial }) {
-    await guest.powerOff();
-    const deadline = Date.now() + powerOffTimeout;
-    while (qemu.isAlive() && Date.now() < deadline) {
-        // Boards without a power switch say so and stand still.
-        if (serial.poll().some(line => poweredOff.test(line)))
-            break;
-        await (0,external_node_timers_promises_namespaceObject.setTimeout)(100);
-    }
-    if (qemu.isAlive() && Date.now() >= deadline) {
-        throw new TimeLimit({
-            symptom: `the guest did not switch off within ${powerOffTimeout / 1000} s`,
-            log: serial.mainFile
-        });
-    }
-    guest.session.close();
-    if (qemu.isAlive())
-        await quitQemu(qemu, flushPatience);
 }
 
 ;// CONCATENATED MODULE: ./src/execute.ts
+
 
 
 
@@ -70743,20 +72422,28 @@ const ownStatus = { fault: 125, timeLimit: 124 };
  */
 async function execute({ raw, env, workspace, log, output, work = run, started, hasPost, shared, keepLogs }) {
     const phases = new Phases(log);
+    const saves = new Saves(phases);
+    const hits = new CacheHits(level => {
+        output('cache-hit', level);
+    });
     let report;
     let journal;
     let kept = false;
+    let isEnding = () => false;
     try {
         const inputs = parseInputs(raw, { env, workspace });
         const home = homeFolders(env);
         journal = Journal.create(home, { tellPost: hasPost });
         started?.(journal.folder);
-        tearDownOnSignals(journal.folder, log);
+        isEnding = tearDownOnSignals(journal.folder, log);
         const write = (stream) => (chunk) => {
             stream.write(chunk);
         };
+        const cache = inputs.cache === 'off' ? undefined : shared?.(home.exchange, env);
         const context = {
-            shared: inputs.cache === 'off' ? undefined : shared?.(home.exchange),
+            shared: cache !== undefined && inputs.cache === 'read-only' ? readOnly(cache) : cache,
+            hits,
+            saves,
             home,
             journal,
             log,
@@ -70770,9 +72457,16 @@ async function execute({ raw, env, workspace, log, output, work = run, started, 
     }
     catch (error) {
         const outcome = error instanceof Failure ? error.outcome : 'host-failed';
-        const exitCode = outcome === 'timeout' ? ownStatus.timeLimit : ownStatus.fault;
-        report = { outcome, exitCode, signal: undefined, failure: describeFailure(error), phases };
+        const own = outcome === 'timeout' ? ownStatus.timeLimit : ownStatus.fault;
+        const { exitCode, signal } = error instanceof ScriptFailure ? error : { exitCode: own, signal: undefined };
+        report = { outcome, exitCode, signal, failure: describeFailure(error), phases };
     }
+    // A teardown that was asked for is why the work ended, and ends this process with a status of its own.
+    if (isEnding())
+        await new Promise(() => undefined);
+    // Whatever became of the script: what was made for it is not lost.
+    await saves.settle();
+    report = { ...report, cached: hits.text };
     if (report.failure !== undefined)
         log.error(report.failure);
     output('outcome', report.outcome);
@@ -70782,7 +72476,7 @@ async function execute({ raw, env, workspace, log, output, work = run, started, 
         await undo(journal.folder, log, { keepLogs: keepLogs === 'always' || report.failure !== undefined });
     return report;
 }
-/** Whatever ends this process early, short of SIGKILL: what it made goes first. */
+/** Whatever ends this process early, short of SIGKILL: what it made goes first. Returns whether that has begun. */
 function tearDownOnSignals(folder, log) {
     const signals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 };
     let ending = false;
@@ -70802,6 +72496,7 @@ function tearDownOnSignals(folder, log) {
             void undo(folder, log).finally(() => process.exit(128 + number));
         });
     }
+    return () => ending;
 }
 
 // EXTERNAL MODULE: external "node:util"
@@ -70811,7 +72506,7 @@ var external_node_util_ = __nccwpck_require__(7975);
 
 
 
-const names = definitions.map(({ name }) => name);
+const arguments_names = definitions.map(({ name }) => name);
 /** Flags whose value may be left out, and then is "true". */
 const switches = ['keep-running'];
 /**
@@ -70827,7 +72522,7 @@ function parseFlags(argv) {
     });
     const values = arguments_read(complete);
     const raw = {};
-    for (const name of names) {
+    for (const name of arguments_names) {
         const given = values[name];
         const value = listInputs.includes(name) ? given?.join('\n') : given?.at(-1);
         if (value !== undefined)
@@ -70842,7 +72537,7 @@ function parseFlags(argv) {
 }
 function arguments_read(args) {
     const options = {
-        ...Object.fromEntries(names.map(name => [name, { type: 'string', multiple: true }])),
+        ...Object.fromEntries(arguments_names.map(name => [name, { type: 'string', multiple: true }])),
         verbose: { type: 'boolean', short: 'v' },
         help: { type: 'boolean', short: 'h' }
     };
@@ -70853,7 +72548,7 @@ function arguments_read(args) {
         const wrong = /'(-[^\s'=]*)/.exec(error.message)?.[1];
         if (error.code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') {
             throw new BadInput([
-                `flag \`${wrong ?? '?'}\` does not exist; valid: ${names.map(name => `--${name}`).join(', ')}, --verbose, --help`
+                `flag \`${wrong ?? '?'}\` does not exist; valid: ${arguments_names.map(name => `--${name}`).join(', ')}, --verbose, --help`
             ]);
         }
         if (error.code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL') {
@@ -70887,6 +72582,7 @@ const commandSummaries = {
     shell: 'boot a Pi and open a shell in it; torn down on exit',
     demo: 'boot the built-in image on a raspi3b and show what it is',
     images: 'list the images known by name, and what is prepared; --check tells which newer releases exist',
+    cache: 'list what is cached on this machine; --remove drops entries, --prune what is above a size',
     boards: 'list the boards',
     doctor: 'check what this host has and lacks; --install adds what is missing',
     stop: 'switch off Pis that were left up by --keep-running',
@@ -70896,6 +72592,7 @@ const ownFlags = {
     shell: ' [flags]',
     demo: ' [flags]',
     images: ' [--json] [--check] [--catalog-url URL]',
+    cache: ' [--json] [--remove NAME] [--prune SIZE]',
     doctor: ' [--install]',
     clean: ' [--cache]'
 };
@@ -70938,6 +72635,111 @@ function wrap(text, width) {
             lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
     }
     return lines;
+}
+
+;// CONCATENATED MODULE: ./src/commands/cache.ts
+
+
+
+
+
+
+
+
+/**
+ * `pi-qemu cache`: what is cached on this machine, what it takes and when it was last used. With `--remove` or
+ * `--prune` entries go; those that a living run uses stay.
+ * @returns 1 if something that was named is not there, or is in use
+ */
+async function cacheCommand(args, { home, print, log }) {
+    const { json, remove, prune } = flags(args);
+    const entries = await localEntries(home);
+    const inUse = pathsInUse(home.runs);
+    if (remove.length > 0 || prune !== undefined) {
+        const unknown = remove.filter(name => !entries.some(({ path }) => (0,external_node_path_namespaceObject.basename)(path) === name));
+        for (const name of unknown)
+            log.error(`nothing called ${name} is cached`);
+        const named = entries.filter(({ path }) => remove.includes((0,external_node_path_namespaceObject.basename)(path)));
+        const going = [...new Set([...named, ...(prune === undefined ? [] : toEvict(entries, prune, inUse))])];
+        const busy = going.filter(({ path }) => inUse.has(path));
+        for (const { path } of busy)
+            log.warn(`${(0,external_node_path_namespaceObject.basename)(path)} is in use by a living run, and was kept`);
+        const gone = await removed(going.filter(entry => !busy.includes(entry)), home);
+        for (const entry of gone)
+            print(`removed ${line(entry)}`);
+        return unknown.length === 0 && busy.length === 0 ? 0 : 1;
+    }
+    const listed = await Promise.all(entries.map(async (entry) => ({ ...entry, what: await titleOf(entry) })));
+    listed.sort((a, b) => b.lastUse - a.lastUse);
+    if (json) {
+        const rows = listed.map(({ kind, path, bytes, lastUse, what }) => ({
+            ...{ name: (0,external_node_path_namespaceObject.basename)(path), kind, bytes, what, inUse: inUse.has(path) },
+            lastUse: new Date(lastUse).toISOString()
+        }));
+        print(JSON.stringify(rows, undefined, 2));
+        return 0;
+    }
+    // A note on a source takes a block, and there are many.
+    const worth = listed.filter(({ kind }) => kind !== 'source');
+    for (const entry of worth)
+        print(`${line(entry)}${inUse.has(entry.path) ? ', in use' : ''}`);
+    const notes = listed.length - worth.length;
+    print(`${mib(entries.reduce((sum, { bytes }) => sum + bytes, 0))} in ${home.root}; ${notes} note(s) on sources`);
+    return 0;
+}
+function line(entry) {
+    const { kind, path, bytes, lastUse, what } = entry;
+    const used = new Date(lastUse).toISOString().slice(0, 16).replace('T', ' ');
+    return `${kind.padEnd(8)} ${(0,external_node_path_namespaceObject.basename)(path)}  ${mib(bytes)}, used ${used}${what === undefined ? '' : `, ${what}`}`;
+}
+async function removed(going, home) {
+    if (going.length === 0)
+        return [];
+    const workDir = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(home.root, 'removed-'));
+    try {
+        const gone = [];
+        for (const entry of going)
+            if (await removeEntry(entry, home, workDir))
+                gone.push(entry);
+        return gone;
+    }
+    finally {
+        await (0,promises_namespaceObject.rm)(workDir, { recursive: true, force: true });
+    }
+}
+/** What an image calls itself. */
+async function titleOf({ kind, path }) {
+    if (kind !== 'image')
+        return undefined;
+    try {
+        const meta = JSON.parse(await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(path, 'meta.json'), 'utf8'));
+        const from = meta.provenance === undefined ? '' : `, prepared from ${meta.provenance.base}`;
+        return meta.title && `${meta.title}${from}`;
+    }
+    catch {
+        return 'not whole';
+    }
+}
+function flags(args) {
+    const options = {
+        json: { type: 'boolean' },
+        remove: { type: 'string', multiple: true },
+        prune: { type: 'string' }
+    };
+    try {
+        const { values } = (0,external_node_util_.parseArgs)({ args: [...args], options, allowPositionals: false });
+        const raw = { sync: 'none', 'cache-max-size': values.prune ?? '' };
+        const { cacheMaxSize } = parseInputs(raw, { env: {}, workspace: process.cwd() });
+        const prune = values.prune === undefined ? undefined : cacheMaxSize;
+        return { json: values.json === true, remove: values.remove ?? [], prune };
+    }
+    catch (error) {
+        if (error instanceof BadInput)
+            throw error;
+        throw new BadInput([
+            `${/^[^.]*/.exec(error.message)?.[0] ?? ''}; \`pi-qemu cache\` takes --json, --remove NAME, --prune SIZE`
+        ]);
+    }
 }
 
 ;// CONCATENATED MODULE: ./src/commands/host.ts
@@ -71042,7 +72844,7 @@ async function cleanCommand(home, log, { cache }) {
  * @returns 1 if that was to be checked and no catalogue could be had
  */
 async function imagesCommand(args, { home, print, log }) {
-    const { json, check, url } = flags(args);
+    const { json, check, url } = images_flags(args);
     const catalogue = await loadCatalogue(url, home, log, check ? 0 : undefined);
     if (catalogue.origin === 'none')
         log.warn(`${catalogue.problem ?? ''}; only the built-in index of last-known releases is listed`);
@@ -71060,7 +72862,7 @@ async function imagesCommand(args, { home, print, log }) {
             print(line);
     return check && catalogue.origin === 'none' ? 1 : 0;
 }
-function flags(args) {
+function images_flags(args) {
     const options = {
         json: { type: 'boolean' },
         check: { type: 'boolean' },
@@ -71206,7 +73008,10 @@ function onTerminal({ raw, log }, known, work, started) {
             env: process.env,
             workspace: process.cwd()
         },
-        output: (name, value) => known.set(name, value),
+        output: (name, value) => {
+            known.set(name, value);
+            log.debug(`${name}: ${value}`);
+        },
         ...(work !== undefined && { work })
     });
 }
@@ -71228,6 +73033,7 @@ function conclude({ outcome, exitCode, signal, verdict, failure, phases }, log) 
 }
 
 ;// CONCATENATED MODULE: ./src/cli.ts
+
 
 
 
@@ -71261,6 +73067,7 @@ async function command(name, rest) {
         demo: () => flagged(demoCommand),
         shell: () => flagged(run_shellCommand),
         images: () => imagesCommand(rest, { home, print, log: terminalLog() }),
+        cache: () => cacheCommand(rest, { home, print, log: terminalLog() }),
         boards: () => (onlyFlags(), boardsCommand(print)),
         doctor: () => (onlyFlags('--install'),
             doctorCommand(home, print, terminalLog(), { install: rest.includes('--install') })),

@@ -31710,6 +31710,18 @@ class BadInput extends Failure {
         this.faults = faults;
     }
 }
+/** A script of the user's failed before the run's own could start. */
+class ScriptFailure extends Failure {
+    exitCode;
+    signal;
+    outcome = 'script-failed';
+    /** @param exitCode the script's status; 128 + n for signal n */
+    constructor(exitCode, signal, details) {
+        super(details);
+        this.exitCode = exitCode;
+        this.signal = signal;
+    }
+}
 /** This machine could not do its part: a tool, the disk, the network, the image file. */
 class HostFailure extends Failure {
     outcome = 'host-failed';
@@ -31954,13 +31966,19 @@ const installPatience = 120_000;
 class Journal {
     folder;
     logs;
+    id;
+    file;
     constructor(
     /** Gone when the run is torn down. */
     folder, 
     /** Console and QEMU logs; kept after a failed run on a terminal. */
-    logs) {
+    logs, 
+    /** Names the run, whichever part of it this is. */
+    id = (0,external_node_path_namespaceObject.basename)(folder), file = (0,external_node_path_namespaceObject.join)(folder, fileName)) {
         this.folder = folder;
         this.logs = logs;
+        this.id = id;
+        this.file = file;
     }
     /** Starts a run: a new folder below `runs`, readable by this user alone. Its name marks all processes of the run. */
     static create(home, { tellPost = false } = {}) {
@@ -31986,11 +32004,15 @@ class Journal {
     static fromState() {
         return getState(stateName) || undefined;
     }
-    get id() {
-        return (0,external_node_path_namespaceObject.basename)(this.folder);
+    /** The same run's record, with folders of their own for a machine besides the run's. */
+    part(name) {
+        const [folder, logs] = [(0,external_node_path_namespaceObject.join)(this.folder, name), (0,external_node_path_namespaceObject.join)(this.logs, name)];
+        for (const path of [folder, logs])
+            (0,external_node_fs_namespaceObject.mkdirSync)(path, { mode: 0o700 });
+        return new Journal(folder, logs, this.id, this.file);
     }
     record(entry) {
-        (0,external_node_fs_namespaceObject.appendFileSync)((0,external_node_path_namespaceObject.join)(this.folder, fileName), JSON.stringify(entry) + '\n');
+        (0,external_node_fs_namespaceObject.appendFileSync)(this.file, JSON.stringify(entry) + '\n');
     }
 }
 /** Entries in the order they were written; a line cut off by a crash is left out. */
@@ -32014,6 +32036,11 @@ function isInUse(folder) {
     const entries = readJournal(folder);
     const kept = entries.some(entry => entry.kind === 'kept');
     return entries.some(entry => (entry.kind === 'owner' && isAlive(entry.process)) || (kept && entry.kind === 'process' && isAlive(entry.process)));
+}
+/** Entries of caches that living runs use. */
+function pathsInUse(runs) {
+    const entries = recordedRuns(runs).filter(isInUse).flatMap(readJournal);
+    return new Set(entries.flatMap(entry => (entry.kind === 'uses' ? [entry.path] : [])));
 }
 /** Folders of all runs that are still recorded. */
 function recordedRuns(runs) {
@@ -32062,6 +32089,7 @@ async function undo(folder, log, { keepLogs = false } = {}) {
                 break;
             case 'owner':
             case 'done':
+            case 'uses':
             case 'kept':
                 break;
         }
@@ -32085,7 +32113,10 @@ function isOurs(folder) {
     return /^run-[0-9a-f]{12}$/.test((0,external_node_path_namespaceObject.basename)(folder)) && ['runs', 'logs'].includes((0,external_node_path_namespaceObject.basename)((0,external_node_path_namespaceObject.dirname)(folder)));
 }
 
+;// CONCATENATED MODULE: external "node:string_decoder"
+const external_node_string_decoder_namespaceObject = require("node:string_decoder");
 ;// CONCATENATED MODULE: ./src/report/log.ts
+
 
 /** For a workflow: log groups and annotations. */
 const actionLog = {
@@ -32170,6 +32201,24 @@ function byteProgress(log, title, total) {
         end() {
             if (process.stderr.isTTY)
                 log.progress(null);
+        }
+    };
+}
+/** Shows a stream of bytes in the log, line by line. */
+function lineLog(log) {
+    const decoder = new StringDecoder('utf8');
+    let rest = '';
+    return {
+        write(chunk) {
+            const lines = (rest + decoder.write(chunk)).split(/\r*\n/);
+            rest = lines.pop() ?? '';
+            for (const line of lines)
+                log.info(line);
+        },
+        end() {
+            if (rest !== '')
+                log.info(rest);
+            rest = '';
         }
     };
 }

@@ -8,6 +8,7 @@ test('everything lives in PI_QEMU_HOME', () => {
     runs: '/big/disk/runs',
     logs: '/big/disk/logs',
     images: '/big/disk/images',
+    snapshots: '/big/disk/snapshots',
     kernels: '/big/disk/kernels',
     exchange: '/big/disk/exchange',
     sources: '/big/disk/sources',
