@@ -1,14 +1,13 @@
-import type { Board } from './boards'
 import type { Context } from './context'
 import { checkDisks } from './disks'
 import { Guest, guestDirectory, guestFolder, lostGuest, setupText, writeSshConfig, type SetupRequest } from './guest'
-import { ensureTools, hasVersion, toolVersion, type ToolName } from './host/tools'
+import { qemuBeside, readyQemu, toolsBeside, unlessFailing } from './host-ready'
 import { chooseUser, pinned, resolveRelease, type PreparedImage, type RunKeys } from './images'
 import type { Inputs } from './inputs'
 import { imageInPlace } from './layers'
-import { boardFor, describePlan, knownBoard, toolsFor } from './plan'
+import { boardFor, describePlan, knownBoard, unpackersFor } from './plan'
 import { powerOn } from './power'
-import { flushPatience, provideQemu, quitQemu, type Qemu, type QemuInstall, type SerialLog } from './qemu'
+import { flushPatience, quitQemu, type Qemu, type SerialLog } from './qemu'
 import type { Log } from './report/log'
 import type { WorkspaceVolume } from './run-files'
 import { sharingQemu, workspaceLabel } from './workspace'
@@ -30,6 +29,8 @@ export interface Pi {
 /** From inputs to a shell in the guest. */
 export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   const { journal, log, phases, output } = context
+  const expected = knownBoard(inputs)
+  const coming = expected && qemuBeside(inputs, expected, context)
   const release = await phases.run('plan', 'Plan', async () => {
     for (const line of describePlan(inputs)) log.info(line)
     const { image, catalogUrl } = inputs
@@ -37,22 +38,26 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   })
   if (release !== undefined) output('image-release', pinned(release.release))
   // Before all else where that is possible: a QEMU that lacks the board makes the rest pointless.
-  const expected = knownBoard(inputs)
-  const early = expected && (await readyQemu(inputs, expected, context))
-  await readyTools(
-    release === undefined ? inputs : { ...inputs, image: { kind: 'url', url: release.release.url } },
-    context
-  )
+  await coming?.certain
+  const here: Inputs = release === undefined ? inputs : { ...inputs, image: { kind: 'url', url: release.release.url } }
+  const tools = toolsBeside(here, context, coming)
+  if (inputs.disks.length > 0) await tools()
   await checkDisks(inputs.disks)
-  const { image: prepared, isShared } = await imageInPlace(
-    {
-      ...{ inputs, release },
-      install: async (board, own) => (board === expected ? early : undefined) ?? readyQemu(inputs, board, own)
-    },
-    context
+  const { image: prepared, isShared } = await unlessFailing(
+    [coming?.done, tools],
+    imageInPlace(
+      {
+        ...{ inputs, release, tools, unpackers: unpackersFor(here.image) },
+        install: async (board, own) =>
+          (board === expected ? await coming?.done() : undefined) ?? readyQemu(inputs, board, own)
+      },
+      context
+    )
   )
+  await tools()
   const board = boardFor(inputs, prepared)
-  const ready = early !== undefined && board === expected ? early : await readyQemu(inputs, board, context)
+  const ready = (board === expected ? await coming?.done() : undefined) ?? (await readyQemu(inputs, board, context))
+  output('qemu-version', ready.version)
   const user = chooseUser(prepared.users, inputs.user)
   const { uid = 0, gid = 0 } = prepared.users[user] ?? {}
   const sharing = { install: ready, workspace: inputs.workspace, user: { name: user, uid, gid }, log }
@@ -89,24 +94,6 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
     throw qemu.isAlive() ? error : lostGuest(qemu, serial, error)
   }
   return { guest, qemu, serial, image, user, sshConfig, keys, workspace }
-}
-
-/** The QEMU for a board. */
-export async function readyQemu(inputs: Inputs, board: Board, context: Context): Promise<QemuInstall> {
-  const install = await context.phases.run('qemu-ready', 'QEMU ready', () => provideQemu(inputs.qemu, board, context))
-  context.output('qemu-version', install.version)
-  return install
-}
-
-/** The programs that a run needs, installed if they are missing. */
-export async function readyTools(inputs: Inputs, { phases, log, shared }: Context): Promise<void> {
-  await phases.run('tools', 'Tools of the host', async () => {
-    const forCache: readonly ToolName[] = shared === undefined || inputs.image.kind === 'none' ? [] : ['zstd']
-    const needed = [...new Set([...toolsFor(inputs), ...forCache])]
-    await ensureTools(needed, log)
-    const versions = await Promise.all(needed.filter(hasVersion).map(toolVersion))
-    for (const line of versions) log.info(line)
-  })
 }
 
 /** Ends a Pi at once; its own disk is thrown away, but what it wrote to the user's disks is complete. */

@@ -21,6 +21,7 @@ import {
   type ResolvedRelease,
   type Source
 } from './images'
+import { missingTools, type ToolName } from './host/tools'
 import type { Inputs } from './inputs'
 import { knownBoard } from './plan'
 import { machineIngredients, runPrepare } from './prepare'
@@ -39,6 +40,10 @@ export interface ImageInPlace {
 export interface LayersRequest {
   readonly inputs: Inputs
   readonly release: ResolvedRelease | undefined
+  /** Waits until the host has the tools. */
+  readonly tools: () => Promise<void>
+  /** Those with which the image is unpacked; none if that is not known. */
+  readonly unpackers: readonly ToolName[]
   /** The QEMU for the board on which `prepare` runs. */
   readonly install: (board: Board, context: Context) => Promise<QemuInstall>
 }
@@ -56,7 +61,7 @@ interface UpperLayer {
  * them warm.
  */
 export async function imageInPlace(
-  { inputs, release, install }: LayersRequest,
+  { inputs, release, install, tools, unpackers }: LayersRequest,
   context: Context
 ): Promise<ImageInPlace> {
   const { phases, log, hits } = context
@@ -70,7 +75,7 @@ export async function imageInPlace(
   const base = (sum: string): string => baseKey({ ...named, sha256: sum })
   const { found, isComplete } = await phases.run('image', 'Image in place', async () => {
     const source = await openSource(request, context.home, log)
-    const cached = await fromCaches(source, { upper, base, inputs }, context)
+    const cached = await fromCaches(source, { upper, base, inputs, tools }, context)
     if (cached !== undefined) {
       source.close?.()
       if (release !== undefined && source.sha256 !== undefined) await noteRelease(release, source.sha256, context.home)
@@ -78,7 +83,10 @@ export async function imageInPlace(
       log.info(`Already prepared: ${title}, ${architecture}, ${mib(bytes)}`)
       return cached
     }
-    return { found: await makeBase(source, { request, base, inputs }, context), isComplete: upper === undefined }
+    return {
+      found: await makeBase(source, { request, base, inputs, tools, unpackers }, context),
+      isComplete: upper === undefined
+    }
   })
   log.info(`From a cache: ${hits.text}`)
   if (upper === undefined || isComplete) return found
@@ -105,12 +113,13 @@ interface Wanted {
   readonly upper: UpperLayer | undefined
   readonly base: (sha256: string) => string
   readonly inputs: Inputs
+  readonly tools: () => Promise<void>
 }
 
 /** The highest layer that a cache has. Of the lower one nothing is needed then, not even its download. */
 async function fromCaches(
   { sha256 }: Source,
-  { upper, base, inputs }: Wanted,
+  { upper, base, inputs, tools }: Wanted,
   context: Context
 ): Promise<{ readonly found: ImageInPlace; readonly isComplete: boolean } | undefined> {
   const { hits } = context
@@ -120,14 +129,14 @@ async function fromCaches(
   if (inputs.cache === 'off' || sha256 === undefined) return undefined
   const key = base(sha256)
   if (upper !== undefined) {
-    const found = await cachedImage(upper.key(key), inputs, context)
+    const found = await cachedImage(upper.key(key), { inputs, tools }, context)
     if (found !== undefined) {
       hits.note('prepared')
       return { found, isComplete: true }
     }
     hits.missed(whyNot(upper.provenance(key), await provenances(context.home)))
   }
-  const found = await cachedImage(key, inputs, context)
+  const found = await cachedImage(key, { inputs, tools }, context)
   if (found === undefined) {
     hits.missed('this image with these inputs was not prepared before')
     return undefined
@@ -146,12 +155,17 @@ export function whyNot(wanted: Provenance, known: readonly Provenance[]): string
   return '`prepare` is new or changed, or its image is'
 }
 
-async function cachedImage(key: string, inputs: Inputs, context: Context): Promise<ImageInPlace | undefined> {
+async function cachedImage(
+  key: string,
+  { inputs, tools }: Pick<Wanted, 'inputs' | 'tools'>,
+  context: Context
+): Promise<ImageInPlace | undefined> {
   const own = await fromStore(key, context)
   if (own !== undefined) return { image: own, key, isShared: Promise.resolve(false) }
   const folder = join(context.journal.folder, `restored-${key}`)
   await mkdir(folder)
-  if ((await context.shared?.restore({ kind: 'prepared', key }, folder, context)) !== true) return undefined
+  if ((await context.shared?.restore({ kind: 'prepared', key }, folder, { ...context, tools })) !== true)
+    return undefined
   const image = await keepImage(folder, key, context)
   if (image === undefined) context.log.warn('The prepared image in the Actions cache is not whole, and was not used')
   startEviction(inputs, context)
@@ -162,12 +176,21 @@ interface BaseWork {
   readonly request: PrepareRequest
   readonly base: (sha256: string) => string
   readonly inputs: Inputs
+  readonly tools: () => Promise<void>
+  readonly unpackers: readonly ToolName[]
 }
 
-async function makeBase(source: Source, { request, base, inputs }: BaseWork, context: Context): Promise<ImageInPlace> {
+async function makeBase(
+  source: Source,
+  { request, base, inputs, tools, unpackers }: BaseWork,
+  context: Context
+): Promise<ImageInPlace> {
   const build = join(context.journal.folder, 'build')
   await mkdir(build)
+  // A download goes on while the tools are installed, if only its unpacker is there.
+  if (unpackers.length !== 1 || (await missingTools(unpackers)).length > 0) await tools()
   const sha256 = await source.unpackTo(join(build, 'disk.img'), build)
+  await tools()
   if (request.release !== undefined) await noteRelease(request.release, sha256, context.home)
   await makeImage(build, request, context.log)
   return kept(build, base(sha256), inputs, context)

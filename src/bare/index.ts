@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { readyQemu, readyTools, type Context } from '../boot'
+import type { Context } from '../context'
+import { readyQemu, readyTools } from '../host-ready'
 import { boards } from '../boards'
 import { checkDisks } from '../disks'
 import type { Inputs } from '../inputs'

@@ -69,6 +69,7 @@ export function actionsCache(exchange: string, env: Readonly<NodeJS.ProcessEnv>)
           return false
         }
         try {
+          await place.tools?.()
           await packings[entry.kind].unpack(folder, into)
         } catch (error) {
           await empty(into)

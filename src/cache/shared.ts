@@ -23,6 +23,8 @@ export interface SharedCache {
 export interface SharedPlace {
   readonly journal: Journal
   readonly log: Log
+  /** Waits until the host has the tools that unpack an entry. */
+  readonly tools?: () => Promise<void>
 }
 
 /** The same cache, for a job that is to leave nothing in it. */

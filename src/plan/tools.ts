@@ -48,7 +48,7 @@ const unpackers: readonly (readonly [ending: RegExp, tool: ToolName])[] = [
 ]
 
 /** The name's ending decides which unpacker has to be there; without a telling ending, all of them. */
-function unpackersFor(image: ImageRef): readonly ToolName[] {
+export function unpackersFor(image: ImageRef): readonly ToolName[] {
   const path = image.kind === 'url' ? new URL(image.url).pathname : image.kind === 'file' ? image.path : ''
   const known = unpackers.filter(([ending]) => ending.test(path)).map(([, tool]) => tool)
   if (known.length > 0 || /\.(img|raw|qcow2)$/i.test(path)) return known

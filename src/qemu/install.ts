@@ -12,12 +12,19 @@ import { nearestBoard, unknownVersion, upstreamVersion } from './version'
 
 /**
  * Finds, installs or fetches the QEMU for a board, and says in the log which it is, and why.
+ * @param certain is called once it is known which it will be; it may take a while until it is there
  * @throws BadInput if what the user asked for cannot run the board
  * @throws HostFailure if it cannot be had
  */
-export async function provideQemu(choice: QemuChoice, board: Board, place: PrivatePlace): Promise<QemuInstall> {
+export async function provideQemu(
+  choice: QemuChoice,
+  board: Board,
+  place: PrivatePlace,
+  certain: () => void = () => undefined
+): Promise<QemuInstall> {
   const { log } = place
-  const decision = await decide(choice, board, log)
+  const decision = await decide(choice, board, log, certain)
+  certain()
   const install =
     decision.use === 'private'
       ? await providePrivateQemu(place)
@@ -34,11 +41,12 @@ export function describeInstall({ version, origin, build, program }: QemuInstall
   return `${version}, ${from}${build === undefined ? '' : ` (${build})`}`
 }
 
-async function decide(choice: QemuChoice, board: Board, log: Log): Promise<QemuDecision> {
+async function decide(choice: QemuChoice, board: Board, log: Log, certain: () => void): Promise<QemuDecision> {
   if (choice.kind === 'path' || choice.kind === 'private')
     return chooseQemu(choice, board, { installed: undefined, candidate: undefined })
   const decision = chooseQemu(choice, board, await lookAtHost(log))
   if (decision.use !== 'host-package') return decision
+  certain()
   await ensureTools([qemuProgram], log)
   // What came is not always what was announced.
   return chooseQemu(choice, board, await lookAtHost(log))

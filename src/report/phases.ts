@@ -9,11 +9,15 @@ export interface PhaseTiming {
   readonly seconds: number
 }
 
+/** Waits for work that goes on beside the phase under way, as often as it is called; `outcome` says nothing in the log. */
+export type Beside<T> = (() => Promise<T>) & { readonly outcome: Promise<T> }
+
 /** Runs the phases of a run, most of them one after the other: a log group, a duration and a row in the timeline for each. */
 export class Phases {
   private readonly rows: PhaseTiming[] = []
   private readonly origin = performance.now()
   private current = 'start'
+  private open = false
 
   constructor(private readonly log: Log) {}
 
@@ -39,9 +43,11 @@ export class Phases {
     this.current = name
     const start = this.elapsed
     this.log.group(title)
+    this.open = true
     try {
       return await work()
     } finally {
+      this.open = false
       const seconds = this.elapsed - start
       this.rows.push({ name, start: round(start), seconds: round(seconds) })
       this.log.debug(`${name}: ${seconds.toFixed(2)} s`)
@@ -51,9 +57,8 @@ export class Phases {
 
   /**
    * Starts a phase that goes on beside the others; its log section appears once somebody waits for it.
-   * @returns what waits for it, as often as it is called
    */
-  beside<T>(name: string, title: string, work: (log: Log) => Promise<T>): () => Promise<T> {
+  beside<T>(name: string, title: string, work: (log: Log) => Promise<T>): Beside<T> {
     const start = this.elapsed
     const { log, replay } = keptLog()
     const going = work(log).finally(() => {
@@ -61,16 +66,19 @@ export class Phases {
     })
     going.catch(() => undefined) // whoever waits for it hears of it
     let told = false
-    return async () => {
+    const wait = async (): Promise<T> => {
       await going.catch(() => undefined)
       if (!told) {
         told = true
-        this.log.group(title)
+        // Sections do not nest: within one it is a paragraph.
+        if (this.open) this.log.info(`${title}:`)
+        else this.log.group(title)
         replay(this.log)
-        this.log.endGroup()
+        if (!this.open) this.log.endGroup()
       }
       return going
     }
+    return Object.assign(wait, { outcome: going })
   }
 
   /** Adds a phase that was timed elsewhere. */
