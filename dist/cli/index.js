@@ -61839,6 +61839,7 @@ class Phases {
     rows = [];
     origin = performance.now();
     current = 'start';
+    open = false;
     constructor(log) {
         this.log = log;
     }
@@ -61861,10 +61862,12 @@ class Phases {
         this.current = name;
         const start = this.elapsed;
         this.log.group(title);
+        this.open = true;
         try {
             return await work();
         }
         finally {
+            this.open = false;
             const seconds = this.elapsed - start;
             this.rows.push({ name, start: round(start), seconds: round(seconds) });
             this.log.debug(`${name}: ${seconds.toFixed(2)} s`);
@@ -61873,7 +61876,6 @@ class Phases {
     }
     /**
      * Starts a phase that goes on beside the others; its log section appears once somebody waits for it.
-     * @returns what waits for it, as often as it is called
      */
     beside(name, title, work) {
         const start = this.elapsed;
@@ -61883,16 +61885,22 @@ class Phases {
         });
         going.catch(() => undefined); // whoever waits for it hears of it
         let told = false;
-        return async () => {
+        const wait = async () => {
             await going.catch(() => undefined);
             if (!told) {
                 told = true;
-                this.log.group(title);
+                // Sections do not nest: within one it is a paragraph.
+                if (this.open)
+                    this.log.info(`${title}:`);
+                else
+                    this.log.group(title);
                 replay(this.log);
-                this.log.endGroup();
+                if (!this.open)
+                    this.log.endGroup();
             }
             return going;
         };
+        return Object.assign(wait, { outcome: going });
     }
     /** Adds a phase that was timed elsewhere. */
     note(name, seconds) {
@@ -61907,817 +61915,6 @@ class Phases {
     }
 }
 const round = (seconds) => Math.round(seconds * 1000) / 1000;
-
-;// CONCATENATED MODULE: ./src/disks.ts
-
-
-
-
-
-/** The first bytes of a qcow2 file (QEMU, docs/interop/qcow2.txt). */
-const qcow2Magic = 'QFI\xfb';
-/**
- * Looks at the user's disks before QEMU does: that they are what they are said to be, may be written, are not in use, and
- * that the files they rest on are there.
- * @throws BadInput with every fault
- */
-async function checkDisks(disks) {
-    const faults = (await Promise.all(disks.map(faultOf))).filter(fault => fault !== undefined);
-    if (faults.length > 0)
-        throw new BadInput(faults.map(fault => `input \`disks\` names ${fault}`));
-}
-async function faultOf({ path, format }) {
-    const writable = await (0,promises_namespaceObject.access)(path, external_node_fs_namespaceObject.constants.R_OK | external_node_fs_namespaceObject.constants.W_OK).then(() => true, () => false);
-    if (!writable)
-        return `${path}, which this user may not read and write`;
-    const isQcow2 = (await firstBytes(path, 4)) === qcow2Magic;
-    if (isQcow2 !== (format === 'qcow2')) {
-        return isQcow2
-            ? `${path} as raw, but it is a qcow2 file; write \`${path}:qcow2\``
-            : `${path} as qcow2, but it is not a qcow2 file; write \`${path}:raw\``;
-    }
-    // It opens what the disk rests on (backing files, a data file) as well, and asks for the lock QEMU will take.
-    const { code, stderr } = await tryTool('qemu-img', ['info', '-f', format, '--backing-chain', path]);
-    if (code === 0)
-        return undefined;
-    return /Failed to get .* lock/.test(stderr)
-        ? `${path}, which is in use by another program, maybe another run`
-        : `${path}, which cannot be opened: ${stderr.trim().replace(/^qemu-img: /, '')}`;
-}
-async function firstBytes(path, count) {
-    const file = await (0,promises_namespaceObject.open)(path, 'r');
-    try {
-        const { buffer, bytesRead } = await file.read(Buffer.alloc(count), 0, count, 0);
-        return buffer.toString('latin1', 0, bytesRead);
-    }
-    finally {
-        await file.close();
-    }
-}
-/** Patterns of what stays on the host: a disk that lies in the workspace is in the guest already. */
-function excludedPatterns({ syncExclude, disks, workspace }) {
-    const inside = disks
-        .map(({ path }) => (0,external_node_path_namespaceObject.relative)(workspace, path))
-        .filter(path => !path.startsWith('../'))
-        // As in .gitignore: a backslash takes the next letter as it is.
-        .map(path => `/${path.replace(/[\\*?[\]!# ]/g, '\\$&')}`);
-    return [...syncExclude, ...inside];
-}
-
-;// CONCATENATED MODULE: ./src/report/diagnosis.ts
-/** Most telling first: one trouble often leads to a message of the next row. */
-const diagnosis_symptoms = [
-    {
-        pattern: /(?:ALERT! +(?:root device )?|Gave up waiting for root)(.*)(?: does not exist|device)/i,
-        symptom: 'the guest found no root file system',
-        cause: '`root=` on the kernel command line names a partition that the disk does not have, or its driver is missing',
-        remedy: 'check `append`, `kernel` and `initrd`: the initramfs has to belong to the kernel'
-    },
-    {
-        pattern: /VFS: (?:Unable to mount root fs|Cannot open root device)/,
-        symptom: 'the kernel found no root file system',
-        cause: '`root=` names a partition that the disk does not have, or the kernel has no driver for the disk and no initramfs',
-        remedy: 'check `append`, and give `initrd` if the kernel needs one'
-    },
-    {
-        pattern: /Waiting for root device (\S+?)\.{3}/,
-        symptom: 'the kernel waits for a root file system that does not appear',
-        cause: '`root=` names a partition that the disk does not have, or the kernel has no driver for the disk and no initramfs',
-        remedy: 'check `append`, and give `initrd` if the kernel needs one',
-        lingers: 20_000
-    },
-    {
-        pattern: /ALERT! cannot mount/,
-        symptom: 'the guest cannot mount its root file system',
-        cause: 'the file system is damaged, or of a kind the kernel does not know',
-        remedy: 'check the image with e2fsck'
-    },
-    {
-        pattern: /No working init found|Requested init \S+ failed|switch_root: can't execute/,
-        symptom: 'the guest has no init to start',
-        cause: 'the root file system is empty, or its programs are for another architecture',
-        remedy: 'check that `image` and `board` belong together'
-    },
-    {
-        pattern: /You are in emergency mode|Welcome to emergency mode|Cannot open access to console, the root account is locked/i,
-        symptom: 'the guest stopped in emergency mode',
-        cause: 'a mount in /etc/fstab failed, or an essential service',
-        remedy: 'look for the first “Failed to mount” or “Dependency failed” in the serial log'
-    },
-    {
-        pattern: /^\(initramfs\)/,
-        symptom: 'the guest stopped in the initramfs',
-        cause: 'it could not prepare or mount the root file system',
-        remedy: 'look at the lines before the prompt in the serial log'
-    },
-    {
-        pattern: /no DHCP lease|udhcpc: no lease, failing|No DHCPOFFERS received|dhcpcd.*timed out/i,
-        symptom: 'the guest got no network address (no DHCP lease)',
-        cause: 'the emulated network device did not answer in time, or `qemu-args` changed the network',
-        remedy: 'try again; on a very slow host use `board: virt`, whose network is faster'
-    },
-    {
-        pattern: /no network interface appeared/,
-        symptom: 'the guest has no network interface',
-        cause: "the kernel has no driver for the board's network device, or the device tree switches USB off",
-        remedy: "use the image's own kernel and device tree"
-    },
-    {
-        pattern: /ssh(?:d)?\.service: Failed|Failed to start.*(?:OpenSSH|ssh|Secure Shell)/i,
-        symptom: 'the SSH server of the guest did not start',
-        cause: 'its configuration is wrong, or openssh-server is damaged',
-        remedy: 'look for “sshd” in the serial log'
-    },
-    {
-        pattern: /Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000[\da-f]{2}00/,
-        symptom: 'the init of the guest ended, and its kernel panicked',
-        cause: 'a program that is run as init must not end; or it could not do its work',
-        remedy: 'look at the lines before “Kernel panic” in the serial log; to end a run, let init switch the guest off'
-    },
-    {
-        pattern: /BdsDxe: No bootable option|UEFI Interactive Shell|^Shell> /,
-        symptom: 'the UEFI firmware found nothing to start',
-        cause: 'the image has no boot loader for this architecture, or it is damaged',
-        remedy: 'check that the EFI system partition has EFI/BOOT/BOOTAA64.EFI'
-    },
-    {
-        pattern: /^grub(?: rescue)?>/,
-        symptom: 'the boot loader of the guest stopped',
-        cause: 'GRUB does not find its configuration, or its file system',
-        remedy: 'look at the serial log; the image has to be whole, and boot elsewhere'
-    },
-    {
-        pattern: /Kernel panic - not syncing: (.*)/,
-        symptom: 'the kernel of the guest panicked',
-        cause: 'kernel, device tree, initramfs or root file system do not fit together',
-        remedy: 'look at the lines before “Kernel panic” in the serial log'
-    },
-    {
-        pattern: /Internal error: |Unable to handle kernel (?:NULL pointer|paging request)/,
-        symptom: 'the kernel of the guest crashed',
-        cause: 'a driver met hardware that QEMU does not emulate, or a bug of the kernel',
-        remedy: 'try another `dtb`, `kernel` or board'
-    }
-];
-/**
- * The first row that any of the lines shows, and the line that showed it.
- * @param quiet how long (ms) the console has been silent since the last of the lines
- */
-function diagnose(lines, quiet = 0) {
-    for (const row of diagnosis_symptoms) {
-        const candidates = row.lingers === undefined ? lines : quiet >= row.lingers ? lines.slice(-1) : [];
-        const line = candidates.find(candidate => row.pattern.test(candidate));
-        if (line !== undefined)
-            return { row, line };
-    }
-    return undefined;
-}
-
-// EXTERNAL MODULE: external "node:net"
-var external_node_net_ = __nccwpck_require__(7030);
-// EXTERNAL MODULE: ./node_modules/ssh2/lib/index.js
-var lib = __nccwpck_require__(5472);
-;// CONCATENATED MODULE: ./src/guest/ssh.ts
-
-
-
-/** What kept us from logging in. `refused` means that the guest's SSH server spoke to us and said no. */
-class LoginError extends Error {
-    refused;
-    constructor(message, refused) {
-        super(message);
-        this.refused = refused;
-    }
-}
-/** Tries once to reach an SSH server on 127.0.0.1; resolves when it greets, before anything is said in return. */
-function knock(port, timeout) {
-    return new Promise((resolve, reject) => {
-        const socket = (0,external_node_net_.createConnection)(port, '127.0.0.1');
-        const fail = (reason) => {
-            socket.destroy();
-            reject(new LoginError(reason, false));
-        };
-        // QEMU accepts the connection even when nobody listens in the guest: only the greeting tells.
-        socket.setTimeout(timeout, () => {
-            fail('no greeting from the SSH server');
-        });
-        socket.once('error', error => {
-            fail(error.message);
-        });
-        socket.once('close', () => {
-            fail('connection closed before a greeting');
-        });
-        socket.once('data', greeting => {
-            socket.setTimeout(0);
-            socket.setNoDelay(true);
-            socket.pause();
-            socket.removeAllListeners();
-            socket.unshift(greeting);
-            resolve(socket);
-        });
-    });
-}
-/** An SSH connection into the guest. */
-class GuestSession {
-    client;
-    constructor(client) {
-        this.client = client;
-    }
-    /**
-     * Logs in over a socket on which the server has greeted.
-     * @param timeout ms; key exchange alone takes seconds on an emulated Pi
-     * @throws LoginError
-     */
-    static login(socket, { user, privateKey, hostKey }, timeout) {
-        return new Promise((resolve, reject) => {
-            const client = new lib.Client();
-            let impostor = false;
-            client
-                .on('ready', () => {
-                client.removeAllListeners('error').on('error', () => undefined); // later breaks end the commands under way
-                resolve(new GuestSession(client));
-            })
-                .on('error', error => {
-                client.end();
-                socket.destroy();
-                const authentication = error.level === 'client-authentication';
-                reject(new LoginError(impostor ? 'the host key is not the one this run gave the guest' : error.message, authentication || impostor));
-            })
-                .on('close', () => {
-                reject(new LoginError('the guest closed the connection', false));
-            })
-                .connect({
-                sock: socket,
-                username: user,
-                privateKey,
-                readyTimeout: timeout,
-                keepaliveInterval: 15_000,
-                keepaliveCountMax: 8,
-                hostVerifier: (key) => {
-                    impostor = hostKey !== undefined && !key.equals(hostKey);
-                    return !impostor;
-                },
-                ...(hostKey !== undefined && { algorithms: { serverHostKey: ['ssh-ed25519'] } })
-            });
-        });
-    }
-    /** Runs a command line with the user's login shell, and waits for its end. */
-    exec(command, { input, onStdout, onStderr } = {}) {
-        return new Promise((resolve, reject) => {
-            this.client.exec(command, (error, channel) => {
-                if (error !== undefined) {
-                    reject(new HostFailure({ symptom: `the guest refused to start a command: ${error.message}` }));
-                    return;
-                }
-                let code;
-                let signal;
-                const stdout = [];
-                const stderr = [];
-                channel
-                    .on('exit', (status, name) => {
-                    code = status ?? undefined;
-                    signal = name?.replace(/^SIG/, '');
-                })
-                    .on('data', (chunk) => {
-                    if (onStdout === undefined)
-                        stdout.push(chunk);
-                    else
-                        onStdout(chunk);
-                })
-                    .on('close', () => {
-                    resolve({
-                        code,
-                        signal,
-                        stdout: Buffer.concat(stdout).toString(),
-                        stderr: Buffer.concat(stderr).toString()
-                    });
-                });
-                channel.stderr.on('data', (chunk) => {
-                    if (onStderr === undefined)
-                        stderr.push(chunk);
-                    else
-                        onStderr(chunk);
-                });
-                channel.on('error', () => undefined);
-                channel.end(input ?? '');
-            });
-        });
-    }
-    close() {
-        this.client.end();
-        this.client.destroy();
-    }
-}
-
-;// CONCATENATED MODULE: ./src/guest/readiness.ts
-
-
-
-
-/** How often (ms) the console and QEMU are looked at. */
-const watchInterval = 200;
-/**
- * How long (ms) one knock waits for the SSH server's greeting before the next: the first, and at most. A knock that met
- * a guest without an address is passed on by QEMU only 6 s later (libslirp, TCP's first retransmission), so the first is
- * short; a server that is slow to greet gets more time with each.
- */
-const knockTimeouts = { first: 1500, last: 8000 };
-/** How often (ms) a guest that has sent no packet is tried all the same: it may have an address and nothing to say. */
-const silentInterval = 15_000;
-/** Time (ms) for a login, key exchange on an emulated CPU included. */
-const loginTimeout = 120_000;
-/**
- * How long (ms) refused logins are tried again: while systemd boots, it lets nobody but root in, and says so only
- * after authentication (pam_nologin).
- */
-const refusalPatience = 90_000;
-/** Lines of console shown with a failure. */
-const shownLines = 60;
-/** The guest rebooted before it let us in. */
-class Rebooted extends Error {
-}
-/**
- * Waits until the guest lets us in over SSH, and fails as soon as it is known that it never will.
- * @throws BootFailure with the cause the console shows; TimeLimit after `timeout`
- */
-async function waitForLogin(boot) {
-    const stop = new AbortController();
-    return watchBoot(boot, knocking(boot, stop.signal), stop);
-}
-/**
- * Waits for a sign of life from a guest that boots, and fails as soon as it is known that there never will be one.
- * @throws BootFailure with the cause the console shows; TimeLimit after `timeout`
- */
-async function watchBoot(boot, sign, stop = new AbortController()) {
-    try {
-        const waiting = [sign, watching(boot, stop.signal)];
-        const rebooting = boot.reboot?.then(() => {
-            throw new Rebooted();
-        });
-        return await Promise.race(rebooting === undefined ? waiting : [rebooting, ...waiting]);
-    }
-    catch (error) {
-        boot.serial.poll();
-        if (!(error instanceof Rebooted))
-            showConsole(boot);
-        throw error;
-    }
-    finally {
-        stop.abort();
-    }
-}
-async function knocking({ login, qemu, serial }, stop) {
-    let refusedSince;
-    let patience = knockTimeouts.first;
-    for (;;) {
-        await onNetwork(qemu, stop);
-        stop.throwIfAborted();
-        const knocked = Date.now();
-        try {
-            const session = await GuestSession.login(await knock(login.port, patience), login, loginTimeout);
-            if (stop.aborted)
-                session.close();
-            return session;
-        }
-        catch (error) {
-            if (!(error instanceof LoginError))
-                throw error;
-            if (error.refused && qemu.isAlive()) {
-                refusedSince ??= Date.now();
-                if (Date.now() - refusedSince > refusalPatience)
-                    throw refusal(login, error, serial);
-            }
-            if (Date.now() - knocked >= patience)
-                patience = nextPatience(patience);
-            await (0,external_node_timers_promises_namespaceObject.setTimeout)(error.refused ? 1500 : 250);
-        }
-    }
-}
-/** How long (ms) the next knock waits after one that waited in vain. */
-function nextPatience(patience) {
-    return Math.min(patience * 1.5, knockTimeouts.last);
-}
-/** Waits until the guest has sent a packet, or has been silent for long. */
-async function onNetwork({ firstPacket }, stop) {
-    const until = Date.now() + silentInterval;
-    while (firstPacket !== undefined && Date.now() < until && !stop.aborted) {
-        if (await firstPacket.hasBeenSent())
-            return;
-        await (0,external_node_timers_promises_namespaceObject.setTimeout)(100);
-    }
-}
-function refusal({ user }, error, serial) {
-    return new BootFailure({
-        symptom: `the guest does not let ${user} in over SSH: ${error.message}`,
-        cause: 'the user may not log in (shell, account or sshd settings), or the key in `ssh-key` is not accepted',
-        remedy: 'check `user`; with `provision: none`, check `ssh-key`',
-        log: serial.mainFile
-    });
-}
-async function watching({ qemu, serial, timeout, log }, stop) {
-    const started = Date.now();
-    let reported = started;
-    let spoke = started;
-    for (;;) {
-        await (0,external_node_timers_promises_namespaceObject.setTimeout)(watchInterval, undefined, { signal: stop });
-        const lines = serial.poll();
-        if (lines.length > 0)
-            spoke = Date.now();
-        if (diagnose(lines) !== undefined || diagnose(serial.tail(1), Date.now() - spoke) !== undefined) {
-            // What follows within a moment often names the cause better.
-            await (0,external_node_timers_promises_namespaceObject.setTimeout)(500, undefined, { signal: stop });
-            serial.poll();
-            const found = diagnose(serial.tail(shownLines), Date.now() - spoke);
-            if (found !== undefined) {
-                const { row, line } = found;
-                throw new BootFailure({
-                    symptom: `${row.symptom} (“${line.trim()}”)`,
-                    cause: row.cause,
-                    remedy: row.remedy,
-                    log: serial.mainFile
-                });
-            }
-        }
-        if (!qemu.isAlive()) {
-            throw new BootFailure({
-                symptom: `QEMU ended while the guest was booting (${qemu.exit() ?? 'status unknown'})`,
-                cause: 'it was killed from outside (out of memory?), crashed, or the guest switched itself off',
-                remedy: 'look at the end of the serial log; on a small host lower `memory`',
-                log: serial.mainFile
-            });
-        }
-        if (Date.now() - started > timeout)
-            throw new TimeLimit(tooSlow(serial, timeout));
-        if (Date.now() - reported > 15_000) {
-            reported = Date.now();
-            log.info(`Still booting after ${Math.round((reported - started) / 1000)} s: ${serial.tail(1)[0]?.slice(0, 100) ?? 'nothing on the console yet'}`);
-        }
-    }
-}
-/** What the console tells about a guest that is up, or not, but does not answer. */
-function tooSlow(serial, timeout) {
-    const symptom = `SSH did not answer within ${timeout / 1000} s (boot-timeout)`;
-    const log = serial.mainFile;
-    if (serial.bytes === 0) {
-        return {
-            symptom: `${symptom}; the console stayed empty`,
-            cause: 'the kernel died before its console was up, or writes to another one',
-            remedy: 'check `kernel` and `dtb`: they have to belong to the board',
-            log
-        };
-    }
-    const up = serial
-        .tail(shownLines)
-        .some(line => /login:|Reached target.*(?:Multi-User|Graphical)|Startup finished|mini: up/.test(line));
-    return up
-        ? {
-            symptom: `${symptom}; the guest is up, but its SSH server does not answer`,
-            cause: 'no SSH server is enabled in the image, or the guest has no network',
-            remedy: 'use `provision: auto`, or enable SSH in the image',
-            log
-        }
-        : {
-            symptom: `${symptom}; the guest was still booting`,
-            cause: 'it is slow, or hangs',
-            remedy: 'raise `boot-timeout`, or look at the serial log',
-            log
-        };
-}
-function showConsole({ serial, log }) {
-    const lines = serial.tail(shownLines);
-    log.group(`Serial console, last ${lines.length} lines`);
-    for (const line of lines)
-        log.info(line);
-    log.endGroup();
-}
-/** Fails once QEMU has ended or the guest's kernel has panicked; the connection alone would notice much later. */
-async function watchGuest(qemu, serial, stop) {
-    for (;;) {
-        await (0,external_node_timers_promises_namespaceObject.setTimeout)(watchInterval, undefined, { signal: stop });
-        if (!qemu.isAlive() || serial.poll().some(line => /Kernel panic - not syncing/.test(line))) {
-            await (0,external_node_timers_promises_namespaceObject.setTimeout)(300, undefined, { signal: stop });
-            throw lostGuest(qemu, serial);
-        }
-    }
-}
-/** The message of a broken connection, with what QEMU and the console know about it. */
-function lostGuest(qemu, serial, error) {
-    serial.poll();
-    const found = diagnose(serial.tail(shownLines));
-    const reason = error === undefined ? '' : ` (${messageOf(error)})`;
-    return new BootFailure(qemu.isAlive()
-        ? {
-            symptom: found === undefined
-                ? `the connection to the guest broke${reason}`
-                : `${found.row.symptom} (“${found.line.trim()}”)`,
-            cause: found?.row.cause ?? 'the guest hangs, rebooted, or its SSH server ended',
-            remedy: found?.row.remedy ?? 'look at the serial log',
-            log: serial.mainFile
-        }
-        : {
-            symptom: `QEMU ended while the script was running (${qemu.exit() ?? 'status unknown'})`,
-            cause: 'it was killed from outside (out of memory?), crashed, or the script switched the guest off',
-            remedy: 'look at the end of the serial log; on a small host lower `memory`',
-            log: serial.mainFile
-        });
-}
-
-;// CONCATENATED MODULE: ./src/guest/script.ts
-
-/**
- * The texts that run in the guest. They are written for any POSIX shell (busybox included), and reach it over standard
- * input: nothing the user wrote is ever part of a command line.
- */
-/** A word that any POSIX shell takes as it is. */
-function shellQuote(text) {
-    return `'${text.replaceAll("'", `'\\''`)}'`;
-}
-/** Where a run's files lie in the guest: memory, gone at power-off. */
-function guestFolder(runId) {
-    return `/run/pi-qemu/${runId}`;
-}
-/** Shells that workflows know by name, with the arguments they get there. */
-const knownShells = {
-    bash: 'bash --noprofile --norc -eo pipefail {0}',
-    sh: 'sh -e {0}',
-    python: 'python3 {0}',
-    python3: 'python3 {0}'
-};
-/** The command that runs a script file, by input `shell`. The text is the user's own, for their own guest. */
-function shellCommand(shell, script) {
-    if (shell === undefined)
-        return `if command -v bash >/dev/null 2>&1; then exec bash -e ${script}; else exec sh -e ${script}; fi`;
-    const form = (Object.hasOwn(knownShells, shell) ? knownShells[shell] : undefined) ?? shell;
-    return `exec ${form.includes('{0}') ? form.replaceAll('{0}', script) : `${form} ${script}`}`;
-}
-/** What {@link exitCodes} says when our own preparation failed: a number no preparation step returns by itself. */
-const noSuchDirectory = 83;
-/**
- * Run as root once after login: sets the clock, mounts the workspace, lays down the script.
- * Everything goes in one message, since each round trip into an emulated Pi takes a good part of a second.
- */
-function setupText({ folder, user, clock, script, mount }) {
-    const lines = ['set -e', 'umask 022', `date -u -s @${Math.floor(clock / 1000)} >/dev/null`, `mkdir -p ${folder}`];
-    if (mount !== undefined) {
-        const path = shellQuote(mount.path);
-        lines.push(`mkdir -p ${path}`, 
-        // A workspace under /root, say, has to be reachable for the user who runs the script.
-        `parent=$(dirname ${path}); while [ "$parent" != / ]; do chmod o+x "$parent"; parent=$(dirname "$parent"); done`, ...(mount.shared === true ? mountShared(mount.label, path) : mountVolume(mount.label, path)));
-    }
-    if (script !== undefined) {
-        const directory = script.workingDirectory === undefined ? '' : shellQuote(script.workingDirectory);
-        const scriptFile = `${folder}/script`;
-        const start = [
-            ...Object.entries(script.env).map(([name, text]) => `export ${name}=${shellQuote(text)}`),
-            `echo $$ > ${folder}/pid`,
-            `cd ${directory} || exit`,
-            shellCommand(script.shell, scriptFile)
-        ].join('\n');
-        lines.push(...(directory === '' ? [] : [`[ -d ${directory} ] || exit ${noSuchDirectory}`]), `printf %s ${shellQuote(script.run)} > ${scriptFile}`, `printf %s ${shellQuote(start)} > ${folder}/start`, `: > ${folder}/pid`, 
-        // The environment may hold secrets: for the user alone.
-        `chmod 700 ${folder}`, `chown -R ${user} ${folder}`);
-    }
-    return lines.join('\n') + '\n';
-}
-function mountVolume(label, path) {
-    return [
-        // A disk on the emulated USB appears seconds after boot.
-        `tries=0; until device=$(findfs LABEL=${label} 2>/dev/null); do tries=$((tries + 1)); [ $tries -lt 120 ] || { echo "no volume ${label}" >&2; exit 1; }; sleep 0.25; done`,
-        `mount -t ext4 -o noatime "$device" ${path}`
-    ];
-}
-/** Without a cache: what one side writes, the other reads at once. */
-function mountShared(tag, path) {
-    return [
-        // Kernels before 5.17 do not load it by themselves.
-        'modprobe -q 9pnet_virtio || true',
-        `mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,cache=none ${tag} ${path}`
-    ];
-}
-/** Command line that starts the script that {@link setupText} laid down; its shell becomes the user's process. */
-function startCommand(folder) {
-    return `exec sh ${folder}/start`;
-}
-/** Ends the script and all that it started, politely and then not. */
-function stopText(folder) {
-    return [
-        'tree() { for child in $(cat /proc/"$1"/task/*/children 2>/dev/null); do tree "$child"; done; echo "$1"; }',
-        `pid=$(cat ${folder}/pid) && [ -n "$pid" ] || exit 0`,
-        'all=$(tree "$pid")',
-        'kill -TERM $all 2>/dev/null',
-        'sleep 2',
-        'kill -KILL $all 2>/dev/null',
-        'exit 0'
-    ].join('\n');
-}
-/** Freezes the workspace's file system, which writes it out first: so the volume on the host is whole and complete. */
-function freezeText(path) {
-    return `fsfreeze --freeze ${shellQuote(path)}`;
-}
-/** @param remove a folder that is not wanted any more */
-function thawText(path, remove) {
-    const thaw = `fsfreeze --unfreeze ${shellQuote(path)}`;
-    return remove === undefined ? thaw : `${thaw} && rm -rf ${shellQuote(remove)}`;
-}
-/** Absolute working directory in the guest, where a relative one starts; undefined for where a login starts. */
-function guestDirectory(directory, { workspace, home }) {
-    return directory === undefined ? workspace : external_node_path_namespaceObject.posix.resolve(workspace ?? home, directory);
-}
-/**
- * Writes everything out and makes all file systems read-only at once, whatever is open on them (sysrq's emergency
- * remount): so they are clean when QEMU ends. A kernel without sysrq has at least written everything.
- */
-function settleText() {
-    return `sync
-{ echo u > /proc/sysrq-trigger; } 2>/dev/null || exit 0
-tries=0
-while grep -q '^/dev/[^ ]* [^ ]* [^ ]* rw[, ]' /proc/mounts && [ $tries -lt 50 ]; do tries=$((tries + 1)); sleep 0.2; done
-exit 0
-`;
-}
-
-;// CONCATENATED MODULE: ./src/guest/copy-out.ts
-
-/** What stands in front of the lines that tell of a pattern without a match. */
-const missingMark = 'pi-qemu: no match: ';
-/** In a pattern only these mean something: wildcards, and what they need within brackets. */
-const active = /[*?[\]!^-]/;
-/** A word that a shell expands as a pattern; all else in it is taken as it is. */
-function globWord(pattern) {
-    return pattern
-        .split(/([*?[\]!^-]+)/)
-        .filter(part => part !== '')
-        .map(part => (active.test(part) ? part : shellQuote(part)))
-        .join('');
-}
-/**
- * Copies what matches into a folder, as root. Links that are named themselves are followed; those below a folder are
- * copied as links. What cannot be copied is told on stderr, and does not keep the rest.
- */
-function copyOutText({ patterns, folder }) {
-    const target = shellQuote(folder);
-    return `out=${target}
-rm -rf "$out"; mkdir "$out"
-copy() {
-  wanted=$1; shift; found=
-  for path; do
-    [ -e "$path" ] || [ -L "$path" ] || continue
-    found=1
-    while [ "$path" != / ] && [ "\${path%/}" != "$path" ]; do path=\${path%/}; done
-    case $out/ in "\${path%/}"/*) echo "$path holds the workspace, and is not copied" >&2; continue ;; esac
-    above=\${path%/*}
-    mkdir -p "$out$above" && cp -a -H "$path" "$out$above/"
-  done
-  [ -n "$found" ] || printf '${missingMark}%s\\n' "$wanted"
-}
-${patterns.map(pattern => `copy ${shellQuote(pattern)} ${globWord(pattern)}`).join('\n')}
-`;
-}
-/** The patterns without a match, from what {@link copyOutText} printed. */
-function patternsWithoutMatch(stdout) {
-    return stdout.split('\n').flatMap(line => (line.startsWith(missingMark) ? [line.slice(missingMark.length)] : []));
-}
-
-;// CONCATENATED MODULE: ./src/guest/guest.ts
-
-
-
-
-/** How long (ms) a script may take to end after it was told to. */
-const stopPatience = 15_000;
-/** How long (ms) the guest may take to write its disks out. */
-const settlePatience = 120_000;
-/** A Pi we are logged in to: what a run does in it. */
-class Guest {
-    session;
-    user;
-    folder;
-    constructor(session, user, runId) {
-        this.session = session;
-        this.user = user;
-        this.folder = guestFolder(runId);
-    }
-    /** Runs a text with root's shell; the user has sudo without a password on a provisioned image. */
-    asRoot(text) {
-        return this.session.exec(this.user === 'root' ? 'sh' : 'sudo -n sh', { input: text });
-    }
-    /** Sets the clock, mounts the workspace, lays down the script. */
-    async setUp(request) {
-        const { code, stderr, stdout } = await this.asRoot(setupText({ ...request, folder: this.folder, user: this.user }));
-        this.checkSetUp(request, { code, output: (stderr || stdout).trim() });
-    }
-    /**
-     * Looks at what became of the set-up, by whichever way it was run.
-     * @throws BadInput or BootFailure if it failed
-     */
-    checkSetUp(request, { code, output }) {
-        if (code === 0)
-            return;
-        if (code === noSuchDirectory) {
-            throw new BadInput([
-                `input \`working-directory\` names ${request.script?.workingDirectory ?? ''}, which does not exist in the guest`
-            ]);
-        }
-        throw new BootFailure({
-            symptom: `the guest could not be set up (status ${code ?? 'unknown'}): ${output.trim()}`,
-            cause: /sudo|password|a terminal is required/i.test(output)
-                ? `${this.user} may not use sudo without a password`
-                : undefined,
-            remedy: 'use `user: root`, or `provision: auto`'
-        });
-    }
-    /** Runs the script; its output goes to `options` as it comes. Past `timeout` (ms) it is ended; then `timedOut`. */
-    async run(options, timeout) {
-        const running = this.session.exec(startCommand(this.folder), options);
-        if (timeout === undefined)
-            return { ...(await running), timedOut: false };
-        const timer = new AbortController();
-        const limit = (0,external_node_timers_promises_namespaceObject.setTimeout)(timeout, 'limit', { signal: timer.signal });
-        limit.catch(() => undefined);
-        const first = await Promise.race([running, limit]);
-        timer.abort();
-        if (first !== 'limit')
-            return { ...first, timedOut: false };
-        const nothing = { code: undefined, signal: undefined, stdout: '', stderr: '' };
-        const stopping = this.asRoot(stopText(this.folder)).catch(() => undefined);
-        const result = await Promise.race([
-            Promise.all([stopping, running]).then(([, ended]) => ended),
-            (0,external_node_timers_promises_namespaceObject.setTimeout)(stopPatience, nothing, { ref: false })
-        ]);
-        return { ...result, timedOut: true };
-    }
-    /** Copies files into a folder in the guest; what there is to say about it, a line each. */
-    async copyOut(request) {
-        const { stdout, stderr } = await this.asRoot(copyOutText(request));
-        const complaints = stderr.split('\n').filter(line => line.trim() !== '');
-        return [...patternsWithoutMatch(stdout).map(pattern => `nothing in the guest matches ${pattern}`), ...complaints];
-    }
-    /**
-     * Runs `work` while the file system at `path` stands still and is complete on its volume.
-     * @param after what to remove from it once it moves again; undefined where the guest is ended next, and it need not
-     */
-    async whileFrozen(path, after, work) {
-        const { code, stderr } = await this.asRoot(freezeText(path));
-        if (code !== 0) {
-            throw new HostFailure({
-                symptom: `the workspace could not be read back: ${stderr.trim() || `status ${code ?? 'unknown'}`}`,
-                cause: 'the script unmounted it, or the guest is out of order; nothing on the host was changed'
-            });
-        }
-        try {
-            return await work();
-        }
-        finally {
-            if (after !== undefined)
-                await this.asRoot(thawText(path, after.remove)).catch(() => undefined);
-        }
-    }
-    /** Brings all disks into the state of an orderly end; whether the guest got that far. */
-    async settleDisks() {
-        const settling = this.asRoot(settleText()).then(({ code }) => code === 0, () => false);
-        return Promise.race([settling, (0,external_node_timers_promises_namespaceObject.setTimeout)(settlePatience, false, { ref: false })]);
-    }
-    /** Starts an orderly power-off; the connection may break before the answer. */
-    async powerOff() {
-        await Promise.race([this.asRoot('sync; poweroff').catch(() => undefined), (0,external_node_timers_promises_namespaceObject.setTimeout)(3000, undefined, { ref: false })]);
-    }
-}
-
-;// CONCATENATED MODULE: ./src/guest/ssh-config.ts
-
-
-/** The host's name in the file. */
-const sshHost = 'pi';
-/** Writes a file for `ssh -F FILE pi`, with the guest's key known and checked; returns its path. */
-async function writeSshConfig(folder, { port, user, hostKey }, keyFile) {
-    const known = (0,external_node_path_namespaceObject.join)(folder, 'known_hosts');
-    if (hostKey !== undefined)
-        await (0,promises_namespaceObject.writeFile)(known, `[127.0.0.1]:${port} ssh-ed25519 ${hostKey.toString('base64')}\n`);
-    const file = (0,external_node_path_namespaceObject.join)(folder, 'ssh-config');
-    // ssh expands %x in file names.
-    const fileName = (path) => `"${path.replaceAll('%', '%%')}"`;
-    const settings = {
-        HostName: '127.0.0.1',
-        Port: port,
-        User: user,
-        IdentityFile: fileName(keyFile),
-        IdentitiesOnly: 'yes',
-        UserKnownHostsFile: fileName(known),
-        GlobalKnownHostsFile: '/dev/null',
-        StrictHostKeyChecking: hostKey === undefined ? 'accept-new' : 'yes',
-        PasswordAuthentication: 'no',
-        LogLevel: 'ERROR'
-    };
-    const lines = Object.entries(settings).map(([name, value]) => `  ${name} ${value}\n`);
-    await (0,promises_namespaceObject.writeFile)(file, `Host ${sshHost}\n${lines.join('')}`, { mode: 0o600 });
-    return file;
-}
-
-;// CONCATENATED MODULE: ./src/guest/index.ts
-
-
-
-
 
 ;// CONCATENATED MODULE: ./src/host/tools.ts
 
@@ -62891,6 +62088,74 @@ function addSbinToPath() {
 async function tools_exists(path, mode) {
     return (0,promises_namespaceObject.access)(path, mode).then(() => true, () => false);
 }
+
+;// CONCATENATED MODULE: ./src/plan/board.ts
+
+
+
+/**
+ * The board for what the inputs ask for and the image is.
+ * @throws BadInput if the board cannot run the image; names those that can
+ */
+function boardFor(inputs, image) {
+    const { board: asked } = inputs;
+    if (image === undefined)
+        return boards[asked ?? boardNames[0]];
+    const available = new Set(image.bootFiles.names);
+    const name = asked ?? defaultBoard(image.architecture, available);
+    const able = boardsFor(image.architecture).filter(other => boards[other].needsGenericKernel || kernelFor(boards[other], image.architecture, available) !== undefined);
+    const valid = able.join(', ') || 'none';
+    if (name === undefined || boards[name].architectures[image.architecture] === undefined) {
+        throw new BadInput([
+            `${asked === undefined ? 'no board runs' : `board \`${asked}\` does not run`} this image's ${image.architecture} system; boards that can: ${valid}`
+        ]);
+    }
+    const board = boards[name];
+    if (inputs.firmware !== undefined)
+        return board;
+    if (inputs.kernel === undefined &&
+        !board.needsGenericKernel &&
+        kernelFor(board, image.architecture, available) === undefined) {
+        const names = board.architectures[image.architecture]?.kernels.join(', ') ?? '';
+        throw new BadInput([
+            `board \`${name}\` needs ${names}, which the image does not have; boards that can: ${valid}; or give \`kernel\``
+        ]);
+    }
+    return board;
+}
+/** The board, as far as it is known before the image is here; {@link boardFor} has the last word. */
+function knownBoard({ board, image }) {
+    const architecture = architectureOf(image);
+    const name = board ?? (architecture && defaultBoard(architecture));
+    return name && boards[name];
+}
+/** Whether the image's own kernel cannot drive the board, or there is none: then Debian's takes its place. */
+function wantsGenericKernel(inputs, image, board) {
+    if (image === undefined || !board.needsGenericKernel)
+        return false;
+    if (inputs.kernel !== undefined || inputs.firmware !== undefined)
+        return false;
+    const name = kernelFor(board, image.architecture, new Set(image.bootFiles.names));
+    return name === undefined || isRaspberryPiKernel(image.bootFiles.kernelReleases[name]);
+}
+/** Raspberry Pi's kernels have no virtio drivers. */
+function isRaspberryPiKernel(release) {
+    return /rpi|rpt|-v[678]/.test(release ?? '');
+}
+
+;// CONCATENATED MODULE: ./src/first-boot/cmdline.ts
+/**
+ * The kernel arguments of a cmdline.txt that are to count: all but those about consoles and screens, which the board
+ * has its own for. The firmware reads one line only.
+ */
+function ownArguments(cmdline) {
+    const line = cmdline.split('\n').find(text => text.trim() !== '') ?? '';
+    return line
+        .trim()
+        .split(/\s+/)
+        .filter(word => word !== '' && !notOurs.test(word));
+}
+const notOurs = /^(console=|earlycon(=|$)|quiet$|splash$|loglevel=|logo\.|vt\.|plymouth\.)/;
 
 ;// CONCATENATED MODULE: ./src/images/unpack.ts
 
@@ -64989,6 +64254,8 @@ async function copyRange(from, at, length, to, target, total) {
     ]);
 }
 
+// EXTERNAL MODULE: ./node_modules/ssh2/lib/index.js
+var lib = __nccwpck_require__(5472);
 ;// CONCATENATED MODULE: ./src/images/keys.ts
 
 
@@ -67620,165 +66887,6 @@ async function toBootPartition(volume, from, name) {
 
 
 
-;// CONCATENATED MODULE: ./src/cache/evict.ts
-
-
-
-
-
-/** The folders of this machine's cache. Each of their entries is made, used and removed as a whole. */
-const localFolders = [
-    { kind: 'image', of: home => home.images },
-    { kind: 'kernel', of: home => home.kernels },
-    { kind: 'snapshot', of: home => home.snapshots },
-    { kind: 'source', of: home => home.sources }
-];
-/** What is cached on this machine. */
-async function localEntries(home) {
-    const found = [];
-    for (const { kind, of } of localFolders) {
-        for (const name of (await (0,promises_namespaceObject.readdir)(of(home)).catch(() => [])).sort()) {
-            const path = (0,external_node_path_namespaceObject.join)(of(home), name);
-            const status = await (0,promises_namespaceObject.lstat)(path).catch(() => undefined);
-            if (status !== undefined)
-                found.push({ kind, path, bytes: await allocated(path), lastUse: status.mtimeMs });
-        }
-    }
-    return found;
-}
-/**
- * What has to go so that the rest keeps to a limit: what was not used for the longest time first, and nothing that a
- * living run uses. Pure.
- * @param limit bytes
- */
-function toEvict(entries, limit, inUse) {
-    let total = entries.reduce((sum, { bytes }) => sum + bytes, 0);
-    const going = [];
-    for (const entry of [...entries].sort((a, b) => a.lastUse - b.lastUse)) {
-        if (total <= limit)
-            break;
-        if (inUse.has(entry.path) || entry.bytes === 0)
-            continue;
-        going.push(entry);
-        total -= entry.bytes;
-    }
-    return going;
-}
-/** Keeps this machine's cache to its limit. Never throws. */
-async function evict({ home, limit, workDir, log }) {
-    const gone = [];
-    try {
-        const entries = await localEntries(home);
-        for (const entry of toEvict(entries, limit, pathsInUse(home.runs)))
-            if (await removeEntry(entry, home, workDir))
-                gone.push(entry);
-        if (gone.length > 0) {
-            const freed = gone.reduce((sum, { bytes }) => sum + bytes, 0);
-            log.info(`Evicted from ${home.root} (limit ${mib(limit)}): ${gone.map(({ kind, path }) => `${kind} ${(0,external_node_path_namespaceObject.basename)(path)}`).join(', ')}; ${mib(freed)} freed`);
-        }
-    }
-    catch (error) {
-        log.info(`Nothing more was evicted from ${home.root}: ${messageOf(error)}`);
-    }
-    return gone;
-}
-/**
- * Removes an entry unless a run uses it. It is set aside first: a run that came between finds it gone, and makes it
- * anew, or was seen in time.
- */
-async function removeEntry({ path }, home, workDir) {
-    const aside = (0,external_node_path_namespaceObject.join)(workDir, 'evicted', (0,external_node_path_namespaceObject.basename)(path));
-    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(workDir, 'evicted'), { recursive: true });
-    await (0,promises_namespaceObject.rename)(path, aside);
-    if (pathsInUse(home.runs).has(path)) {
-        await (0,promises_namespaceObject.rename)(aside, path).catch(() => undefined);
-        return false;
-    }
-    await (0,promises_namespaceObject.rm)(aside, { recursive: true, force: true });
-    return true;
-}
-/** Bytes that a file, or a folder with all it holds, takes on disk. */
-async function allocated(path) {
-    const status = await (0,promises_namespaceObject.lstat)(path).catch(() => undefined);
-    if (status === undefined)
-        return 0;
-    // st_blocks counts 512 bytes, whatever the file system's own blocks are (stat(2)).
-    const own = status.blocks * 512;
-    if (!status.isDirectory())
-        return own;
-    const inner = await (0,promises_namespaceObject.readdir)(path).catch(() => []);
-    const sizes = await Promise.all(inner.map(name => allocated((0,external_node_path_namespaceObject.join)(path, name))));
-    return sizes.reduce((sum, bytes) => sum + bytes, own);
-}
-
-;// CONCATENATED MODULE: ./src/plan/board.ts
-
-
-
-/**
- * The board for what the inputs ask for and the image is.
- * @throws BadInput if the board cannot run the image; names those that can
- */
-function boardFor(inputs, image) {
-    const { board: asked } = inputs;
-    if (image === undefined)
-        return boards[asked ?? boardNames[0]];
-    const available = new Set(image.bootFiles.names);
-    const name = asked ?? defaultBoard(image.architecture, available);
-    const able = boardsFor(image.architecture).filter(other => boards[other].needsGenericKernel || kernelFor(boards[other], image.architecture, available) !== undefined);
-    const valid = able.join(', ') || 'none';
-    if (name === undefined || boards[name].architectures[image.architecture] === undefined) {
-        throw new BadInput([
-            `${asked === undefined ? 'no board runs' : `board \`${asked}\` does not run`} this image's ${image.architecture} system; boards that can: ${valid}`
-        ]);
-    }
-    const board = boards[name];
-    if (inputs.firmware !== undefined)
-        return board;
-    if (inputs.kernel === undefined &&
-        !board.needsGenericKernel &&
-        kernelFor(board, image.architecture, available) === undefined) {
-        const names = board.architectures[image.architecture]?.kernels.join(', ') ?? '';
-        throw new BadInput([
-            `board \`${name}\` needs ${names}, which the image does not have; boards that can: ${valid}; or give \`kernel\``
-        ]);
-    }
-    return board;
-}
-/** The board, as far as it is known before the image is here; {@link boardFor} has the last word. */
-function knownBoard({ board, image }) {
-    const architecture = architectureOf(image);
-    const name = board ?? (architecture && defaultBoard(architecture));
-    return name && boards[name];
-}
-/** Whether the image's own kernel cannot drive the board, or there is none: then Debian's takes its place. */
-function wantsGenericKernel(inputs, image, board) {
-    if (image === undefined || !board.needsGenericKernel)
-        return false;
-    if (inputs.kernel !== undefined || inputs.firmware !== undefined)
-        return false;
-    const name = kernelFor(board, image.architecture, new Set(image.bootFiles.names));
-    return name === undefined || isRaspberryPiKernel(image.bootFiles.kernelReleases[name]);
-}
-/** Raspberry Pi's kernels have no virtio drivers. */
-function isRaspberryPiKernel(release) {
-    return /rpi|rpt|-v[678]/.test(release ?? '');
-}
-
-;// CONCATENATED MODULE: ./src/first-boot/cmdline.ts
-/**
- * The kernel arguments of a cmdline.txt that are to count: all but those about consoles and screens, which the board
- * has its own for. The firmware reads one line only.
- */
-function ownArguments(cmdline) {
-    const line = cmdline.split('\n').find(text => text.trim() !== '') ?? '';
-    return line
-        .trim()
-        .split(/\s+/)
-        .filter(word => word !== '' && !notOurs.test(word));
-}
-const notOurs = /^(console=|earlycon(=|$)|quiet$|splash$|loglevel=|logo\.|vt\.|plymouth\.)/;
-
 ;// CONCATENATED MODULE: ./src/qemu/argv.ts
 
 /** Names of the files that QEMU reads and writes in the run's folder, which is its working directory. */
@@ -68943,6 +68051,8 @@ class FirstPacket {
     }
 }
 
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
 ;// CONCATENATED MODULE: external "node:readline"
 const external_node_readline_namespaceObject = require("node:readline");
 ;// CONCATENATED MODULE: ./src/qemu/qmp.ts
@@ -69429,12 +68539,14 @@ async function private_check(folder, loader) {
 
 /**
  * Finds, installs or fetches the QEMU for a board, and says in the log which it is, and why.
+ * @param certain is called once it is known which it will be; it may take a while until it is there
  * @throws BadInput if what the user asked for cannot run the board
  * @throws HostFailure if it cannot be had
  */
-async function provideQemu(choice, board, place) {
+async function provideQemu(choice, board, place, certain = () => undefined) {
     const { log } = place;
-    const decision = await decide(choice, board, log);
+    const decision = await decide(choice, board, log, certain);
+    certain();
     const install = decision.use === 'private'
         ? await providePrivateQemu(place)
         : choice.kind === 'path'
@@ -69448,12 +68560,13 @@ function describeInstall({ version, origin, build, program }) {
     const from = { host: "the host's", private: 'private', path: program }[origin];
     return `${version}, ${from}${build === undefined ? '' : ` (${build})`}`;
 }
-async function decide(choice, board, log) {
+async function decide(choice, board, log, certain) {
     if (choice.kind === 'path' || choice.kind === 'private')
         return chooseQemu(choice, board, { installed: undefined, candidate: undefined });
     const decision = chooseQemu(choice, board, await lookAtHost(log));
     if (decision.use !== 'host-package')
         return decision;
+    certain();
     await ensureTools([qemuProgram], log);
     // What came is not always what was announced.
     return chooseQemu(choice, board, await lookAtHost(log));
@@ -69903,6 +69016,1270 @@ function wishesOf({ password, hostname, diskSize, files, firstBoot, prepare, pre
 
 
 
+
+;// CONCATENATED MODULE: ./src/host-ready.ts
+
+
+
+/** The QEMU for a board, looked for and installed beside other work. */
+function qemuBeside(inputs, board, context) {
+    let tell = () => undefined;
+    const told = new Promise(resolve => {
+        tell = resolve;
+    });
+    const done = context.phases.beside('qemu-ready', 'QEMU ready', log => provideQemu(inputs.qemu, board, { ...context, log }, tell));
+    // Waiting for it would show its part of the log: only a failure counts here.
+    return { certain: Promise.race([told, done.outcome]), done };
+}
+/** The QEMU for a board. */
+async function readyQemu(inputs, board, context) {
+    const install = await context.phases.run('qemu-ready', 'QEMU ready', () => provideQemu(inputs.qemu, board, context));
+    context.output('qemu-version', install.version);
+    return install;
+}
+/** The programs that a run needs, installed beside other work if they are missing; apt does one thing at a time. */
+function toolsBeside(inputs, context, after) {
+    return context.phases.beside('tools', 'Tools of the host', async (log) => {
+        await after?.done.outcome.catch(() => undefined);
+        await ensure(inputs, context, log);
+    });
+}
+/** The programs that a run needs, installed if they are missing. */
+async function readyTools(inputs, context) {
+    await context.phases.run('tools', 'Tools of the host', () => ensure(inputs, context, context.log));
+}
+async function ensure(inputs, { shared }, log) {
+    const forCache = shared === undefined || inputs.image.kind === 'none' ? [] : ['zstd'];
+    const needed = [...new Set([...toolsFor(inputs), ...forCache])];
+    await ensureTools(needed, log);
+    const versions = await Promise.all(needed.filter(hasVersion).map(toolVersion));
+    for (const line of versions)
+        log.info(line);
+}
+/** Work that is pointless once other work, going on beside it, has failed. */
+async function unlessFailing(others, work) {
+    work.catch(() => undefined); // if it is left behind, it ends with the run's processes
+    const failures = others.flatMap(other => other === undefined ? [] : [other.outcome.then(() => new Promise(() => undefined))]);
+    return Promise.race([work, ...failures]);
+}
+
+;// CONCATENATED MODULE: ./src/disks.ts
+
+
+
+
+
+/** The first bytes of a qcow2 file (QEMU, docs/interop/qcow2.txt). */
+const qcow2Magic = 'QFI\xfb';
+/**
+ * Looks at the user's disks before QEMU does: that they are what they are said to be, may be written, are not in use, and
+ * that the files they rest on are there.
+ * @throws BadInput with every fault
+ */
+async function checkDisks(disks) {
+    const faults = (await Promise.all(disks.map(faultOf))).filter(fault => fault !== undefined);
+    if (faults.length > 0)
+        throw new BadInput(faults.map(fault => `input \`disks\` names ${fault}`));
+}
+async function faultOf({ path, format }) {
+    const writable = await (0,promises_namespaceObject.access)(path, external_node_fs_namespaceObject.constants.R_OK | external_node_fs_namespaceObject.constants.W_OK).then(() => true, () => false);
+    if (!writable)
+        return `${path}, which this user may not read and write`;
+    const isQcow2 = (await firstBytes(path, 4)) === qcow2Magic;
+    if (isQcow2 !== (format === 'qcow2')) {
+        return isQcow2
+            ? `${path} as raw, but it is a qcow2 file; write \`${path}:qcow2\``
+            : `${path} as qcow2, but it is not a qcow2 file; write \`${path}:raw\``;
+    }
+    // It opens what the disk rests on (backing files, a data file) as well, and asks for the lock QEMU will take.
+    const { code, stderr } = await tryTool('qemu-img', ['info', '-f', format, '--backing-chain', path]);
+    if (code === 0)
+        return undefined;
+    return /Failed to get .* lock/.test(stderr)
+        ? `${path}, which is in use by another program, maybe another run`
+        : `${path}, which cannot be opened: ${stderr.trim().replace(/^qemu-img: /, '')}`;
+}
+async function firstBytes(path, count) {
+    const file = await (0,promises_namespaceObject.open)(path, 'r');
+    try {
+        const { buffer, bytesRead } = await file.read(Buffer.alloc(count), 0, count, 0);
+        return buffer.toString('latin1', 0, bytesRead);
+    }
+    finally {
+        await file.close();
+    }
+}
+/** Patterns of what stays on the host: a disk that lies in the workspace is in the guest already. */
+function excludedPatterns({ syncExclude, disks, workspace }) {
+    const inside = disks
+        .map(({ path }) => (0,external_node_path_namespaceObject.relative)(workspace, path))
+        .filter(path => !path.startsWith('../'))
+        // As in .gitignore: a backslash takes the next letter as it is.
+        .map(path => `/${path.replace(/[\\*?[\]!# ]/g, '\\$&')}`);
+    return [...syncExclude, ...inside];
+}
+
+;// CONCATENATED MODULE: ./src/report/diagnosis.ts
+/** Most telling first: one trouble often leads to a message of the next row. */
+const diagnosis_symptoms = [
+    {
+        pattern: /(?:ALERT! +(?:root device )?|Gave up waiting for root)(.*)(?: does not exist|device)/i,
+        symptom: 'the guest found no root file system',
+        cause: '`root=` on the kernel command line names a partition that the disk does not have, or its driver is missing',
+        remedy: 'check `append`, `kernel` and `initrd`: the initramfs has to belong to the kernel'
+    },
+    {
+        pattern: /VFS: (?:Unable to mount root fs|Cannot open root device)/,
+        symptom: 'the kernel found no root file system',
+        cause: '`root=` names a partition that the disk does not have, or the kernel has no driver for the disk and no initramfs',
+        remedy: 'check `append`, and give `initrd` if the kernel needs one'
+    },
+    {
+        pattern: /Waiting for root device (\S+?)\.{3}/,
+        symptom: 'the kernel waits for a root file system that does not appear',
+        cause: '`root=` names a partition that the disk does not have, or the kernel has no driver for the disk and no initramfs',
+        remedy: 'check `append`, and give `initrd` if the kernel needs one',
+        lingers: 20_000
+    },
+    {
+        pattern: /ALERT! cannot mount/,
+        symptom: 'the guest cannot mount its root file system',
+        cause: 'the file system is damaged, or of a kind the kernel does not know',
+        remedy: 'check the image with e2fsck'
+    },
+    {
+        pattern: /No working init found|Requested init \S+ failed|switch_root: can't execute/,
+        symptom: 'the guest has no init to start',
+        cause: 'the root file system is empty, or its programs are for another architecture',
+        remedy: 'check that `image` and `board` belong together'
+    },
+    {
+        pattern: /You are in emergency mode|Welcome to emergency mode|Cannot open access to console, the root account is locked/i,
+        symptom: 'the guest stopped in emergency mode',
+        cause: 'a mount in /etc/fstab failed, or an essential service',
+        remedy: 'look for the first “Failed to mount” or “Dependency failed” in the serial log'
+    },
+    {
+        pattern: /^\(initramfs\)/,
+        symptom: 'the guest stopped in the initramfs',
+        cause: 'it could not prepare or mount the root file system',
+        remedy: 'look at the lines before the prompt in the serial log'
+    },
+    {
+        pattern: /no DHCP lease|udhcpc: no lease, failing|No DHCPOFFERS received|dhcpcd.*timed out/i,
+        symptom: 'the guest got no network address (no DHCP lease)',
+        cause: 'the emulated network device did not answer in time, or `qemu-args` changed the network',
+        remedy: 'try again; on a very slow host use `board: virt`, whose network is faster'
+    },
+    {
+        pattern: /no network interface appeared/,
+        symptom: 'the guest has no network interface',
+        cause: "the kernel has no driver for the board's network device, or the device tree switches USB off",
+        remedy: "use the image's own kernel and device tree"
+    },
+    {
+        pattern: /ssh(?:d)?\.service: Failed|Failed to start.*(?:OpenSSH|ssh|Secure Shell)/i,
+        symptom: 'the SSH server of the guest did not start',
+        cause: 'its configuration is wrong, or openssh-server is damaged',
+        remedy: 'look for “sshd” in the serial log'
+    },
+    {
+        pattern: /Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000[\da-f]{2}00/,
+        symptom: 'the init of the guest ended, and its kernel panicked',
+        cause: 'a program that is run as init must not end; or it could not do its work',
+        remedy: 'look at the lines before “Kernel panic” in the serial log; to end a run, let init switch the guest off'
+    },
+    {
+        pattern: /BdsDxe: No bootable option|UEFI Interactive Shell|^Shell> /,
+        symptom: 'the UEFI firmware found nothing to start',
+        cause: 'the image has no boot loader for this architecture, or it is damaged',
+        remedy: 'check that the EFI system partition has EFI/BOOT/BOOTAA64.EFI'
+    },
+    {
+        pattern: /^grub(?: rescue)?>/,
+        symptom: 'the boot loader of the guest stopped',
+        cause: 'GRUB does not find its configuration, or its file system',
+        remedy: 'look at the serial log; the image has to be whole, and boot elsewhere'
+    },
+    {
+        pattern: /Kernel panic - not syncing: (.*)/,
+        symptom: 'the kernel of the guest panicked',
+        cause: 'kernel, device tree, initramfs or root file system do not fit together',
+        remedy: 'look at the lines before “Kernel panic” in the serial log'
+    },
+    {
+        pattern: /Internal error: |Unable to handle kernel (?:NULL pointer|paging request)/,
+        symptom: 'the kernel of the guest crashed',
+        cause: 'a driver met hardware that QEMU does not emulate, or a bug of the kernel',
+        remedy: 'try another `dtb`, `kernel` or board'
+    }
+];
+/**
+ * The first row that any of the lines shows, and the line that showed it.
+ * @param quiet how long (ms) the console has been silent since the last of the lines
+ */
+function diagnose(lines, quiet = 0) {
+    for (const row of diagnosis_symptoms) {
+        const candidates = row.lingers === undefined ? lines : quiet >= row.lingers ? lines.slice(-1) : [];
+        const line = candidates.find(candidate => row.pattern.test(candidate));
+        if (line !== undefined)
+            return { row, line };
+    }
+    return undefined;
+}
+
+;// CONCATENATED MODULE: ./src/bare/console.ts
+
+/** How long (ms) an unfinished line has to stand still before it counts: a prompt has no line end. */
+const promptPatience = 500;
+/** Follows a console's lines for what decides how a bare kernel's run ends. */
+class ConsoleWatch {
+    expect;
+    /** The first line that shows what was expected. */
+    matched;
+    /** The line with which the guest switched itself off. */
+    off;
+    /** The line with which its kernel panicked. */
+    panic;
+    constructor(expect) {
+        this.expect = expect;
+    }
+    /** Takes lines that are complete. */
+    see(lines) {
+        for (const line of lines) {
+            if (this.matched === undefined && this.shows(line))
+                this.matched = line;
+            if (poweredOff.test(line))
+                this.off ??= line;
+            if (/Kernel panic - not syncing/.test(line))
+                this.panic ??= line;
+        }
+    }
+    /**
+     * Takes the beginnings of lines.
+     * @param quiet how long (ms) nothing was added to them
+     */
+    seeUnfinished(lines, quiet) {
+        if (quiet >= promptPatience)
+            this.matched ??= lines.find(line => line !== '' && this.shows(line));
+    }
+    /** Whether there is nothing left to wait for. */
+    get decided() {
+        return (this.matched ?? this.off ?? this.panic) !== undefined;
+    }
+    shows(line) {
+        return this.expect?.test(line) === true;
+    }
+}
+
+;// CONCATENATED MODULE: ./src/bare/ending.ts
+
+/**
+ * The result of a run that ended so.
+ * @throws BootFailure if the kernel panicked or QEMU died, TimeLimit if neither pattern nor power-off came in time
+ */
+function resultOf(ending, { expect, seconds, tail, found, log }) {
+    const pattern = String(expect);
+    const shown = tail.length === 0 ? '; the console stayed empty' : `; its last lines:\n${tail.join('\n')}`;
+    const after = `after ${seconds.toFixed(1)} s`;
+    const passed = { outcome: 'success', exitCode: 0, signal: undefined };
+    switch (ending.kind) {
+        case 'matched':
+            return { ...passed, verdict: `The console showed ${pattern} ${after}: ${ending.line.trim()}` };
+        case 'off': {
+            const { status = 0 } = ending;
+            const how = `The guest switched itself off ${after}`;
+            if (status !== 0)
+                return {
+                    ...passed,
+                    outcome: 'script-failed',
+                    exitCode: status,
+                    verdict: `${how} with status ${status}${shown}`
+                };
+            return expect === undefined
+                ? { ...passed, verdict: how }
+                : {
+                    ...passed,
+                    ...{ outcome: 'script-failed', exitCode: 1 },
+                    verdict: `${how}, but its console did not show ${pattern}${shown}`
+                };
+        }
+        case 'panic':
+            throw new BootFailure({
+                symptom: `${found?.symptom ?? 'the kernel of the guest panicked'} (“${ending.line.trim()}”)`,
+                cause: found?.cause,
+                remedy: found?.remedy,
+                log
+            });
+        case 'died':
+            throw new BootFailure({
+                symptom: `QEMU ended ${after} (${ending.exit})${shown}`,
+                cause: 'it crashed, or was ended from outside (out of memory?)',
+                remedy: `look at qemu.log beside the serial log; on a small host lower \`memory\``,
+                log
+            });
+        case 'late': {
+            const missing = expect === undefined ? 'the guest did not switch itself off' : `the console did not show ${pattern}`;
+            throw new TimeLimit({
+                symptom: `${missing} within ${ending.limit / 1000} s (${ending.input})${shown}`,
+                ...whyLate(tail, found),
+                log
+            });
+        }
+    }
+}
+function whyLate(tail, found) {
+    if (found !== undefined)
+        return { cause: `${found.symptom}: ${found.cause}`, remedy: found.remedy };
+    return tail.length === 0
+        ? {
+            cause: 'the kernel died before its console was up, or writes to another one',
+            remedy: 'check that `kernel`, `dtb` and `board` belong together'
+        }
+        : { cause: 'it hangs, is slow, or does something else', remedy: 'raise `run-timeout`, or look at the serial log' };
+}
+
+// EXTERNAL MODULE: external "node:zlib"
+var external_node_zlib_ = __nccwpck_require__(8522);
+;// CONCATENATED MODULE: ./src/bare/kernel.ts
+
+
+/**
+ * Reads what a kernel file says of itself. Sources of the numbers: Linux, Documentation/arch/arm64/booting.rst ("ARM\x64"
+ * at byte 56) and arch/arm/boot/compressed/head.S (0x016f2818 at byte 0x24); EFI zboot is "MZ" with "zimg" at byte 4;
+ * ELF's class (1: 32 bits, 2: 64 bits) is byte 4.
+ */
+function kernelFacts(head) {
+    const at = (offset, text) => head.toString('latin1', offset, offset + text.length) === text;
+    if (at(0, '\x1f\x8b'))
+        return kernelFacts(unpackedHead(head));
+    if (at(56, 'ARMd'))
+        return { bits: 64, linux: true };
+    if (at(0, 'MZ') && at(4, 'zimg'))
+        return { bits: 64, linux: true };
+    if (head.length >= 0x28 && head.readUInt32LE(0x24) === 0x016f2818)
+        return { bits: 32, linux: true };
+    if (at(0, '\x7fELF'))
+        return { bits: head[4] === 1 ? 32 : 64, linux: false };
+    return { bits: undefined, linux: false };
+}
+/** The beginning of what a cut-off gzip stream holds; empty if it holds nothing. */
+function unpackedHead(head) {
+    try {
+        return (0,external_node_zlib_.gunzipSync)(head, { finishFlush: external_node_zlib_.constants.Z_SYNC_FLUSH });
+    }
+    catch {
+        return Buffer.alloc(0);
+    }
+}
+/** {@link kernelFacts} of a file. */
+async function inspectKernel(file) {
+    const handle = await (0,promises_namespaceObject.open)(file, 'r');
+    try {
+        const { buffer, bytesRead } = await handle.read(Buffer.alloc(65_536), 0, 65_536, 0);
+        return kernelFacts(buffer.subarray(0, bytesRead));
+    }
+    finally {
+        await handle.close();
+    }
+}
+/**
+ * As what a board runs a kernel; without a word from the file, as its first one. Undefined if it starts none of that
+ * kind.
+ */
+function architectureFor(board, { bits }) {
+    const able = Object.entries(board.architectures);
+    // A 64-bit Pi runs 32-bit systems on a 64-bit kernel: there it is the kernel that counts.
+    return able.find(([, { kernels }]) => bits === undefined || kernels.includes('kernel8.img') === (bits === 64))?.[0];
+}
+/** What is wrong with a kernel on a board, as sentences for the reader. */
+function kernelFaults(board, file, { dtb }, others) {
+    if (architectureFor(board, file) === undefined) {
+        const able = others.filter(other => architectureFor(other, file) !== undefined).map(({ name }) => name);
+        return [
+            `input \`kernel\` is a ${file.bits ?? '?'}-bit one, which board \`${board.name}\` does not start; boards that do: ${able.join(', ')}`
+        ];
+    }
+    return file.linux && board.needsDeviceTree && dtb === undefined
+        ? [
+            `board \`${board.name}\` needs a device tree for Linux; give \`dtb\` (${board.deviceTrees[0] ?? 'its .dtb'}, say)`
+        ]
+        : [];
+}
+
+;// CONCATENATED MODULE: ./src/bare/index.ts
+
+
+
+
+
+
+
+
+
+
+
+
+/** How often (ms) the console and QEMU are looked at. */
+const watchInterval = 100;
+/** After a panic or a power-off the console may have more to say; QEMU's own end is told in two ways, one a moment late. */
+const lastWords = 500;
+/** Lines of console shown with a failure. */
+const shownLines = 12;
+/**
+ * A run without an image: the kernel's serial output is what the reader came for. No SSH, no workspace, no disk but the
+ * user's own.
+ */
+async function runBare(inputs, context) {
+    const { phases, journal, log, output, stdout } = context;
+    await phases.run('plan', 'Plan', async () => {
+        for (const line of describeBare(inputs))
+            log.info(line);
+        return Promise.resolve();
+    });
+    const install = await readyQemu(inputs, boardFor(inputs, undefined), context);
+    await readyTools(inputs, context);
+    const machine = await phases.run('machine', 'Kernel, device tree and disks', () => makeMachine(inputs, context));
+    const { board } = machine;
+    output('board', board.name);
+    log.debug(qemuCommand(machine, install).join(' '));
+    log.info(`${board.title}: ${board.fidelity}`);
+    const serial = new SerialLog(journal.logs, board.uarts, stdout);
+    const qemu = await phases.run('qemu', 'Start QEMU', () => startQemu(machine, install, journal));
+    output('serial-log', serial.mainFile);
+    const started = Date.now();
+    const ending = await phases.run('console', 'Serial console', () => {
+        log.endGroup(); // it is what the reader came for: not folded away
+        return follow(inputs, qemu, serial);
+    });
+    // What we say next begins a line of its own: a workflow command has to.
+    if (serial.unfinished.some(line => line !== ''))
+        stdout(Buffer.from('\n'));
+    output('serial-log', serial.mainFile);
+    const seconds = (Date.now() - started) / 1000;
+    await phases.run('power-off', 'Switch the Pi off', () => quitQemu(qemu, inputs.disks.length > 0 ? flushPatience : undefined));
+    return resultOf(ending, {
+        expect: inputs.expect,
+        seconds,
+        tail: serial.tail(shownLines),
+        found: diagnose(serial.tail(shownLines), ending.kind === 'late' ? Infinity : 0)?.row,
+        log: serial.mainFile
+    });
+}
+/** What is going to happen, in words, for the log. */
+function describeBare(inputs) {
+    const { board, kernel, initrd, dtb, disks, expect } = inputs;
+    return [
+        'image: none, a bare kernel',
+        `board: ${board === undefined ? '' : boards[board].title}`,
+        `kernel: ${kernel ?? ''}`,
+        ...(initrd === undefined ? [] : [`initramfs: ${initrd}`]),
+        ...(dtb === undefined ? [] : [`device tree: ${dtb}`]),
+        ...disks.map(({ path, format }) => `disk: ${path} (${format}), writable`),
+        `ends: ${expect === undefined ? 'when the guest switches itself off' : `when the console shows ${String(expect)}`}, at most ${limitOf(inputs).limit / 1000} s`
+    ];
+}
+/** Without a limit of its own, a kernel may take as long as an image's boot. */
+function limitOf({ runTimeout, bootTimeout }) {
+    return runTimeout === undefined
+        ? { limit: bootTimeout, input: 'boot-timeout' }
+        : { limit: runTimeout, input: 'run-timeout' };
+}
+async function makeMachine(inputs, { journal, log }) {
+    const board = boardFor(inputs, undefined);
+    const file = await inspectKernel(inputs.kernel ?? '');
+    const faults = kernelFaults(board, file, inputs, Object.values(boards));
+    if (faults.length > 0)
+        throw new BadInput(faults);
+    await checkDisks(inputs.disks);
+    const architecture = architectureFor(board, file);
+    const { machine, deviceTree } = planMachine({
+        ...{ inputs, board, architecture, image: undefined, volumes: [], logs: journal.logs },
+        clock: Date.now()
+    });
+    if (deviceTree !== undefined) {
+        const notes = await makeDeviceTree({ ...deviceTree, to: (0,external_node_path_namespaceObject.join)(journal.folder, runFiles.deviceTree) });
+        for (const note of notes)
+            log.info(note);
+    }
+    return machine;
+}
+async function follow(inputs, qemu, serial) {
+    const watch = new ConsoleWatch(inputs.expect);
+    const { limit, input } = limitOf(inputs);
+    const started = Date.now();
+    let spoke = started;
+    const listen = () => {
+        for (let parts = serial.read(); parts.length > 0; parts = serial.read()) {
+            spoke = Date.now();
+            for (const { finished } of parts)
+                watch.see(finished);
+        }
+    };
+    for (;;) {
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(watchInterval);
+        listen();
+        watch.seeUnfinished(serial.unfinished, Date.now() - spoke);
+        const ended = !qemu.isAlive();
+        if (watch.decided || ended) {
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(watch.matched === undefined ? lastWords : 0);
+            listen();
+            watch.see(serial.unfinished);
+            return endingOf(watch, ended || !qemu.isAlive() ? qemu : undefined, inputs);
+        }
+        if (Date.now() - started > limit)
+            return { kind: 'late', limit, input };
+    }
+}
+/** @param ended QEMU, if it has ended */
+function endingOf(watch, ended, { qemuArgs }) {
+    const { matched, panic, off } = watch;
+    if (matched !== undefined)
+        return { kind: 'matched', line: matched };
+    if (panic !== undefined)
+        return { kind: 'panic', line: panic };
+    if (off !== undefined || ended?.qmp.shutdownReason?.startsWith('guest-') === true)
+        return { kind: 'off' };
+    const exit = ended?.exit() ?? 'status unknown';
+    // With semihosting the guest ends QEMU itself, without an event, and chooses the status.
+    const status = /^status (\d+)$/.exec(exit)?.[1];
+    return qemuArgs.some(word => word.startsWith('-semihosting')) && status !== undefined
+        ? { kind: 'off', status: Number(status) }
+        : { kind: 'died', exit };
+}
+
+;// CONCATENATED MODULE: ./src/guest/ssh.ts
+
+
+
+/** What kept us from logging in. `refused` means that the guest's SSH server spoke to us and said no. */
+class LoginError extends Error {
+    refused;
+    constructor(message, refused) {
+        super(message);
+        this.refused = refused;
+    }
+}
+/** Tries once to reach an SSH server on 127.0.0.1; resolves when it greets, before anything is said in return. */
+function knock(port, timeout) {
+    return new Promise((resolve, reject) => {
+        const socket = (0,external_node_net_.createConnection)(port, '127.0.0.1');
+        const fail = (reason) => {
+            socket.destroy();
+            reject(new LoginError(reason, false));
+        };
+        // QEMU accepts the connection even when nobody listens in the guest: only the greeting tells.
+        socket.setTimeout(timeout, () => {
+            fail('no greeting from the SSH server');
+        });
+        socket.once('error', error => {
+            fail(error.message);
+        });
+        socket.once('close', () => {
+            fail('connection closed before a greeting');
+        });
+        socket.once('data', greeting => {
+            socket.setTimeout(0);
+            socket.setNoDelay(true);
+            socket.pause();
+            socket.removeAllListeners();
+            socket.unshift(greeting);
+            resolve(socket);
+        });
+    });
+}
+/** An SSH connection into the guest. */
+class GuestSession {
+    client;
+    constructor(client) {
+        this.client = client;
+    }
+    /**
+     * Logs in over a socket on which the server has greeted.
+     * @param timeout ms; key exchange alone takes seconds on an emulated Pi
+     * @throws LoginError
+     */
+    static login(socket, { user, privateKey, hostKey }, timeout) {
+        return new Promise((resolve, reject) => {
+            const client = new lib.Client();
+            let impostor = false;
+            client
+                .on('ready', () => {
+                client.removeAllListeners('error').on('error', () => undefined); // later breaks end the commands under way
+                resolve(new GuestSession(client));
+            })
+                .on('error', error => {
+                client.end();
+                socket.destroy();
+                const authentication = error.level === 'client-authentication';
+                reject(new LoginError(impostor ? 'the host key is not the one this run gave the guest' : error.message, authentication || impostor));
+            })
+                .on('close', () => {
+                reject(new LoginError('the guest closed the connection', false));
+            })
+                .connect({
+                sock: socket,
+                username: user,
+                privateKey,
+                readyTimeout: timeout,
+                keepaliveInterval: 15_000,
+                keepaliveCountMax: 8,
+                hostVerifier: (key) => {
+                    impostor = hostKey !== undefined && !key.equals(hostKey);
+                    return !impostor;
+                },
+                ...(hostKey !== undefined && { algorithms: { serverHostKey: ['ssh-ed25519'] } })
+            });
+        });
+    }
+    /** Runs a command line with the user's login shell, and waits for its end. */
+    exec(command, { input, onStdout, onStderr } = {}) {
+        return new Promise((resolve, reject) => {
+            this.client.exec(command, (error, channel) => {
+                if (error !== undefined) {
+                    reject(new HostFailure({ symptom: `the guest refused to start a command: ${error.message}` }));
+                    return;
+                }
+                let code;
+                let signal;
+                const stdout = [];
+                const stderr = [];
+                channel
+                    .on('exit', (status, name) => {
+                    code = status ?? undefined;
+                    signal = name?.replace(/^SIG/, '');
+                })
+                    .on('data', (chunk) => {
+                    if (onStdout === undefined)
+                        stdout.push(chunk);
+                    else
+                        onStdout(chunk);
+                })
+                    .on('close', () => {
+                    resolve({
+                        code,
+                        signal,
+                        stdout: Buffer.concat(stdout).toString(),
+                        stderr: Buffer.concat(stderr).toString()
+                    });
+                });
+                channel.stderr.on('data', (chunk) => {
+                    if (onStderr === undefined)
+                        stderr.push(chunk);
+                    else
+                        onStderr(chunk);
+                });
+                channel.on('error', () => undefined);
+                channel.end(input ?? '');
+            });
+        });
+    }
+    close() {
+        this.client.end();
+        this.client.destroy();
+    }
+}
+
+;// CONCATENATED MODULE: ./src/guest/readiness.ts
+
+
+
+
+/** How often (ms) the console and QEMU are looked at. */
+const readiness_watchInterval = 200;
+/**
+ * How long (ms) one knock waits for the SSH server's greeting before the next: the first, and at most. A knock that met
+ * a guest without an address is passed on by QEMU only 6 s later (libslirp, TCP's first retransmission), so the first is
+ * short; a server that is slow to greet gets more time with each.
+ */
+const knockTimeouts = { first: 1500, last: 8000 };
+/** How often (ms) a guest that has sent no packet is tried all the same: it may have an address and nothing to say. */
+const silentInterval = 15_000;
+/** Time (ms) for a login, key exchange on an emulated CPU included. */
+const loginTimeout = 120_000;
+/**
+ * How long (ms) refused logins are tried again: while systemd boots, it lets nobody but root in, and says so only
+ * after authentication (pam_nologin).
+ */
+const refusalPatience = 90_000;
+/** Lines of console shown with a failure. */
+const readiness_shownLines = 60;
+/** The guest rebooted before it let us in. */
+class Rebooted extends Error {
+}
+/**
+ * Waits until the guest lets us in over SSH, and fails as soon as it is known that it never will.
+ * @throws BootFailure with the cause the console shows; TimeLimit after `timeout`
+ */
+async function waitForLogin(boot) {
+    const stop = new AbortController();
+    return watchBoot(boot, knocking(boot, stop.signal), stop);
+}
+/**
+ * Waits for a sign of life from a guest that boots, and fails as soon as it is known that there never will be one.
+ * @throws BootFailure with the cause the console shows; TimeLimit after `timeout`
+ */
+async function watchBoot(boot, sign, stop = new AbortController()) {
+    try {
+        const waiting = [sign, watching(boot, stop.signal)];
+        const rebooting = boot.reboot?.then(() => {
+            throw new Rebooted();
+        });
+        return await Promise.race(rebooting === undefined ? waiting : [rebooting, ...waiting]);
+    }
+    catch (error) {
+        boot.serial.poll();
+        if (!(error instanceof Rebooted))
+            showConsole(boot);
+        throw error;
+    }
+    finally {
+        stop.abort();
+    }
+}
+async function knocking({ login, qemu, serial }, stop) {
+    let refusedSince;
+    let patience = knockTimeouts.first;
+    for (;;) {
+        await onNetwork(qemu, stop);
+        stop.throwIfAborted();
+        const knocked = Date.now();
+        try {
+            const session = await GuestSession.login(await knock(login.port, patience), login, loginTimeout);
+            if (stop.aborted)
+                session.close();
+            return session;
+        }
+        catch (error) {
+            if (!(error instanceof LoginError))
+                throw error;
+            if (error.refused && qemu.isAlive()) {
+                refusedSince ??= Date.now();
+                if (Date.now() - refusedSince > refusalPatience)
+                    throw refusal(login, error, serial);
+            }
+            if (Date.now() - knocked >= patience)
+                patience = nextPatience(patience);
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(error.refused ? 1500 : 250);
+        }
+    }
+}
+/** How long (ms) the next knock waits after one that waited in vain. */
+function nextPatience(patience) {
+    return Math.min(patience * 1.5, knockTimeouts.last);
+}
+/** Waits until the guest has sent a packet, or has been silent for long. */
+async function onNetwork({ firstPacket }, stop) {
+    const until = Date.now() + silentInterval;
+    while (firstPacket !== undefined && Date.now() < until && !stop.aborted) {
+        if (await firstPacket.hasBeenSent())
+            return;
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(100);
+    }
+}
+function refusal({ user }, error, serial) {
+    return new BootFailure({
+        symptom: `the guest does not let ${user} in over SSH: ${error.message}`,
+        cause: 'the user may not log in (shell, account or sshd settings), or the key in `ssh-key` is not accepted',
+        remedy: 'check `user`; with `provision: none`, check `ssh-key`',
+        log: serial.mainFile
+    });
+}
+async function watching({ qemu, serial, timeout, log }, stop) {
+    const started = Date.now();
+    let reported = started;
+    let spoke = started;
+    for (;;) {
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(readiness_watchInterval, undefined, { signal: stop });
+        const lines = serial.poll();
+        if (lines.length > 0)
+            spoke = Date.now();
+        if (diagnose(lines) !== undefined || diagnose(serial.tail(1), Date.now() - spoke) !== undefined) {
+            // What follows within a moment often names the cause better.
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(500, undefined, { signal: stop });
+            serial.poll();
+            const found = diagnose(serial.tail(readiness_shownLines), Date.now() - spoke);
+            if (found !== undefined) {
+                const { row, line } = found;
+                throw new BootFailure({
+                    symptom: `${row.symptom} (“${line.trim()}”)`,
+                    cause: row.cause,
+                    remedy: row.remedy,
+                    log: serial.mainFile
+                });
+            }
+        }
+        if (!qemu.isAlive()) {
+            throw new BootFailure({
+                symptom: `QEMU ended while the guest was booting (${qemu.exit() ?? 'status unknown'})`,
+                cause: 'it was killed from outside (out of memory?), crashed, or the guest switched itself off',
+                remedy: 'look at the end of the serial log; on a small host lower `memory`',
+                log: serial.mainFile
+            });
+        }
+        if (Date.now() - started > timeout)
+            throw new TimeLimit(tooSlow(serial, timeout));
+        if (Date.now() - reported > 15_000) {
+            reported = Date.now();
+            log.info(`Still booting after ${Math.round((reported - started) / 1000)} s: ${serial.tail(1)[0]?.slice(0, 100) ?? 'nothing on the console yet'}`);
+        }
+    }
+}
+/** What the console tells about a guest that is up, or not, but does not answer. */
+function tooSlow(serial, timeout) {
+    const symptom = `SSH did not answer within ${timeout / 1000} s (boot-timeout)`;
+    const log = serial.mainFile;
+    if (serial.bytes === 0) {
+        return {
+            symptom: `${symptom}; the console stayed empty`,
+            cause: 'the kernel died before its console was up, or writes to another one',
+            remedy: 'check `kernel` and `dtb`: they have to belong to the board',
+            log
+        };
+    }
+    const up = serial
+        .tail(readiness_shownLines)
+        .some(line => /login:|Reached target.*(?:Multi-User|Graphical)|Startup finished|mini: up/.test(line));
+    return up
+        ? {
+            symptom: `${symptom}; the guest is up, but its SSH server does not answer`,
+            cause: 'no SSH server is enabled in the image, or the guest has no network',
+            remedy: 'use `provision: auto`, or enable SSH in the image',
+            log
+        }
+        : {
+            symptom: `${symptom}; the guest was still booting`,
+            cause: 'it is slow, or hangs',
+            remedy: 'raise `boot-timeout`, or look at the serial log',
+            log
+        };
+}
+function showConsole({ serial, log }) {
+    const lines = serial.tail(readiness_shownLines);
+    log.group(`Serial console, last ${lines.length} lines`);
+    for (const line of lines)
+        log.info(line);
+    log.endGroup();
+}
+/** Fails once QEMU has ended or the guest's kernel has panicked; the connection alone would notice much later. */
+async function watchGuest(qemu, serial, stop) {
+    for (;;) {
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(readiness_watchInterval, undefined, { signal: stop });
+        if (!qemu.isAlive() || serial.poll().some(line => /Kernel panic - not syncing/.test(line))) {
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(300, undefined, { signal: stop });
+            throw lostGuest(qemu, serial);
+        }
+    }
+}
+/** The message of a broken connection, with what QEMU and the console know about it. */
+function lostGuest(qemu, serial, error) {
+    serial.poll();
+    const found = diagnose(serial.tail(readiness_shownLines));
+    const reason = error === undefined ? '' : ` (${messageOf(error)})`;
+    return new BootFailure(qemu.isAlive()
+        ? {
+            symptom: found === undefined
+                ? `the connection to the guest broke${reason}`
+                : `${found.row.symptom} (“${found.line.trim()}”)`,
+            cause: found?.row.cause ?? 'the guest hangs, rebooted, or its SSH server ended',
+            remedy: found?.row.remedy ?? 'look at the serial log',
+            log: serial.mainFile
+        }
+        : {
+            symptom: `QEMU ended while the script was running (${qemu.exit() ?? 'status unknown'})`,
+            cause: 'it was killed from outside (out of memory?), crashed, or the script switched the guest off',
+            remedy: 'look at the end of the serial log; on a small host lower `memory`',
+            log: serial.mainFile
+        });
+}
+
+;// CONCATENATED MODULE: ./src/guest/script.ts
+
+/**
+ * The texts that run in the guest. They are written for any POSIX shell (busybox included), and reach it over standard
+ * input: nothing the user wrote is ever part of a command line.
+ */
+/** A word that any POSIX shell takes as it is. */
+function shellQuote(text) {
+    return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+/** Where a run's files lie in the guest: memory, gone at power-off. */
+function guestFolder(runId) {
+    return `/run/pi-qemu/${runId}`;
+}
+/** Shells that workflows know by name, with the arguments they get there. */
+const knownShells = {
+    bash: 'bash --noprofile --norc -eo pipefail {0}',
+    sh: 'sh -e {0}',
+    python: 'python3 {0}',
+    python3: 'python3 {0}'
+};
+/** The command that runs a script file, by input `shell`. The text is the user's own, for their own guest. */
+function shellCommand(shell, script) {
+    if (shell === undefined)
+        return `if command -v bash >/dev/null 2>&1; then exec bash -e ${script}; else exec sh -e ${script}; fi`;
+    const form = (Object.hasOwn(knownShells, shell) ? knownShells[shell] : undefined) ?? shell;
+    return `exec ${form.includes('{0}') ? form.replaceAll('{0}', script) : `${form} ${script}`}`;
+}
+/** What {@link exitCodes} says when our own preparation failed: a number no preparation step returns by itself. */
+const noSuchDirectory = 83;
+/**
+ * Run as root once after login: sets the clock, mounts the workspace, lays down the script.
+ * Everything goes in one message, since each round trip into an emulated Pi takes a good part of a second.
+ */
+function setupText({ folder, user, clock, script, mount }) {
+    const lines = ['set -e', 'umask 022', `date -u -s @${Math.floor(clock / 1000)} >/dev/null`, `mkdir -p ${folder}`];
+    if (mount !== undefined) {
+        const path = shellQuote(mount.path);
+        lines.push(`mkdir -p ${path}`, 
+        // A workspace under /root, say, has to be reachable for the user who runs the script.
+        `parent=$(dirname ${path}); while [ "$parent" != / ]; do chmod o+x "$parent"; parent=$(dirname "$parent"); done`, ...(mount.shared === true ? mountShared(mount.label, path) : mountVolume(mount.label, path)));
+    }
+    if (script !== undefined) {
+        const directory = script.workingDirectory === undefined ? '' : shellQuote(script.workingDirectory);
+        const scriptFile = `${folder}/script`;
+        const start = [
+            ...Object.entries(script.env).map(([name, text]) => `export ${name}=${shellQuote(text)}`),
+            `echo $$ > ${folder}/pid`,
+            `cd ${directory} || exit`,
+            shellCommand(script.shell, scriptFile)
+        ].join('\n');
+        lines.push(...(directory === '' ? [] : [`[ -d ${directory} ] || exit ${noSuchDirectory}`]), `printf %s ${shellQuote(script.run)} > ${scriptFile}`, `printf %s ${shellQuote(start)} > ${folder}/start`, `: > ${folder}/pid`, 
+        // The environment may hold secrets: for the user alone.
+        `chmod 700 ${folder}`, `chown -R ${user} ${folder}`);
+    }
+    return lines.join('\n') + '\n';
+}
+function mountVolume(label, path) {
+    return [
+        // A disk on the emulated USB appears seconds after boot.
+        `tries=0; until device=$(findfs LABEL=${label} 2>/dev/null); do tries=$((tries + 1)); [ $tries -lt 120 ] || { echo "no volume ${label}" >&2; exit 1; }; sleep 0.25; done`,
+        `mount -t ext4 -o noatime "$device" ${path}`
+    ];
+}
+/** Without a cache: what one side writes, the other reads at once. */
+function mountShared(tag, path) {
+    return [
+        // Kernels before 5.17 do not load it by themselves.
+        'modprobe -q 9pnet_virtio || true',
+        `mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,cache=none ${tag} ${path}`
+    ];
+}
+/** Command line that starts the script that {@link setupText} laid down; its shell becomes the user's process. */
+function startCommand(folder) {
+    return `exec sh ${folder}/start`;
+}
+/** Ends the script and all that it started, politely and then not. */
+function stopText(folder) {
+    return [
+        'tree() { for child in $(cat /proc/"$1"/task/*/children 2>/dev/null); do tree "$child"; done; echo "$1"; }',
+        `pid=$(cat ${folder}/pid) && [ -n "$pid" ] || exit 0`,
+        'all=$(tree "$pid")',
+        'kill -TERM $all 2>/dev/null',
+        'sleep 2',
+        'kill -KILL $all 2>/dev/null',
+        'exit 0'
+    ].join('\n');
+}
+/** Freezes the workspace's file system, which writes it out first: so the volume on the host is whole and complete. */
+function freezeText(path) {
+    return `fsfreeze --freeze ${shellQuote(path)}`;
+}
+/** @param remove a folder that is not wanted any more */
+function thawText(path, remove) {
+    const thaw = `fsfreeze --unfreeze ${shellQuote(path)}`;
+    return remove === undefined ? thaw : `${thaw} && rm -rf ${shellQuote(remove)}`;
+}
+/** Absolute working directory in the guest, where a relative one starts; undefined for where a login starts. */
+function guestDirectory(directory, { workspace, home }) {
+    return directory === undefined ? workspace : external_node_path_namespaceObject.posix.resolve(workspace ?? home, directory);
+}
+/**
+ * Writes everything out and makes all file systems read-only at once, whatever is open on them (sysrq's emergency
+ * remount): so they are clean when QEMU ends. A kernel without sysrq has at least written everything.
+ */
+function settleText() {
+    return `sync
+{ echo u > /proc/sysrq-trigger; } 2>/dev/null || exit 0
+tries=0
+while grep -q '^/dev/[^ ]* [^ ]* [^ ]* rw[, ]' /proc/mounts && [ $tries -lt 50 ]; do tries=$((tries + 1)); sleep 0.2; done
+exit 0
+`;
+}
+
+;// CONCATENATED MODULE: ./src/guest/copy-out.ts
+
+/** What stands in front of the lines that tell of a pattern without a match. */
+const missingMark = 'pi-qemu: no match: ';
+/** In a pattern only these mean something: wildcards, and what they need within brackets. */
+const active = /[*?[\]!^-]/;
+/** A word that a shell expands as a pattern; all else in it is taken as it is. */
+function globWord(pattern) {
+    return pattern
+        .split(/([*?[\]!^-]+)/)
+        .filter(part => part !== '')
+        .map(part => (active.test(part) ? part : shellQuote(part)))
+        .join('');
+}
+/**
+ * Copies what matches into a folder, as root. Links that are named themselves are followed; those below a folder are
+ * copied as links. What cannot be copied is told on stderr, and does not keep the rest.
+ */
+function copyOutText({ patterns, folder }) {
+    const target = shellQuote(folder);
+    return `out=${target}
+rm -rf "$out"; mkdir "$out"
+copy() {
+  wanted=$1; shift; found=
+  for path; do
+    [ -e "$path" ] || [ -L "$path" ] || continue
+    found=1
+    while [ "$path" != / ] && [ "\${path%/}" != "$path" ]; do path=\${path%/}; done
+    case $out/ in "\${path%/}"/*) echo "$path holds the workspace, and is not copied" >&2; continue ;; esac
+    above=\${path%/*}
+    mkdir -p "$out$above" && cp -a -H "$path" "$out$above/"
+  done
+  [ -n "$found" ] || printf '${missingMark}%s\\n' "$wanted"
+}
+${patterns.map(pattern => `copy ${shellQuote(pattern)} ${globWord(pattern)}`).join('\n')}
+`;
+}
+/** The patterns without a match, from what {@link copyOutText} printed. */
+function patternsWithoutMatch(stdout) {
+    return stdout.split('\n').flatMap(line => (line.startsWith(missingMark) ? [line.slice(missingMark.length)] : []));
+}
+
+;// CONCATENATED MODULE: ./src/guest/guest.ts
+
+
+
+
+/** How long (ms) a script may take to end after it was told to. */
+const stopPatience = 15_000;
+/** How long (ms) the guest may take to write its disks out. */
+const settlePatience = 120_000;
+/** A Pi we are logged in to: what a run does in it. */
+class Guest {
+    session;
+    user;
+    folder;
+    constructor(session, user, runId) {
+        this.session = session;
+        this.user = user;
+        this.folder = guestFolder(runId);
+    }
+    /** Runs a text with root's shell; the user has sudo without a password on a provisioned image. */
+    asRoot(text) {
+        return this.session.exec(this.user === 'root' ? 'sh' : 'sudo -n sh', { input: text });
+    }
+    /** Sets the clock, mounts the workspace, lays down the script. */
+    async setUp(request) {
+        const { code, stderr, stdout } = await this.asRoot(setupText({ ...request, folder: this.folder, user: this.user }));
+        this.checkSetUp(request, { code, output: (stderr || stdout).trim() });
+    }
+    /**
+     * Looks at what became of the set-up, by whichever way it was run.
+     * @throws BadInput or BootFailure if it failed
+     */
+    checkSetUp(request, { code, output }) {
+        if (code === 0)
+            return;
+        if (code === noSuchDirectory) {
+            throw new BadInput([
+                `input \`working-directory\` names ${request.script?.workingDirectory ?? ''}, which does not exist in the guest`
+            ]);
+        }
+        throw new BootFailure({
+            symptom: `the guest could not be set up (status ${code ?? 'unknown'}): ${output.trim()}`,
+            cause: /sudo|password|a terminal is required/i.test(output)
+                ? `${this.user} may not use sudo without a password`
+                : undefined,
+            remedy: 'use `user: root`, or `provision: auto`'
+        });
+    }
+    /** Runs the script; its output goes to `options` as it comes. Past `timeout` (ms) it is ended; then `timedOut`. */
+    async run(options, timeout) {
+        const running = this.session.exec(startCommand(this.folder), options);
+        if (timeout === undefined)
+            return { ...(await running), timedOut: false };
+        const timer = new AbortController();
+        const limit = (0,external_node_timers_promises_namespaceObject.setTimeout)(timeout, 'limit', { signal: timer.signal });
+        limit.catch(() => undefined);
+        const first = await Promise.race([running, limit]);
+        timer.abort();
+        if (first !== 'limit')
+            return { ...first, timedOut: false };
+        const nothing = { code: undefined, signal: undefined, stdout: '', stderr: '' };
+        const stopping = this.asRoot(stopText(this.folder)).catch(() => undefined);
+        const result = await Promise.race([
+            Promise.all([stopping, running]).then(([, ended]) => ended),
+            (0,external_node_timers_promises_namespaceObject.setTimeout)(stopPatience, nothing, { ref: false })
+        ]);
+        return { ...result, timedOut: true };
+    }
+    /** Copies files into a folder in the guest; what there is to say about it, a line each. */
+    async copyOut(request) {
+        const { stdout, stderr } = await this.asRoot(copyOutText(request));
+        const complaints = stderr.split('\n').filter(line => line.trim() !== '');
+        return [...patternsWithoutMatch(stdout).map(pattern => `nothing in the guest matches ${pattern}`), ...complaints];
+    }
+    /**
+     * Runs `work` while the file system at `path` stands still and is complete on its volume.
+     * @param after what to remove from it once it moves again; undefined where the guest is ended next, and it need not
+     */
+    async whileFrozen(path, after, work) {
+        const { code, stderr } = await this.asRoot(freezeText(path));
+        if (code !== 0) {
+            throw new HostFailure({
+                symptom: `the workspace could not be read back: ${stderr.trim() || `status ${code ?? 'unknown'}`}`,
+                cause: 'the script unmounted it, or the guest is out of order; nothing on the host was changed'
+            });
+        }
+        try {
+            return await work();
+        }
+        finally {
+            if (after !== undefined)
+                await this.asRoot(thawText(path, after.remove)).catch(() => undefined);
+        }
+    }
+    /** Brings all disks into the state of an orderly end; whether the guest got that far. */
+    async settleDisks() {
+        const settling = this.asRoot(settleText()).then(({ code }) => code === 0, () => false);
+        return Promise.race([settling, (0,external_node_timers_promises_namespaceObject.setTimeout)(settlePatience, false, { ref: false })]);
+    }
+    /** Starts an orderly power-off; the connection may break before the answer. */
+    async powerOff() {
+        await Promise.race([this.asRoot('sync; poweroff').catch(() => undefined), (0,external_node_timers_promises_namespaceObject.setTimeout)(3000, undefined, { ref: false })]);
+    }
+}
+
+;// CONCATENATED MODULE: ./src/guest/ssh-config.ts
+
+
+/** The host's name in the file. */
+const sshHost = 'pi';
+/** Writes a file for `ssh -F FILE pi`, with the guest's key known and checked; returns its path. */
+async function writeSshConfig(folder, { port, user, hostKey }, keyFile) {
+    const known = (0,external_node_path_namespaceObject.join)(folder, 'known_hosts');
+    if (hostKey !== undefined)
+        await (0,promises_namespaceObject.writeFile)(known, `[127.0.0.1]:${port} ssh-ed25519 ${hostKey.toString('base64')}\n`);
+    const file = (0,external_node_path_namespaceObject.join)(folder, 'ssh-config');
+    // ssh expands %x in file names.
+    const fileName = (path) => `"${path.replaceAll('%', '%%')}"`;
+    const settings = {
+        HostName: '127.0.0.1',
+        Port: port,
+        User: user,
+        IdentityFile: fileName(keyFile),
+        IdentitiesOnly: 'yes',
+        UserKnownHostsFile: fileName(known),
+        GlobalKnownHostsFile: '/dev/null',
+        StrictHostKeyChecking: hostKey === undefined ? 'accept-new' : 'yes',
+        PasswordAuthentication: 'no',
+        LogLevel: 'ERROR'
+    };
+    const lines = Object.entries(settings).map(([name, value]) => `  ${name} ${value}\n`);
+    await (0,promises_namespaceObject.writeFile)(file, `Host ${sshHost}\n${lines.join('')}`, { mode: 0o600 });
+    return file;
+}
+
+;// CONCATENATED MODULE: ./src/guest/index.ts
+
+
+
+
+
+;// CONCATENATED MODULE: ./src/cache/evict.ts
+
+
+
+
+
+/** The folders of this machine's cache. Each of their entries is made, used and removed as a whole. */
+const localFolders = [
+    { kind: 'image', of: home => home.images },
+    { kind: 'kernel', of: home => home.kernels },
+    { kind: 'snapshot', of: home => home.snapshots },
+    { kind: 'source', of: home => home.sources }
+];
+/** What is cached on this machine. */
+async function localEntries(home) {
+    const found = [];
+    for (const { kind, of } of localFolders) {
+        for (const name of (await (0,promises_namespaceObject.readdir)(of(home)).catch(() => [])).sort()) {
+            const path = (0,external_node_path_namespaceObject.join)(of(home), name);
+            const status = await (0,promises_namespaceObject.lstat)(path).catch(() => undefined);
+            if (status !== undefined)
+                found.push({ kind, path, bytes: await allocated(path), lastUse: status.mtimeMs });
+        }
+    }
+    return found;
+}
+/**
+ * What has to go so that the rest keeps to a limit: what was not used for the longest time first, and nothing that a
+ * living run uses. Pure.
+ * @param limit bytes
+ */
+function toEvict(entries, limit, inUse) {
+    let total = entries.reduce((sum, { bytes }) => sum + bytes, 0);
+    const going = [];
+    for (const entry of [...entries].sort((a, b) => a.lastUse - b.lastUse)) {
+        if (total <= limit)
+            break;
+        if (inUse.has(entry.path) || entry.bytes === 0)
+            continue;
+        going.push(entry);
+        total -= entry.bytes;
+    }
+    return going;
+}
+/** Keeps this machine's cache to its limit. Never throws. */
+async function evict({ home, limit, workDir, log }) {
+    const gone = [];
+    try {
+        const entries = await localEntries(home);
+        for (const entry of toEvict(entries, limit, pathsInUse(home.runs)))
+            if (await removeEntry(entry, home, workDir))
+                gone.push(entry);
+        if (gone.length > 0) {
+            const freed = gone.reduce((sum, { bytes }) => sum + bytes, 0);
+            log.info(`Evicted from ${home.root} (limit ${mib(limit)}): ${gone.map(({ kind, path }) => `${kind} ${(0,external_node_path_namespaceObject.basename)(path)}`).join(', ')}; ${mib(freed)} freed`);
+        }
+    }
+    catch (error) {
+        log.info(`Nothing more was evicted from ${home.root}: ${messageOf(error)}`);
+    }
+    return gone;
+}
+/**
+ * Removes an entry unless a run uses it. It is set aside first: a run that came between finds it gone, and makes it
+ * anew, or was seen in time.
+ */
+async function removeEntry({ path }, home, workDir) {
+    const aside = (0,external_node_path_namespaceObject.join)(workDir, 'evicted', (0,external_node_path_namespaceObject.basename)(path));
+    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(workDir, 'evicted'), { recursive: true });
+    await (0,promises_namespaceObject.rename)(path, aside);
+    if (pathsInUse(home.runs).has(path)) {
+        await (0,promises_namespaceObject.rename)(aside, path).catch(() => undefined);
+        return false;
+    }
+    await (0,promises_namespaceObject.rm)(aside, { recursive: true, force: true });
+    return true;
+}
+/** Bytes that a file, or a folder with all it holds, takes on disk. */
+async function allocated(path) {
+    const status = await (0,promises_namespaceObject.lstat)(path).catch(() => undefined);
+    if (status === undefined)
+        return 0;
+    // st_blocks counts 512 bytes, whatever the file system's own blocks are (stat(2)).
+    const own = status.blocks * 512;
+    if (!status.isDirectory())
+        return own;
+    const inner = await (0,promises_namespaceObject.readdir)(path).catch(() => []);
+    const sizes = await Promise.all(inner.map(name => allocated((0,external_node_path_namespaceObject.join)(path, name))));
+    return sizes.reduce((sum, bytes) => sum + bytes, own);
+}
 
 ;// CONCATENATED MODULE: ./src/first-boot/index.ts
 
@@ -71773,12 +72150,13 @@ async function runPrepare(work, context) {
 
 
 
+
 /**
  * The image of a run, from as high a layer as a cache has: with `prepare`'s effects, else provisioned, else made from
  * its source. What had to be made goes to the caches at once, and not at the end: a script that fails still leaves
  * them warm.
  */
-async function imageInPlace({ inputs, release, install }, context) {
+async function imageInPlace({ inputs, release, install, tools, unpackers }, context) {
     const { phases, log, hits } = context;
     const { image: ref, imageSha256: sha256, user, provision, firmware, hostname, firstBoot, diskSize, boot } = inputs;
     const upper = await upperLayer(inputs);
@@ -71790,7 +72168,7 @@ async function imageInPlace({ inputs, release, install }, context) {
     const base = (sum) => baseKey({ ...named, sha256: sum });
     const { found, isComplete } = await phases.run('image', 'Image in place', async () => {
         const source = await openSource(request, context.home, log);
-        const cached = await fromCaches(source, { upper, base, inputs }, context);
+        const cached = await fromCaches(source, { upper, base, inputs, tools }, context);
         if (cached !== undefined) {
             source.close?.();
             if (release !== undefined && source.sha256 !== undefined)
@@ -71799,7 +72177,10 @@ async function imageInPlace({ inputs, release, install }, context) {
             log.info(`Already prepared: ${title}, ${architecture}, ${mib(bytes)}`);
             return cached;
         }
-        return { found: await makeBase(source, { request, base, inputs }, context), isComplete: upper === undefined };
+        return {
+            found: await makeBase(source, { request, base, inputs, tools, unpackers }, context),
+            isComplete: upper === undefined
+        };
     });
     log.info(`From a cache: ${hits.text}`);
     if (upper === undefined || isComplete)
@@ -71823,7 +72204,7 @@ async function upperLayer(inputs) {
     };
 }
 /** The highest layer that a cache has. Of the lower one nothing is needed then, not even its download. */
-async function fromCaches({ sha256 }, { upper, base, inputs }, context) {
+async function fromCaches({ sha256 }, { upper, base, inputs, tools }, context) {
     const { hits } = context;
     hits.note('none');
     if (inputs.cache === 'off')
@@ -71834,14 +72215,14 @@ async function fromCaches({ sha256 }, { upper, base, inputs }, context) {
         return undefined;
     const key = base(sha256);
     if (upper !== undefined) {
-        const found = await cachedImage(upper.key(key), inputs, context);
+        const found = await cachedImage(upper.key(key), { inputs, tools }, context);
         if (found !== undefined) {
             hits.note('prepared');
             return { found, isComplete: true };
         }
         hits.missed(whyNot(upper.provenance(key), await provenances(context.home)));
     }
-    const found = await cachedImage(key, inputs, context);
+    const found = await cachedImage(key, { inputs, tools }, context);
     if (found === undefined) {
         hits.missed('this image with these inputs was not prepared before');
         return undefined;
@@ -71859,13 +72240,13 @@ function whyNot(wanted, known) {
         return `\`prepare\` ran on ${other.family} only, and not yet on ${wanted.family}`;
     return '`prepare` is new or changed, or its image is';
 }
-async function cachedImage(key, inputs, context) {
+async function cachedImage(key, { inputs, tools }, context) {
     const own = await fromStore(key, context);
     if (own !== undefined)
         return { image: own, key, isShared: Promise.resolve(false) };
     const folder = (0,external_node_path_namespaceObject.join)(context.journal.folder, `restored-${key}`);
     await (0,promises_namespaceObject.mkdir)(folder);
-    if ((await context.shared?.restore({ kind: 'prepared', key }, folder, context)) !== true)
+    if ((await context.shared?.restore({ kind: 'prepared', key }, folder, { ...context, tools })) !== true)
         return undefined;
     const image = await keepImage(folder, key, context);
     if (image === undefined)
@@ -71873,10 +72254,14 @@ async function cachedImage(key, inputs, context) {
     startEviction(inputs, context);
     return image && { image, key, isShared: Promise.resolve(true) };
 }
-async function makeBase(source, { request, base, inputs }, context) {
+async function makeBase(source, { request, base, inputs, tools, unpackers }, context) {
     const build = (0,external_node_path_namespaceObject.join)(context.journal.folder, 'build');
     await (0,promises_namespaceObject.mkdir)(build);
+    // A download goes on while the tools are installed, if only its unpacker is there.
+    if (unpackers.length !== 1 || (await missingTools(unpackers)).length > 0)
+        await tools();
     const sha256 = await source.unpackTo((0,external_node_path_namespaceObject.join)(build, 'disk.img'), build);
+    await tools();
     if (request.release !== undefined)
         await noteRelease(request.release, sha256, context.home);
     await makeImage(build, request, context.log);
@@ -71912,6 +72297,8 @@ function startEviction({ cacheMaxSize }, { saves, home, journal, log }) {
 /** From inputs to a shell in the guest. */
 async function bootPi(inputs, context) {
     const { journal, log, phases, output } = context;
+    const expected = knownBoard(inputs);
+    const coming = expected && qemuBeside(inputs, expected, context);
     const release = await phases.run('plan', 'Plan', async () => {
         for (const line of describePlan(inputs))
             log.info(line);
@@ -71921,16 +72308,20 @@ async function bootPi(inputs, context) {
     if (release !== undefined)
         output('image-release', pinned(release.release));
     // Before all else where that is possible: a QEMU that lacks the board makes the rest pointless.
-    const expected = knownBoard(inputs);
-    const early = expected && (await readyQemu(inputs, expected, context));
-    await readyTools(release === undefined ? inputs : { ...inputs, image: { kind: 'url', url: release.release.url } }, context);
+    await coming?.certain;
+    const here = release === undefined ? inputs : { ...inputs, image: { kind: 'url', url: release.release.url } };
+    const tools = toolsBeside(here, context, coming);
+    if (inputs.disks.length > 0)
+        await tools();
     await checkDisks(inputs.disks);
-    const { image: prepared, isShared } = await imageInPlace({
-        ...{ inputs, release },
-        install: async (board, own) => (board === expected ? early : undefined) ?? readyQemu(inputs, board, own)
-    }, context);
+    const { image: prepared, isShared } = await unlessFailing([coming?.done, tools], imageInPlace({
+        ...{ inputs, release, tools, unpackers: unpackersFor(here.image) },
+        install: async (board, own) => (board === expected ? await coming?.done() : undefined) ?? readyQemu(inputs, board, own)
+    }, context));
+    await tools();
     const board = boardFor(inputs, prepared);
-    const ready = early !== undefined && board === expected ? early : await readyQemu(inputs, board, context);
+    const ready = (board === expected ? await coming?.done() : undefined) ?? (await readyQemu(inputs, board, context));
+    output('qemu-version', ready.version);
     const user = chooseUser(prepared.users, inputs.user);
     const { uid = 0, gid = 0 } = prepared.users[user] ?? {};
     const sharing = { install: ready, workspace: inputs.workspace, user: { name: user, uid, gid }, log };
@@ -71970,23 +72361,6 @@ async function bootPi(inputs, context) {
     }
     return { guest, qemu, serial, image, user, sshConfig, keys, workspace };
 }
-/** The QEMU for a board. */
-async function readyQemu(inputs, board, context) {
-    const install = await context.phases.run('qemu-ready', 'QEMU ready', () => provideQemu(inputs.qemu, board, context));
-    context.output('qemu-version', install.version);
-    return install;
-}
-/** The programs that a run needs, installed if they are missing. */
-async function readyTools(inputs, { phases, log, shared }) {
-    await phases.run('tools', 'Tools of the host', async () => {
-        const forCache = shared === undefined || inputs.image.kind === 'none' ? [] : ['zstd'];
-        const needed = [...new Set([...toolsFor(inputs), ...forCache])];
-        await ensureTools(needed, log);
-        const versions = await Promise.all(needed.filter(hasVersion).map(toolVersion));
-        for (const line of versions)
-            log.info(line);
-    });
-}
 /** Ends a Pi at once; its own disk is thrown away, but what it wrote to the user's disks is complete. */
 async function leave({ guest, qemu }, { disks }, log) {
     const kept = disks.length > 0;
@@ -71995,326 +72369,6 @@ async function leave({ guest, qemu }, { disks }, log) {
     }
     guest.session.close();
     await quitQemu(qemu, kept ? flushPatience : undefined);
-}
-
-;// CONCATENATED MODULE: ./src/bare/console.ts
-
-/** How long (ms) an unfinished line has to stand still before it counts: a prompt has no line end. */
-const promptPatience = 500;
-/** Follows a console's lines for what decides how a bare kernel's run ends. */
-class ConsoleWatch {
-    expect;
-    /** The first line that shows what was expected. */
-    matched;
-    /** The line with which the guest switched itself off. */
-    off;
-    /** The line with which its kernel panicked. */
-    panic;
-    constructor(expect) {
-        this.expect = expect;
-    }
-    /** Takes lines that are complete. */
-    see(lines) {
-        for (const line of lines) {
-            if (this.matched === undefined && this.shows(line))
-                this.matched = line;
-            if (poweredOff.test(line))
-                this.off ??= line;
-            if (/Kernel panic - not syncing/.test(line))
-                this.panic ??= line;
-        }
-    }
-    /**
-     * Takes the beginnings of lines.
-     * @param quiet how long (ms) nothing was added to them
-     */
-    seeUnfinished(lines, quiet) {
-        if (quiet >= promptPatience)
-            this.matched ??= lines.find(line => line !== '' && this.shows(line));
-    }
-    /** Whether there is nothing left to wait for. */
-    get decided() {
-        return (this.matched ?? this.off ?? this.panic) !== undefined;
-    }
-    shows(line) {
-        return this.expect?.test(line) === true;
-    }
-}
-
-;// CONCATENATED MODULE: ./src/bare/ending.ts
-
-/**
- * The result of a run that ended so.
- * @throws BootFailure if the kernel panicked or QEMU died, TimeLimit if neither pattern nor power-off came in time
- */
-function resultOf(ending, { expect, seconds, tail, found, log }) {
-    const pattern = String(expect);
-    const shown = tail.length === 0 ? '; the console stayed empty' : `; its last lines:\n${tail.join('\n')}`;
-    const after = `after ${seconds.toFixed(1)} s`;
-    const passed = { outcome: 'success', exitCode: 0, signal: undefined };
-    switch (ending.kind) {
-        case 'matched':
-            return { ...passed, verdict: `The console showed ${pattern} ${after}: ${ending.line.trim()}` };
-        case 'off': {
-            const { status = 0 } = ending;
-            const how = `The guest switched itself off ${after}`;
-            if (status !== 0)
-                return {
-                    ...passed,
-                    outcome: 'script-failed',
-                    exitCode: status,
-                    verdict: `${how} with status ${status}${shown}`
-                };
-            return expect === undefined
-                ? { ...passed, verdict: how }
-                : {
-                    ...passed,
-                    ...{ outcome: 'script-failed', exitCode: 1 },
-                    verdict: `${how}, but its console did not show ${pattern}${shown}`
-                };
-        }
-        case 'panic':
-            throw new BootFailure({
-                symptom: `${found?.symptom ?? 'the kernel of the guest panicked'} (“${ending.line.trim()}”)`,
-                cause: found?.cause,
-                remedy: found?.remedy,
-                log
-            });
-        case 'died':
-            throw new BootFailure({
-                symptom: `QEMU ended ${after} (${ending.exit})${shown}`,
-                cause: 'it crashed, or was ended from outside (out of memory?)',
-                remedy: `look at qemu.log beside the serial log; on a small host lower \`memory\``,
-                log
-            });
-        case 'late': {
-            const missing = expect === undefined ? 'the guest did not switch itself off' : `the console did not show ${pattern}`;
-            throw new TimeLimit({
-                symptom: `${missing} within ${ending.limit / 1000} s (${ending.input})${shown}`,
-                ...whyLate(tail, found),
-                log
-            });
-        }
-    }
-}
-function whyLate(tail, found) {
-    if (found !== undefined)
-        return { cause: `${found.symptom}: ${found.cause}`, remedy: found.remedy };
-    return tail.length === 0
-        ? {
-            cause: 'the kernel died before its console was up, or writes to another one',
-            remedy: 'check that `kernel`, `dtb` and `board` belong together'
-        }
-        : { cause: 'it hangs, is slow, or does something else', remedy: 'raise `run-timeout`, or look at the serial log' };
-}
-
-// EXTERNAL MODULE: external "node:zlib"
-var external_node_zlib_ = __nccwpck_require__(8522);
-;// CONCATENATED MODULE: ./src/bare/kernel.ts
-
-
-/**
- * Reads what a kernel file says of itself. Sources of the numbers: Linux, Documentation/arch/arm64/booting.rst ("ARM\x64"
- * at byte 56) and arch/arm/boot/compressed/head.S (0x016f2818 at byte 0x24); EFI zboot is "MZ" with "zimg" at byte 4;
- * ELF's class (1: 32 bits, 2: 64 bits) is byte 4.
- */
-function kernelFacts(head) {
-    const at = (offset, text) => head.toString('latin1', offset, offset + text.length) === text;
-    if (at(0, '\x1f\x8b'))
-        return kernelFacts(unpackedHead(head));
-    if (at(56, 'ARMd'))
-        return { bits: 64, linux: true };
-    if (at(0, 'MZ') && at(4, 'zimg'))
-        return { bits: 64, linux: true };
-    if (head.length >= 0x28 && head.readUInt32LE(0x24) === 0x016f2818)
-        return { bits: 32, linux: true };
-    if (at(0, '\x7fELF'))
-        return { bits: head[4] === 1 ? 32 : 64, linux: false };
-    return { bits: undefined, linux: false };
-}
-/** The beginning of what a cut-off gzip stream holds; empty if it holds nothing. */
-function unpackedHead(head) {
-    try {
-        return (0,external_node_zlib_.gunzipSync)(head, { finishFlush: external_node_zlib_.constants.Z_SYNC_FLUSH });
-    }
-    catch {
-        return Buffer.alloc(0);
-    }
-}
-/** {@link kernelFacts} of a file. */
-async function inspectKernel(file) {
-    const handle = await (0,promises_namespaceObject.open)(file, 'r');
-    try {
-        const { buffer, bytesRead } = await handle.read(Buffer.alloc(65_536), 0, 65_536, 0);
-        return kernelFacts(buffer.subarray(0, bytesRead));
-    }
-    finally {
-        await handle.close();
-    }
-}
-/**
- * As what a board runs a kernel; without a word from the file, as its first one. Undefined if it starts none of that
- * kind.
- */
-function architectureFor(board, { bits }) {
-    const able = Object.entries(board.architectures);
-    // A 64-bit Pi runs 32-bit systems on a 64-bit kernel: there it is the kernel that counts.
-    return able.find(([, { kernels }]) => bits === undefined || kernels.includes('kernel8.img') === (bits === 64))?.[0];
-}
-/** What is wrong with a kernel on a board, as sentences for the reader. */
-function kernelFaults(board, file, { dtb }, others) {
-    if (architectureFor(board, file) === undefined) {
-        const able = others.filter(other => architectureFor(other, file) !== undefined).map(({ name }) => name);
-        return [
-            `input \`kernel\` is a ${file.bits ?? '?'}-bit one, which board \`${board.name}\` does not start; boards that do: ${able.join(', ')}`
-        ];
-    }
-    return file.linux && board.needsDeviceTree && dtb === undefined
-        ? [
-            `board \`${board.name}\` needs a device tree for Linux; give \`dtb\` (${board.deviceTrees[0] ?? 'its .dtb'}, say)`
-        ]
-        : [];
-}
-
-;// CONCATENATED MODULE: ./src/bare/index.ts
-
-
-
-
-
-
-
-
-
-
-
-
-/** How often (ms) the console and QEMU are looked at. */
-const bare_watchInterval = 100;
-/** After a panic or a power-off the console may have more to say; QEMU's own end is told in two ways, one a moment late. */
-const lastWords = 500;
-/** Lines of console shown with a failure. */
-const bare_shownLines = 12;
-/**
- * A run without an image: the kernel's serial output is what the reader came for. No SSH, no workspace, no disk but the
- * user's own.
- */
-async function runBare(inputs, context) {
-    const { phases, journal, log, output, stdout } = context;
-    await phases.run('plan', 'Plan', async () => {
-        for (const line of describeBare(inputs))
-            log.info(line);
-        return Promise.resolve();
-    });
-    const install = await readyQemu(inputs, boardFor(inputs, undefined), context);
-    await readyTools(inputs, context);
-    const machine = await phases.run('machine', 'Kernel, device tree and disks', () => makeMachine(inputs, context));
-    const { board } = machine;
-    output('board', board.name);
-    log.debug(qemuCommand(machine, install).join(' '));
-    log.info(`${board.title}: ${board.fidelity}`);
-    const serial = new SerialLog(journal.logs, board.uarts, stdout);
-    const qemu = await phases.run('qemu', 'Start QEMU', () => startQemu(machine, install, journal));
-    output('serial-log', serial.mainFile);
-    const started = Date.now();
-    const ending = await phases.run('console', 'Serial console', () => {
-        log.endGroup(); // it is what the reader came for: not folded away
-        return follow(inputs, qemu, serial);
-    });
-    // What we say next begins a line of its own: a workflow command has to.
-    if (serial.unfinished.some(line => line !== ''))
-        stdout(Buffer.from('\n'));
-    output('serial-log', serial.mainFile);
-    const seconds = (Date.now() - started) / 1000;
-    await phases.run('power-off', 'Switch the Pi off', () => quitQemu(qemu, inputs.disks.length > 0 ? flushPatience : undefined));
-    return resultOf(ending, {
-        expect: inputs.expect,
-        seconds,
-        tail: serial.tail(bare_shownLines),
-        found: diagnose(serial.tail(bare_shownLines), ending.kind === 'late' ? Infinity : 0)?.row,
-        log: serial.mainFile
-    });
-}
-/** What is going to happen, in words, for the log. */
-function describeBare(inputs) {
-    const { board, kernel, initrd, dtb, disks, expect } = inputs;
-    return [
-        'image: none, a bare kernel',
-        `board: ${board === undefined ? '' : boards[board].title}`,
-        `kernel: ${kernel ?? ''}`,
-        ...(initrd === undefined ? [] : [`initramfs: ${initrd}`]),
-        ...(dtb === undefined ? [] : [`device tree: ${dtb}`]),
-        ...disks.map(({ path, format }) => `disk: ${path} (${format}), writable`),
-        `ends: ${expect === undefined ? 'when the guest switches itself off' : `when the console shows ${String(expect)}`}, at most ${limitOf(inputs).limit / 1000} s`
-    ];
-}
-/** Without a limit of its own, a kernel may take as long as an image's boot. */
-function limitOf({ runTimeout, bootTimeout }) {
-    return runTimeout === undefined
-        ? { limit: bootTimeout, input: 'boot-timeout' }
-        : { limit: runTimeout, input: 'run-timeout' };
-}
-async function makeMachine(inputs, { journal, log }) {
-    const board = boardFor(inputs, undefined);
-    const file = await inspectKernel(inputs.kernel ?? '');
-    const faults = kernelFaults(board, file, inputs, Object.values(boards));
-    if (faults.length > 0)
-        throw new BadInput(faults);
-    await checkDisks(inputs.disks);
-    const architecture = architectureFor(board, file);
-    const { machine, deviceTree } = planMachine({
-        ...{ inputs, board, architecture, image: undefined, volumes: [], logs: journal.logs },
-        clock: Date.now()
-    });
-    if (deviceTree !== undefined) {
-        const notes = await makeDeviceTree({ ...deviceTree, to: (0,external_node_path_namespaceObject.join)(journal.folder, runFiles.deviceTree) });
-        for (const note of notes)
-            log.info(note);
-    }
-    return machine;
-}
-async function follow(inputs, qemu, serial) {
-    const watch = new ConsoleWatch(inputs.expect);
-    const { limit, input } = limitOf(inputs);
-    const started = Date.now();
-    let spoke = started;
-    const listen = () => {
-        for (let parts = serial.read(); parts.length > 0; parts = serial.read()) {
-            spoke = Date.now();
-            for (const { finished } of parts)
-                watch.see(finished);
-        }
-    };
-    for (;;) {
-        await (0,external_node_timers_promises_namespaceObject.setTimeout)(bare_watchInterval);
-        listen();
-        watch.seeUnfinished(serial.unfinished, Date.now() - spoke);
-        const ended = !qemu.isAlive();
-        if (watch.decided || ended) {
-            await (0,external_node_timers_promises_namespaceObject.setTimeout)(watch.matched === undefined ? lastWords : 0);
-            listen();
-            watch.see(serial.unfinished);
-            return endingOf(watch, ended || !qemu.isAlive() ? qemu : undefined, inputs);
-        }
-        if (Date.now() - started > limit)
-            return { kind: 'late', limit, input };
-    }
-}
-/** @param ended QEMU, if it has ended */
-function endingOf(watch, ended, { qemuArgs }) {
-    const { matched, panic, off } = watch;
-    if (matched !== undefined)
-        return { kind: 'matched', line: matched };
-    if (panic !== undefined)
-        return { kind: 'panic', line: panic };
-    if (off !== undefined || ended?.qmp.shutdownReason?.startsWith('guest-') === true)
-        return { kind: 'off' };
-    const exit = ended?.exit() ?? 'status unknown';
-    // With semihosting the guest ends QEMU itself, without an event, and chooses the status.
-    const status = /^status (\d+)$/.exec(exit)?.[1];
-    return qemuArgs.some(word => word.startsWith('-semihosting')) && status !== undefined
-        ? { kind: 'off', status: Number(status) }
-        : { kind: 'died', exit };
 }
 
 ;// CONCATENATED MODULE: ./src/workspace-out.ts
