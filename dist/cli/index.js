@@ -58875,6 +58875,7 @@ const pi = {
     needsGenericKernel: false,
     // QEMU cannot save its USB network device; without it, the card slot and USB do not come back.
     migratable: false,
+    spinningSecondaries: true,
     fidelity: "the image's own kernel and device tree on an emulated board; slower than the real one"
 };
 /**
@@ -59003,6 +59004,7 @@ const boards = {
         sinceQemu: [2, 6],
         needsGenericKernel: true,
         migratable: true,
+        spinningSecondaries: false,
         fidelity: 'not a Pi: no Raspberry Pi device tree, buses or peripherals; faster disk and network'
     },
     versatilepb: {
@@ -59030,6 +59032,7 @@ const boards = {
         sinceQemu: [2, 6],
         needsGenericKernel: false,
         migratable: false,
+        spinningSecondaries: false,
         fidelity: "not a Pi: the classic stand-in for a Pi 1, with the user's kernel"
     }
 };
@@ -64554,9 +64557,15 @@ function fastBoot(facts, { firstBoot, ownArguments }) {
 }
 /**
  * Kernel arguments that shorten a boot: no checks of a disk that is new in each run, no self-tests of ciphers as their
- * modules are loaded, no waiting for the end of RCU's grace periods (kernel-parameters.txt).
+ * modules are loaded, no waiting for the end of RCU's grace periods, nor for a USB disk to settle
+ * (kernel-parameters.txt).
  */
-const shortCuts = ['fsck.mode=skip', 'cryptomgr.notests', 'rcupdate.rcu_expedited=1'];
+const shortCuts = [
+    'fsck.mode=skip',
+    'cryptomgr.notests',
+    'rcupdate.rcu_expedited=1',
+    'usb_storage.delay_use=0'
+];
 /** Gives the root file system the options of fstab, once it is up. */
 const remount = 'systemd-remount-fs.service';
 /**
@@ -65195,7 +65204,7 @@ function releaseOf({ family, codename }) {
 
 
 /** Raise when what provisioning does changes: images prepared before are then not used again. */
-const provisionVersion = 3;
+const provisionVersion = 4;
 /** Decides how an image is made ready for an unattended login. Pure: facts in, changes out. */
 function provisioning(facts, user, { firstBoot = 'skip', hostname, firmware, boot = 'fast' } = {}) {
     const release = releaseOf(facts);
@@ -68164,7 +68173,64 @@ function parsed(line) {
     }
 }
 
+;// CONCATENATED MODULE: ./src/qemu/secondaries.ts
+
+
+
+
+
+/** What a kernel says once all its CPUs run: 64- and 32-bit Arm. */
+const broughtUp = /smp: Brought up|SMP: Total of/;
+/** How long (ms) a kernel may take until then; what is no Linux never says it. */
+const patience = 20_000;
+const interval = 100;
+/**
+ * Until a Pi's kernel starts the other CPUs, they spin: QEMU's boot code has them wait for an event, which is no waiting
+ * when each CPU has a thread of its own. On a host with few CPUs they take most of the time from the one that boots:
+ * kept on one of the host's until then, they do not. Affinity needs no privilege, and is given back.
+ */
+async function restrainSecondaries(qmp, logs, uarts) {
+    const allowed = await allowedCpus();
+    const last = allowed.at(-1);
+    if (allowed.length < 2 || last === undefined)
+        return;
+    const cpus = (await qmp.execute('query-cpus-fast'));
+    const threads = cpus.slice(1).map(cpu => cpu['thread-id']);
+    await pin(threads, String(last));
+    void released(logs, uarts).then(() => pin(threads, allowed.join(',')));
+}
+async function released(logs, uarts) {
+    const files = Array.from({ length: uarts }, (_, uart) => (0,external_node_path_namespaceObject.join)(logs, logFiles.serial(uart)));
+    for (const end = Date.now() + patience; Date.now() < end;) {
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(interval, undefined, { ref: false });
+        const texts = await Promise.all(files.map(file => (0,promises_namespaceObject.readFile)(file, 'latin1').catch(() => '')));
+        if (texts.some(text => broughtUp.test(text)))
+            return;
+    }
+}
+async function pin(threads, cpus) {
+    // A thread may be gone by now, with its QEMU.
+    for (const thread of threads)
+        await tryTool('taskset', ['--pid', '--cpu-list', cpus, String(thread)]).catch(() => ({}));
+}
+/** The CPUs this process may use, as in `0-3,8` of proc(5)'s Cpus_allowed_list. */
+function cpuList(text) {
+    return text
+        .trim()
+        .split(',')
+        .filter(part => /^\d+(-\d+)?$/.test(part))
+        .flatMap(part => {
+        const [from = 0, to = from] = part.split('-').map(Number);
+        return Array.from({ length: to - from + 1 }, (_, at) => from + at);
+    });
+}
+async function allowedCpus() {
+    const status = await (0,promises_namespaceObject.readFile)('/proc/self/status', 'latin1').catch(() => '');
+    return cpuList(/^Cpus_allowed_list:\s*(.*)$/m.exec(status)?.[1] ?? '');
+}
+
 ;// CONCATENATED MODULE: ./src/qemu/process.ts
+
 
 
 
@@ -68234,6 +68300,9 @@ async function startQemu(machine, install, journal, stdin) {
         throw refused(logs, exit ?? 'no process');
     try {
         const qmp = await connect(folder, () => exit === undefined && Date.now() < deadline);
+        const { board, accelerator, clock } = machine;
+        if (board.spinningSecondaries && accelerator !== 'kvm' && clock === 'host')
+            await restrainSecondaries(qmp, logs, board.uarts);
         const sshPort = machine.hasDisk ? sshPortIn(await qmp.human('info usernet')) : 0;
         // It may be over before there is an answer.
         if (!machine.hasDisk)
@@ -70558,7 +70627,7 @@ const unfitFile = (home, key) => (0,external_node_path_namespaceObject.join)(hom
 /** Bytes a second: QEMU's own limit is made for networks. */
 const unlimited = 1e12;
 /** ms; a GiB of memory takes one or two seconds. */
-const patience = 120_000;
+const freeze_patience = 120_000;
 /**
  * Saves a running machine and lets it run on. It stands still meanwhile, so that memory and disk belong together; from
  * then on it writes to an overlay on its disk, which no one writes any more.
@@ -70575,7 +70644,7 @@ async function freeze(qmp, { memory, disk, build, diskSize }) {
 }
 /** Lets a machine run whose memory QEMU is still taking in: it was standing still when it was saved, and so it is here. */
 async function thaw(qmp) {
-    const deadline = Date.now() + patience;
+    const deadline = Date.now() + freeze_patience;
     while (Date.now() < deadline) {
         const { status } = (await qmp.execute('query-status'));
         if (status !== 'inmigrate') {
@@ -70584,10 +70653,10 @@ async function thaw(qmp) {
         }
         await (0,external_node_timers_promises_namespaceObject.setTimeout)(20);
     }
-    throw new Error(`QEMU did not read the machine within ${patience / 1000} s`);
+    throw new Error(`QEMU did not read the machine within ${freeze_patience / 1000} s`);
 }
 async function finished(qmp) {
-    const deadline = Date.now() + patience;
+    const deadline = Date.now() + freeze_patience;
     while (Date.now() < deadline) {
         const { status, 'error-desc': fault } = (await qmp.execute('query-migrate'));
         if (status === 'completed')
@@ -70596,7 +70665,7 @@ async function finished(qmp) {
             throw new Error(`QEMU cannot save this machine: ${fault ?? status}`);
         await (0,external_node_timers_promises_namespaceObject.setTimeout)(30);
     }
-    throw new Error(`QEMU did not save the machine within ${patience / 1000} s`);
+    throw new Error(`QEMU did not save the machine within ${freeze_patience / 1000} s`);
 }
 
 ;// CONCATENATED MODULE: ./src/snapshot/texts.ts
@@ -70616,6 +70685,10 @@ done
 # The first sign of life after a continuation is an SSH login: have its programs read by then.
 for program in /usr/sbin/sshd /usr/lib/openssh/sshd-session; do
   [ -x $program ] && $program -t >/dev/null 2>&1
+done
+# A login waits for the user's own systemd.
+for id in 0 1000; do
+  getent passwd $id >/dev/null 2>&1 && systemctl start user@$id.service >/dev/null 2>&1
 done
 rm -f /var/lib/systemd/random-seed
 sync
@@ -70651,7 +70724,7 @@ function octal(content) {
 
 
 /** Raise when what a snapshot holds, or how it is continued, changes. */
-const snapshotVersion = 1;
+const snapshotVersion = 2;
 /** Why a run neither uses nor makes a booted snapshot, in words for the log; undefined if it does. */
 function whyNoSnapshot(inputs, { board, accelerator, clock }) {
     const rows = [

@@ -25,6 +25,7 @@ const pi = {
   needsGenericKernel: false,
   // QEMU cannot save its USB network device; without it, the card slot and USB do not come back.
   migratable: false,
+  spinningSecondaries: true,
   fidelity: "the image's own kernel and device tree on an emulated board; slower than the real one"
 } as const
 
@@ -157,6 +158,7 @@ export const boards: Readonly<Record<BoardName, Board>> = {
     sinceQemu: [2, 6],
     needsGenericKernel: true,
     migratable: true,
+    spinningSecondaries: false,
     fidelity: 'not a Pi: no Raspberry Pi device tree, buses or peripherals; faster disk and network'
   },
   versatilepb: {
@@ -184,6 +186,7 @@ export const boards: Readonly<Record<BoardName, Board>> = {
     sinceQemu: [2, 6],
     needsGenericKernel: false,
     migratable: false,
+    spinningSecondaries: false,
     fidelity: "not a Pi: the classic stand-in for a Pi 1, with the user's kernel"
   }
 }

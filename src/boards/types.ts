@@ -90,6 +90,8 @@ export interface Board {
   readonly sinceQemu: readonly [major: number, minor: number]
   /** Whether the kernel has to be one with virtio and a generic PCI host. */
   readonly needsGenericKernel: boolean
+  /** Whether its other CPUs spin until a kernel starts them. */
+  readonly spinningSecondaries: boolean
   /** Whether QEMU can save its memory and devices, and continue from there. */
   readonly migratable: boolean
   /** What a reader of the log should know about how true to life it is. */

@@ -9,6 +9,7 @@ import { listensFor, logFiles, qemuArguments, runFiles, type Machine } from './a
 import { FirstPacket } from './first-packet'
 import type { Start } from './probe'
 import { Qmp } from './qmp'
+import { restrainSecondaries } from './secondaries'
 
 /** A running QEMU. It does not depend on this process: it may outlive it. */
 export interface Qemu {
@@ -82,6 +83,9 @@ export async function startQemu(machine: Machine, install: Start, journal: Journ
   if (exit !== undefined || identity === undefined) throw refused(logs, exit ?? 'no process')
   try {
     const qmp = await connect(folder, () => exit === undefined && Date.now() < deadline)
+    const { board, accelerator, clock } = machine
+    if (board.spinningSecondaries && accelerator !== 'kvm' && clock === 'host')
+      await restrainSecondaries(qmp, logs, board.uarts)
     const sshPort = machine.hasDisk ? sshPortIn(await qmp.human('info usernet')) : 0
     // It may be over before there is an answer.
     if (!machine.hasDisk) await qmp.execute('cont').catch(() => undefined)

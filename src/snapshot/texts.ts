@@ -17,6 +17,10 @@ done
 for program in /usr/sbin/sshd /usr/lib/openssh/sshd-session; do
   [ -x $program ] && $program -t >/dev/null 2>&1
 done
+# A login waits for the user's own systemd.
+for id in 0 1000; do
+  getent passwd $id >/dev/null 2>&1 && systemctl start user@$id.service >/dev/null 2>&1
+done
 rm -f /var/lib/systemd/random-seed
 sync
 exit 0

@@ -12,7 +12,7 @@ const remountMask = '/etc/systemd/system.control/systemd-remount-fs.service'
 test('a fast boot leaves out checks, self-tests, modules without a device, and a desktop', () => {
   expect(provisioning(facts, 'pi').kernelArguments).toEqual([
     'systemd.mask=sshswitch.service',
-    ...['fsck.mode=skip', 'cryptomgr.notests', 'rcupdate.rcu_expedited=1'],
+    ...['fsck.mode=skip', 'cryptomgr.notests', 'rcupdate.rcu_expedited=1', 'usb_storage.delay_use=0'],
     ...[
       `modprobe.blacklist=${Object.keys(needlessModules).join(',')}`,
       'rootflags=noatime',

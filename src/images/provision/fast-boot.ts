@@ -35,9 +35,15 @@ export function fastBoot(facts: RootFacts, { firstBoot, ownArguments }: Course):
 
 /**
  * Kernel arguments that shorten a boot: no checks of a disk that is new in each run, no self-tests of ciphers as their
- * modules are loaded, no waiting for the end of RCU's grace periods (kernel-parameters.txt).
+ * modules are loaded, no waiting for the end of RCU's grace periods, nor for a USB disk to settle
+ * (kernel-parameters.txt).
  */
-const shortCuts = ['fsck.mode=skip', 'cryptomgr.notests', 'rcupdate.rcu_expedited=1'] as const
+const shortCuts = [
+  'fsck.mode=skip',
+  'cryptomgr.notests',
+  'rcupdate.rcu_expedited=1',
+  'usb_storage.delay_use=0'
+] as const
 
 /** Gives the root file system the options of fstab, once it is up. */
 const remount = 'systemd-remount-fs.service'
