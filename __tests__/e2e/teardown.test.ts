@@ -24,29 +24,37 @@ afterEach(async () => {
 
 const look = (): ReturnType<typeof hostState> => hostState({ roots: [join(home, 'runs'), join(home, 'logs')] })
 
-/** Each phase, by the line of the log that opens it. */
+/** A machine that no run had before, so that there is no snapshot of it yet. */
+const newMachine = (): Record<string, string> => ({ append: `never-before=${Date.now()}` })
+const coldBoot = (): Record<string, string> => ({ snapshot: 'off' })
+const usual = (): Record<string, string> => ({})
+
+/** Each phase, by the line of the log that opens it, and what leads there. */
 const phases = [
-  ['plan', /Plan/],
-  ['tools', /Tools of the host/],
-  ['building the image', /Building mini-arm64/],
-  ['unpacking the image', /Image in place/],
-  ['disk', /Disk, keys and workspace/],
-  ['QEMU', /Start QEMU/],
-  ['boot', /Boot Mini/],
-  ['setup', /Set up the guest/],
-  ['run', /^script runs$/m],
-  ['workspace back', /Bring the workspace back/],
-  ['power-off', /Switch the Pi off/]
+  ['plan', /Plan/, usual],
+  ['tools', /Tools of the host/, usual],
+  ['building the image', /Building mini-arm64/, usual],
+  ['unpacking the image', /Image in place/, usual],
+  ['disk', /Disk, keys and workspace/, usual],
+  ['QEMU', /Start QEMU/, coldBoot],
+  ['boot', /Boot Mini/, coldBoot],
+  ['setup', /Set up the guest/, coldBoot],
+  ['boot of a Pi to be kept', /Boot Mini/, newMachine],
+  ['saving it', /Save the booted Pi/, newMachine],
+  ['continuing one', /Continue the booted Pi/, usual],
+  ['run', /^script runs$/m, usual],
+  ['workspace back', /Bring the workspace back/, usual],
+  ['power-off', /Switch the Pi off/, usual]
 ] as const
 
 describe('SIGKILL of main leaves nothing behind once post has run', () => {
-  test.each(phases)('in phase: %s', async (name, line) => {
+  test.each(phases)('in phase: %s', async (name, line, more) => {
     const fresh = name.includes('image')
     if (!fresh) job = await replaceJob()
     await writeFile(join(job.workspace, 'file'), 'x')
     const before = await look()
     const image = name === 'unpacking the image' ? await toCompressed(await miniImage(), 'xz') : 'mini-arm64'
-    const step = job.step({ image, board: 'virt', run: 'echo script runs; sleep 2' })
+    const step = job.step({ image, board: 'virt', run: 'echo script runs; sleep 2', ...more() })
     const running = await step.start()
     await running.waitForLog(line, 120_000)
     // Somewhere inside the phase, not always at its first instruction.
@@ -74,7 +82,8 @@ describe('a cancelled job', () => {
     ['mid-script', 'SIGTERM', /^script runs$/m]
   ] as const)('%s, by %s, is torn down by main itself', async (_when, signal, line) => {
     const before = await look()
-    const step = job.step({ board: 'virt', run: 'echo script runs; sleep 100' }, { env: { PI_QEMU_HOME: sharedHome } })
+    const inputs = { board: 'virt', run: 'echo script runs; sleep 100', snapshot: 'off' }
+    const step = job.step(inputs, { env: { PI_QEMU_HOME: sharedHome } })
     const running = await step.start()
     await running.waitForLog(line, 120_000)
     const cancelled = Date.now()

@@ -88,8 +88,10 @@ export async function bootWithSnapshot(request: SnapshotRequest): Promise<Awake 
   }
   // First of all: what is in use is not evicted.
   place.journal.record({ kind: 'uses', path: join(home.snapshots, key) })
-  await writeFile(join(place.journal.folder, workspaceOf(request.machine)), '', { flag: 'a' })
-  await truncate(join(place.journal.folder, workspaceOf(request.machine)), workspaceDeviceSize)
+  if (!(await makeRoom(join(place.journal.folder, workspaceOf(request.machine))))) {
+    log.info('Snapshot: none, since the disk of the run has no sparse files of 1 TiB')
+    return undefined
+  }
   const snapshot = (await loadSnapshot(home, key)) ?? (await fetchSnapshot(request))
   if (snapshot === undefined && !request.mayMake) return undefined
   let qemu: Qemu | undefined
@@ -116,6 +118,15 @@ export async function bootWithSnapshot(request: SnapshotRequest): Promise<Awake 
     await markUnfit(home, key, messageOf(error)).catch(() => undefined)
     return undefined
   }
+}
+
+/** Gives the workspace's volume the size of its device. */
+async function makeRoom(file: string): Promise<boolean> {
+  await writeFile(file, '', { flag: 'a' })
+  return truncate(file, workspaceDeviceSize).then(
+    () => true,
+    () => false
+  )
 }
 
 const workspaceOf = ({ volumes }: Machine): string => volumes[0]?.file ?? ''
