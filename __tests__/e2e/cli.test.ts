@@ -82,7 +82,7 @@ test('a time limit is status 124', async () => {
 test('Ctrl-C tears down', async () => {
   const before = await look()
   let sent = false
-  const { code } = await cli(['run', '--board', 'virt', '--sync', 'none', '--', 'sleep', '100'], {
+  const { code } = await cli(['run', '--board', 'virt', '--sync', 'none', '--snapshot', 'off', '--', 'sleep', '100'], {
     onStderr: (text, pid) => {
       if (sent || !text.includes('> Run the script')) return
       sent = true
@@ -106,7 +106,7 @@ test('--keep-running leaves the Pi up; clean leaves it alone; stop ends it', asy
 
 test('clean tears down what a killed run left', async () => {
   const before = await look()
-  await cli(['run', '--board', 'virt', '--sync', 'none', '--', 'sleep', '100'], {
+  await cli(['run', '--board', 'virt', '--sync', 'none', '--snapshot', 'off', '--', 'sleep', '100'], {
     onStderr: (text, pid) => {
       if (text.includes('> Boot Mini')) process.kill(pid, 'SIGKILL')
     }
@@ -121,7 +121,7 @@ test('shell: an interactive session on a terminal, with its status', async () =>
     'sh',
     [
       '-c',
-      '(sleep 1; while ! grep -q "Set up the guest" said 2>/dev/null; do sleep 0.2; done; sleep 3; echo "uname -m; tty; exit 5") | script -qefc "$0 $1 shell --board virt --sync none" said; echo "status=$?"',
+      '(sleep 1; while ! grep -q "Set up the guest" said 2>/dev/null; do sleep 0.2; done; sleep 3; echo "uname -m; tty; exit 5") | script -qefc "$0 $1 shell --board virt --sync none --snapshot off" said; echo "status=$?"',
       process.execPath,
       join(repository, 'dist/cli/index.js')
     ],

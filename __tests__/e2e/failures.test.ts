@@ -24,7 +24,7 @@ const errors = ({ commands }: StepResult): readonly string[] =>
 
 /** The pid of the QEMU that serves a step, from its journal. */
 async function qemuPid(step: RunningStep, home: string): Promise<number> {
-  await step.waitForLog(/Boot .* on/, 60_000)
+  await step.waitForLog(/Boot .* on|Continue the booted Pi/, 60_000)
   await needs(['procps'])
   const found = await run('pgrep', ['-f', `qemu-system-aarch64.*${home}`], { tolerate: true })
   const pids = found.trim().split('\n').map(Number)
@@ -107,7 +107,7 @@ describe('a boot that fails says why, as soon as it is known', () => {
   })
 
   test('QEMU killed from outside while booting', async () => {
-    const step = job.step({ board, sync: 'none', run: 'true' })
+    const step = job.step({ board, sync: 'none', run: 'true', snapshot: 'off' })
     const running = await step.start()
     process.kill(await qemuPid(running, job.home), 'SIGKILL')
     const killed = Date.now()

@@ -9,7 +9,7 @@ import type { Home } from '../host/paths'
 import { channelName, holdArgument, type PreparedImage, type RunKeys } from '../images'
 import type { Journal } from '../journal'
 import { quitQemu, runFiles, SerialLog, startQemu, type Machine, type Qemu, type QemuInstall } from '../qemu'
-import { BootFailure, messageOf } from '../report/errors'
+import { BootFailure, messageOf, TimeLimit } from '../report/errors'
 import type { Log } from '../report/log'
 import type { Phases } from '../report/phases'
 import { Channel, type Answer } from './channel'
@@ -77,7 +77,7 @@ const agentPatience = 90_000
 /**
  * Continues the booted Pi from the cache; where there is none, boots one, keeps a snapshot of it, and goes on with it.
  * @returns undefined if neither was possible: then nothing is left of the attempt, and the guest has to be booted
- * @throws BootFailure if the guest itself does not come up
+ * @throws BootFailure or TimeLimit if the guest itself does not come up
  */
 export async function bootWithSnapshot(request: SnapshotRequest): Promise<Awake | undefined> {
   const { key, place } = request
@@ -110,7 +110,8 @@ export async function bootWithSnapshot(request: SnapshotRequest): Promise<Awake 
     channel.close()
     if (qemu !== undefined) await quitQemu(qemu)
     await rm(join(place.journal.folder, runFiles.disk), { force: true })
-    if (error instanceof BootFailure && snapshot === undefined) throw error
+    const isOfTheGuest = error instanceof BootFailure || error instanceof TimeLimit
+    if (isOfTheGuest && snapshot === undefined) throw error
     log.warn(
       `The booted Pi could not be ${snapshot === undefined ? 'saved' : 'continued'} (${messageOf(error)}); booting instead`
     )
@@ -169,7 +170,7 @@ async function goOn(
   await thaw(qemu.qmp)
   const serial = new SerialLog(place.journal.logs, machine.board.uarts)
   started(serial)
-  return { ...(await wake(request, { qemu, serial, channel })), restored: true, made: undefined }
+  return { ...(await wake(request, { qemu, serial, channel }, wakePatience)), restored: true, made: undefined }
 }
 
 async function makeAndGoOn(request: SnapshotRequest, channel: Channel, running: (qemu: Qemu) => void): Promise<Awake> {
@@ -198,7 +199,7 @@ async function makeAndGoOn(request: SnapshotRequest, channel: Channel, running: 
     return adoptSnapshot(build, home, key)
   })
   const awake = await phases.run('login', 'Give it the keys of this run', () =>
-    wake(request, { qemu, serial, channel })
+    wake(request, { qemu, serial, channel }, timeout)
   )
   return { ...awake, restored: false, made }
 }
@@ -222,7 +223,8 @@ async function makeHeldDisk(image: PreparedImage, folder: string, name: string):
 /** Gives a guest that stands still the clock, the random numbers and the keys of this run, and logs in. */
 async function wake(
   { image, keys, login, setup, place: { log } }: SnapshotRequest,
-  { qemu, serial, channel }: { readonly qemu: Qemu; readonly serial: SerialLog; readonly channel: Channel }
+  { qemu, serial, channel }: { readonly qemu: Qemu; readonly serial: SerialLog; readonly channel: Channel },
+  patience: number
 ): Promise<Pick<Awake, 'qemu' | 'serial' | 'session' | 'setup'>> {
   const places = image.slots.flatMap(({ path, content }) => {
     const bytes = keys[content]
@@ -236,10 +238,10 @@ async function wake(
       if (answer.code === notRevived) throw new Error(`the guest did not take its keys: ${answer.output.trim()}`)
       return answer
     }),
-    waitForLogin({ qemu, serial, login: { ...login, port: qemu.sshPort }, timeout: wakePatience, log })
+    waitForLogin({ qemu, serial, login: { ...login, port: qemu.sshPort }, timeout: patience, log })
   ])
-  const late = sleep(wakePatience, undefined, { ref: false }).then(() => {
-    throw new Error(`no answer within ${wakePatience / 1000} s`)
+  const late = sleep(patience, undefined, { ref: false }).then(() => {
+    throw new TimeLimit({ symptom: `no answer within ${patience / 1000} s`, log: serial.mainFile })
   })
   const [answer, session] = await Promise.race([ready, late])
   return { qemu, serial, session, setup: answer }
