@@ -70794,7 +70794,7 @@ const agentPatience = 90_000;
 /**
  * Continues the booted Pi from the cache; where there is none, boots one, keeps a snapshot of it, and goes on with it.
  * @returns undefined if neither was possible: then nothing is left of the attempt, and the guest has to be booted
- * @throws BootFailure if the guest itself does not come up
+ * @throws BootFailure or TimeLimit if the guest itself does not come up
  */
 async function bootWithSnapshot(request) {
     const { key, place } = request;
@@ -70805,8 +70805,10 @@ async function bootWithSnapshot(request) {
     }
     // First of all: what is in use is not evicted.
     place.journal.record({ kind: 'uses', path: (0,external_node_path_namespaceObject.join)(home.snapshots, key) });
-    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(place.journal.folder, workspaceOf(request.machine)), '', { flag: 'a' });
-    await (0,promises_namespaceObject.truncate)((0,external_node_path_namespaceObject.join)(place.journal.folder, workspaceOf(request.machine)), workspaceDeviceSize);
+    if (!(await snapshot_makeRoom((0,external_node_path_namespaceObject.join)(place.journal.folder, workspaceOf(request.machine))))) {
+        log.info('Snapshot: none, since the disk of the run has no sparse files of 1 TiB');
+        return undefined;
+    }
     const snapshot = (await loadSnapshot(home, key)) ?? (await fetchSnapshot(request));
     if (snapshot === undefined && !request.mayMake)
         return undefined;
@@ -70827,7 +70829,8 @@ async function bootWithSnapshot(request) {
         if (qemu !== undefined)
             await quitQemu(qemu);
         await (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(place.journal.folder, runFiles.disk), { force: true });
-        if (error instanceof BootFailure && snapshot === undefined)
+        const isOfTheGuest = error instanceof BootFailure || error instanceof TimeLimit;
+        if (isOfTheGuest && snapshot === undefined)
             throw error;
         log.warn(`The booted Pi could not be ${snapshot === undefined ? 'saved' : 'continued'} (${messageOf(error)}); booting instead`);
         if (snapshot !== undefined)
@@ -70835,6 +70838,11 @@ async function bootWithSnapshot(request) {
         await markUnfit(home, key, messageOf(error)).catch(() => undefined);
         return undefined;
     }
+}
+/** Gives the workspace's volume the size of its device. */
+async function snapshot_makeRoom(file) {
+    await (0,promises_namespaceObject.writeFile)(file, '', { flag: 'a' });
+    return (0,promises_namespaceObject.truncate)(file, workspaceDeviceSize).then(() => true, () => false);
 }
 const workspaceOf = ({ volumes }) => volumes[0]?.file ?? '';
 /** The machine that is saved, and continued: booted to where SSH would start. */
@@ -70870,7 +70878,7 @@ async function goOn(request, snapshot, channel, running) {
     await thaw(qemu.qmp);
     const serial = new SerialLog(place.journal.logs, machine.board.uarts);
     started(serial);
-    return { ...(await wake(request, { qemu, serial, channel })), restored: true, made: undefined };
+    return { ...(await wake(request, { qemu, serial, channel }, wakePatience)), restored: true, made: undefined };
 }
 async function makeAndGoOn(request, channel, running) {
     const { key, image, machine, install, place, started, timeout } = request;
@@ -70894,7 +70902,7 @@ async function makeAndGoOn(request, channel, running) {
         await freeze(qemu.qmp, { memory: `snapshot/${snapshotFiles.memory}`, disk: runFiles.disk, build, diskSize });
         return adoptSnapshot(build, home, key);
     });
-    const awake = await phases.run('login', 'Give it the keys of this run', () => wake(request, { qemu, serial, channel }));
+    const awake = await phases.run('login', 'Give it the keys of this run', () => wake(request, { qemu, serial, channel }, timeout));
     return { ...awake, restored: false, made };
 }
 /** Fails once the guest has been up for a while without a word from its agent. */
@@ -70913,7 +70921,7 @@ async function makeHeldDisk(image, folder, name) {
     return size;
 }
 /** Gives a guest that stands still the clock, the random numbers and the keys of this run, and logs in. */
-async function wake({ image, keys, login, setup, place: { log } }, { qemu, serial, channel }) {
+async function wake({ image, keys, login, setup, place: { log } }, { qemu, serial, channel }, patience) {
     const places = image.slots.flatMap(({ path, content }) => {
         const bytes = keys[content];
         return path === undefined || bytes === undefined ? [] : [{ path, content: bytes }];
@@ -70927,10 +70935,10 @@ async function wake({ image, keys, login, setup, place: { log } }, { qemu, seria
                 throw new Error(`the guest did not take its keys: ${answer.output.trim()}`);
             return answer;
         }),
-        waitForLogin({ qemu, serial, login: { ...login, port: qemu.sshPort }, timeout: wakePatience, log })
+        waitForLogin({ qemu, serial, login: { ...login, port: qemu.sshPort }, timeout: patience, log })
     ]);
-    const late = (0,external_node_timers_promises_namespaceObject.setTimeout)(wakePatience, undefined, { ref: false }).then(() => {
-        throw new Error(`no answer within ${wakePatience / 1000} s`);
+    const late = (0,external_node_timers_promises_namespaceObject.setTimeout)(patience, undefined, { ref: false }).then(() => {
+        throw new TimeLimit({ symptom: `no answer within ${patience / 1000} s`, log: serial.mainFile });
     });
     const [answer, session] = await Promise.race([ready, late]);
     return { qemu, serial, session, setup: answer };
