@@ -72962,7 +72962,7 @@ async function cleanCommand(home, log, { cache }) {
     if (cache && busy.length > 0)
         log.warn('the cache is in use by a living run, and was kept');
     else if (cache)
-        for (const path of [home.images, home.kernels, home.sources, home.exchange, home.tools])
+        for (const path of [home.images, home.snapshots, home.kernels, home.sources, home.exchange, home.tools])
             await (0,promises_namespaceObject.rm)(path, { recursive: true, force: true });
     return clean ? 0 : 1;
 }
