@@ -64960,11 +64960,12 @@ while :; do
   if ! read -r length <&3; then sleep 0.05; continue; fi
   [ "$length" = 0 ] && exit 0
   head -c "$length" <&3 > told
-  sh ./told > answer 2>&1 </dev/null
+  # Nothing that is started here has the channel.
+  sh ./told > answer 2>&1 </dev/null 3<&-
   status=$?
   { echo "$status $(wc -c < answer)"; cat answer; } >&3
   rm -f told answer
-  [ -x /etc/rc.d/50-ssh ] && [ -e keys ] && [ ! -e ssh ] && : > ssh && /etc/rc.d/50-ssh
+  [ -x /etc/rc.d/50-ssh ] && [ -e keys ] && [ ! -e ssh ] && : > ssh && ( umask 022; cd /; exec /etc/rc.d/50-ssh 3<&- )
 done
 `;
 /** systemd looks itself: asking it through a program would take an emulated CPU half a second. */
@@ -65204,7 +65205,7 @@ function releaseOf({ family, codename }) {
 
 
 /** Raise when what provisioning does changes: images prepared before are then not used again. */
-const provisionVersion = 4;
+const provisionVersion = 5;
 /** Decides how an image is made ready for an unattended login. Pure: facts in, changes out. */
 function provisioning(facts, user, { firstBoot = 'skip', hostname, firmware, boot = 'fast' } = {}) {
     const release = releaseOf(facts);
@@ -70607,14 +70608,17 @@ async function rebaseDisk(build, image) {
     const meta = JSON.parse(await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(build, snapshotFiles.meta), 'utf8'));
     await sealSnapshot(build, meta.diskSize);
 }
-/** Notes that no snapshot can be had under a key, so that not every run tries again. */
+/** How long (ms) an attempt that failed counts: what was in its way may be gone by then. */
+const unfitFor = 24 * 3600 * 1000;
+/** Notes that no snapshot can be had under a key, so that not every run of the day tries again. */
 async function markUnfit(home, key, why) {
     const file = unfitFile(home, key);
     await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(file), { recursive: true });
     await (0,promises_namespaceObject.writeFile)(file, `${why}\n`);
 }
 function isUnfit(home, key) {
-    return (0,external_node_fs_namespaceObject.existsSync)(unfitFile(home, key));
+    const since = (0,external_node_fs_namespaceObject.statSync)(unfitFile(home, key), { throwIfNoEntry: false })?.mtimeMs ?? -Infinity;
+    return Date.now() - since < unfitFor;
 }
 async function dropSnapshot({ folder }) {
     await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
@@ -70717,6 +70721,36 @@ function reviveText({ clock, seed, keys }) {
 /** Any bytes, as printf(1) takes them. */
 function octal(content) {
     return Array.from(content, byte => `\\${byte.toString(8).padStart(3, '0')}`).join('');
+}
+
+;// CONCATENATED MODULE: ./src/snapshot/wake.ts
+
+
+
+
+
+/** Gives a guest that stands still the clock, the random numbers and the keys of this run, and logs in. */
+async function wake({ image, keys, login, setup, place: { log } }, { qemu, serial, channel }, patience) {
+    const places = image.slots.flatMap(({ path, content }) => {
+        const bytes = keys[content];
+        return path === undefined || bytes === undefined ? [] : [{ path, content: bytes }];
+    });
+    const clock = Date.now();
+    const revive = reviveText({ clock, seed: (0,external_node_crypto_.randomBytes)(64), keys: places });
+    const answering = channel.run(revive + setup(clock));
+    const ready = Promise.all([
+        answering.then(answer => {
+            if (answer.code === notRevived)
+                throw new Error(`the guest did not take its keys: ${answer.output.trim()}`);
+            return answer;
+        }),
+        waitForLogin({ qemu, serial, login: { ...login, port: qemu.sshPort }, timeout: patience, log })
+    ]);
+    const late = (0,external_node_timers_promises_namespaceObject.setTimeout)(patience, undefined, { ref: false }).then(() => {
+        throw new TimeLimit({ symptom: `no answer within ${patience / 1000} s`, log: serial.mainFile });
+    });
+    const [answer, session] = await Promise.race([ready, late]);
+    return { qemu, serial, session, setup: answer };
 }
 
 ;// CONCATENATED MODULE: ./src/snapshot/decision.ts
@@ -70829,15 +70863,27 @@ async function bootWithSnapshot(request) {
         if (qemu !== undefined)
             await quitQemu(qemu);
         await (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(place.journal.folder, runFiles.disk), { force: true });
-        const isOfTheGuest = error instanceof BootFailure || error instanceof TimeLimit;
-        if (isOfTheGuest && snapshot === undefined)
+        if (isOfTheRun(error, { wasKept: snapshot !== undefined, hasStarted: qemu !== undefined }))
             throw error;
         log.warn(`The booted Pi could not be ${snapshot === undefined ? 'saved' : 'continued'} (${messageOf(error)}); booting instead`);
-        if (snapshot !== undefined)
-            await dropSnapshot(snapshot);
-        await markUnfit(home, key, messageOf(error)).catch(() => undefined);
+        // A QEMU that somebody killed says nothing about the next one.
+        const wasKilled = qemu?.exit()?.startsWith('signal') === true;
+        if (!wasKilled) {
+            if (snapshot !== undefined)
+                await dropSnapshot(snapshot);
+            await markUnfit(home, key, messageOf(error)).catch(() => undefined);
+        }
         return undefined;
     }
+}
+/**
+ * Whether a plain boot would fail for the same reason: the guest does not come up, or QEMU does not start and says why (a
+ * port that is taken, say).
+ */
+function isOfTheRun(error, { wasKept, hasStarted }) {
+    if (!hasStarted)
+        return error instanceof BootFailure && error.details.cause !== undefined;
+    return !wasKept && (error instanceof BootFailure || error instanceof TimeLimit);
 }
 /** Gives the workspace's volume the size of its device. */
 async function snapshot_makeRoom(file) {
@@ -70919,29 +70965,6 @@ async function makeHeldDisk(image, folder, name) {
         cwd: folder
     });
     return size;
-}
-/** Gives a guest that stands still the clock, the random numbers and the keys of this run, and logs in. */
-async function wake({ image, keys, login, setup, place: { log } }, { qemu, serial, channel }, patience) {
-    const places = image.slots.flatMap(({ path, content }) => {
-        const bytes = keys[content];
-        return path === undefined || bytes === undefined ? [] : [{ path, content: bytes }];
-    });
-    const clock = Date.now();
-    const revive = reviveText({ clock, seed: (0,external_node_crypto_.randomBytes)(64), keys: places });
-    const answering = channel.run(revive + setup(clock));
-    const ready = Promise.all([
-        answering.then(answer => {
-            if (answer.code === notRevived)
-                throw new Error(`the guest did not take its keys: ${answer.output.trim()}`);
-            return answer;
-        }),
-        waitForLogin({ qemu, serial, login: { ...login, port: qemu.sshPort }, timeout: patience, log })
-    ]);
-    const late = (0,external_node_timers_promises_namespaceObject.setTimeout)(patience, undefined, { ref: false }).then(() => {
-        throw new TimeLimit({ symptom: `no answer within ${patience / 1000} s`, log: serial.mainFile });
-    });
-    const [answer, session] = await Promise.race([ready, late]);
-    return { qemu, serial, session, setup: answer };
 }
 
 ;// CONCATENATED MODULE: ./src/host/kvm.ts

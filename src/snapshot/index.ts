@@ -1,18 +1,12 @@
-import { randomBytes } from 'node:crypto'
 import { mkdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { SharedCache } from '../cache/shared'
-import { waitForLogin, watchBoot, type GuestSession, type Login } from '../guest'
+import { watchBoot } from '../guest'
 import { tool } from '../host/exec'
-import type { Home } from '../host/paths'
-import { channelName, holdArgument, type PreparedImage, type RunKeys } from '../images'
-import type { Journal } from '../journal'
-import { quitQemu, runFiles, SerialLog, startQemu, type Machine, type Qemu, type QemuInstall } from '../qemu'
+import { channelName, holdArgument, type PreparedImage } from '../images'
+import { quitQemu, runFiles, SerialLog, startQemu, type Machine, type Qemu } from '../qemu'
 import { BootFailure, messageOf, TimeLimit } from '../report/errors'
-import type { Log } from '../report/log'
-import type { Phases } from '../report/phases'
-import { Channel, type Answer } from './channel'
+import { Channel } from './channel'
 import { freeze, thaw } from './freeze'
 import {
   adoptSnapshot,
@@ -24,43 +18,13 @@ import {
   snapshotFiles,
   type Snapshot
 } from './store'
-import { notRevived, reviveText, settleText } from './texts'
+import { settleText } from './texts'
+import type { Awake, SnapshotRequest } from './types'
+import { wake } from './wake'
 
 export type { Answer } from './channel'
+export type { Awake, SnapshotRequest } from './types'
 export { snapshotKey, whyNoSnapshot } from './decision'
-
-export interface SnapshotRequest {
-  readonly key: string
-  readonly image: PreparedImage
-  /** As it would boot without a snapshot; its first volume is the workspace's. */
-  readonly machine: Machine
-  readonly install: QemuInstall
-  readonly login: Omit<Login, 'port'>
-  readonly keys: RunKeys['slots']
-  /** What root's shell in the guest runs once SSH is on its way, at a time (ms since 1970). */
-  readonly setup: (clock: number) => string
-  /** ms for a boot. */
-  readonly timeout: number
-  /** Whether a snapshot may be made, where there is none. */
-  readonly mayMake: boolean
-  readonly shared: SharedCache | undefined
-  readonly place: { readonly home: Home; readonly journal: Journal; readonly log: Log; readonly phases: Phases }
-  /** Called with the serial log as soon as there is one. */
-  readonly started: (serial: SerialLog) => void
-}
-
-/** A guest that is up with the keys of this run. */
-export interface Awake {
-  readonly qemu: Qemu
-  readonly serial: SerialLog
-  readonly session: GuestSession
-  /** What became of the set-up. */
-  readonly setup: Answer
-  /** Whether the guest was not booted in this run. */
-  readonly restored: boolean
-  /** A snapshot that this run made. */
-  readonly made: Snapshot | undefined
-}
 
 /**
  * Size (bytes) of the workspace's device in a guest that can be continued: it cannot change, and the file is sparse.
@@ -110,15 +74,27 @@ export async function bootWithSnapshot(request: SnapshotRequest): Promise<Awake 
     channel.close()
     if (qemu !== undefined) await quitQemu(qemu)
     await rm(join(place.journal.folder, runFiles.disk), { force: true })
-    const isOfTheGuest = error instanceof BootFailure || error instanceof TimeLimit
-    if (isOfTheGuest && snapshot === undefined) throw error
+    if (isOfTheRun(error, { wasKept: snapshot !== undefined, hasStarted: qemu !== undefined })) throw error
     log.warn(
       `The booted Pi could not be ${snapshot === undefined ? 'saved' : 'continued'} (${messageOf(error)}); booting instead`
     )
-    if (snapshot !== undefined) await dropSnapshot(snapshot)
-    await markUnfit(home, key, messageOf(error)).catch(() => undefined)
+    // A QEMU that somebody killed says nothing about the next one.
+    const wasKilled = qemu?.exit()?.startsWith('signal') === true
+    if (!wasKilled) {
+      if (snapshot !== undefined) await dropSnapshot(snapshot)
+      await markUnfit(home, key, messageOf(error)).catch(() => undefined)
+    }
     return undefined
   }
+}
+
+/**
+ * Whether a plain boot would fail for the same reason: the guest does not come up, or QEMU does not start and says why (a
+ * port that is taken, say).
+ */
+function isOfTheRun(error: unknown, { wasKept, hasStarted }: { wasKept: boolean; hasStarted: boolean }): boolean {
+  if (!hasStarted) return error instanceof BootFailure && error.details.cause !== undefined
+  return !wasKept && (error instanceof BootFailure || error instanceof TimeLimit)
 }
 
 /** Gives the workspace's volume the size of its device. */
@@ -218,31 +194,4 @@ async function makeHeldDisk(image: PreparedImage, folder: string, name: string):
     cwd: folder
   })
   return size
-}
-
-/** Gives a guest that stands still the clock, the random numbers and the keys of this run, and logs in. */
-async function wake(
-  { image, keys, login, setup, place: { log } }: SnapshotRequest,
-  { qemu, serial, channel }: { readonly qemu: Qemu; readonly serial: SerialLog; readonly channel: Channel },
-  patience: number
-): Promise<Pick<Awake, 'qemu' | 'serial' | 'session' | 'setup'>> {
-  const places = image.slots.flatMap(({ path, content }) => {
-    const bytes = keys[content]
-    return path === undefined || bytes === undefined ? [] : [{ path, content: bytes }]
-  })
-  const clock = Date.now()
-  const revive = reviveText({ clock, seed: randomBytes(64), keys: places })
-  const answering = channel.run(revive + setup(clock))
-  const ready = Promise.all([
-    answering.then(answer => {
-      if (answer.code === notRevived) throw new Error(`the guest did not take its keys: ${answer.output.trim()}`)
-      return answer
-    }),
-    waitForLogin({ qemu, serial, login: { ...login, port: qemu.sshPort }, timeout: patience, log })
-  ])
-  const late = sleep(patience, undefined, { ref: false }).then(() => {
-    throw new TimeLimit({ symptom: `no answer within ${patience / 1000} s`, log: serial.mainFile })
-  })
-  const [answer, session] = await Promise.race([ready, late])
-  return { qemu, serial, session, setup: answer }
 }

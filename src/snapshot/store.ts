@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { tool } from '../host/exec'
@@ -68,7 +68,10 @@ export async function rebaseDisk(build: string, image: PreparedImage): Promise<v
   await sealSnapshot(build, meta.diskSize)
 }
 
-/** Notes that no snapshot can be had under a key, so that not every run tries again. */
+/** How long (ms) an attempt that failed counts: what was in its way may be gone by then. */
+const unfitFor = 24 * 3600 * 1000
+
+/** Notes that no snapshot can be had under a key, so that not every run of the day tries again. */
 export async function markUnfit(home: Home, key: string, why: string): Promise<void> {
   const file = unfitFile(home, key)
   await mkdir(dirname(file), { recursive: true })
@@ -76,7 +79,8 @@ export async function markUnfit(home: Home, key: string, why: string): Promise<v
 }
 
 export function isUnfit(home: Home, key: string): boolean {
-  return existsSync(unfitFile(home, key))
+  const since = statSync(unfitFile(home, key), { throwIfNoEntry: false })?.mtimeMs ?? -Infinity
+  return Date.now() - since < unfitFor
 }
 
 export async function dropSnapshot({ folder }: Pick<Snapshot, 'folder'>): Promise<void> {
