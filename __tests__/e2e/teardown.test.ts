@@ -52,6 +52,11 @@ describe('SIGKILL of main leaves nothing behind once post has run', () => {
     const fresh = name.includes('image')
     if (!fresh) job = await replaceJob()
     await writeFile(join(job.workspace, 'file'), 'x')
+    if (name === 'continuing one') {
+      const booting = job.step({ board: 'virt', run: 'true' })
+      expect((await booting.main()).code).toBe(0)
+      await booting.post()
+    }
     const before = await look()
     const image = name === 'unpacking the image' ? await toCompressed(await miniImage(), 'xz') : 'mini-arm64'
     const step = job.step({ image, board: 'virt', run: 'echo script runs; sleep 2', ...more() })
