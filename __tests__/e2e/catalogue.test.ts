@@ -107,7 +107,7 @@ test('by codename, behind redirects; what image-release says boots the same agai
   const second = await step({ image: pinned, 'catalog-url': moved, run })
   expect([second.code, second.outputs]).toEqual([
     0,
-    expect.objectContaining({ 'image-release': pinned, 'cache-hit': 'prepared' })
+    expect.objectContaining({ 'image-release': pinned, 'cache-hit': 'snapshot' })
   ])
   expect(server.requests.slice(before)).toEqual([])
 

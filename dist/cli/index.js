@@ -59616,6 +59616,9 @@ const definitions = [
     definitions_define('keep-running', 'true|false', 'false', 'Leave the Pi up for later steps, until the job ends.'),
     definitions_define('save-image', 'FILE', '', 'Write the changed disk here: `.img` (raw), `.img.xz`, `.img.zst` or `.qcow2`.')
 ];
+
+;// CONCATENATED MODULE: ./src/inputs/outputs.ts
+/** Every output, once: action.yml and the README's table are checked against this. */
 const outputs = {
     'exit-code': "The script's exit status; 128 + N if signal N ended it.",
     outcome: '`success`, `script-failed`, `boot-failed`, `timeout`, `bad-input` or `host-failed`.',
@@ -59634,6 +59637,7 @@ const outputs = {
 };
 
 ;// CONCATENATED MODULE: ./src/inputs/index.ts
+
 
 
 
@@ -71830,7 +71834,7 @@ const device = 'virtio-9p-pci';
  * on user numbers as they are, so where they differ, QEMU runs in a user namespace that has the guest's.
  * @throws HostFailure for a QEMU without 9p
  */
-async function sharingQemu({ install, workspace, user, log }) {
+async function sharingQemu({ install, workspace, user, own = process.getuid?.() ?? 0, log }) {
     const { program, arguments: first, env } = install;
     const { stdout } = await tryTool(program, [...first, '-device', 'help'], { env, input: '' });
     if (!stdout.includes(`"${device}"`)) {
@@ -71839,7 +71843,6 @@ async function sharingQemu({ install, workspace, user, log }) {
             remedy: 'use `qemu: private`, or `sync: both`'
         });
     }
-    const own = process.getuid?.() ?? 0;
     if (own === user.uid)
         return install;
     const map = ['--user', `--map-user=${user.uid}`, `--map-group=${user.gid}`];

@@ -7,7 +7,8 @@ import { disks, existingFile, filesToPlace, saveTarget, type ExtraDisk, type Fil
 import { imageRef, type ImageRef } from './images'
 import * as read from './readers'
 
-export { definitions, listInputs, outputs, type InputName, type OutputName, type RawInputs } from './definitions'
+export { definitions, listInputs, type InputName, type RawInputs } from './definitions'
+export { outputs, type OutputName } from './outputs'
 export type { DiskFormat, PortForward } from './readers'
 
 export { architectureOf, builtInImages, debianSuites, type ImageRef } from './images'

@@ -12,6 +12,8 @@ export interface LiveRequest {
   readonly workspace: string
   /** Who runs the script in the guest. */
   readonly user: { readonly name: string; readonly uid: number; readonly gid: number }
+  /** Number of the user who runs QEMU; by default the one who runs this. */
+  readonly own?: number
   readonly log: Log
 }
 
@@ -20,7 +22,13 @@ export interface LiveRequest {
  * on user numbers as they are, so where they differ, QEMU runs in a user namespace that has the guest's.
  * @throws HostFailure for a QEMU without 9p
  */
-export async function sharingQemu({ install, workspace, user, log }: LiveRequest): Promise<QemuInstall> {
+export async function sharingQemu({
+  install,
+  workspace,
+  user,
+  own = process.getuid?.() ?? 0,
+  log
+}: LiveRequest): Promise<QemuInstall> {
   const { program, arguments: first, env } = install
   const { stdout } = await tryTool(program, [...first, '-device', 'help'], { env, input: '' })
   if (!stdout.includes(`"${device}"`)) {
@@ -29,7 +37,6 @@ export async function sharingQemu({ install, workspace, user, log }: LiveRequest
       remedy: 'use `qemu: private`, or `sync: both`'
     })
   }
-  const own = process.getuid?.() ?? 0
   if (own === user.uid) return install
   const map = ['--user', `--map-user=${user.uid}`, `--map-group=${user.gid}`]
   // In the namespace root is nobody special: files of others would be out of its reach.

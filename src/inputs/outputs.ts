@@ -1,0 +1,21 @@
+/** Every output, once: action.yml and the README's table are checked against this. */
+export const outputs = {
+  'exit-code': "The script's exit status; 128 + N if signal N ended it.",
+  outcome: '`success`, `script-failed`, `boot-failed`, `timeout`, `bad-input` or `host-failed`.',
+  'ssh-host': 'Where SSH listens (127.0.0.1), while the Pi is up.',
+  'ssh-port': 'Its port.',
+  'ssh-user': 'The guest user.',
+  'ssh-key': 'File with the private key of this run.',
+  'ssh-config': 'File for `ssh -F`; the host in it is called `pi`.',
+  'serial-log': 'File with what the guest wrote to its serial console.',
+  board: 'The emulated board.',
+  'image-release':
+    'The exact release that the name of the image stood for, as `name:date`: give it as `image` to get the same again.',
+  'cache-hit':
+    'The most that came from a cache: `snapshot` (a booted Pi), `prepared` (a ready image), `image` (ready but for `prepare`), `qemu` (QEMU only) or `none`.',
+  'qemu-version': 'Version of QEMU used.',
+  'boot-seconds': "Seconds from QEMU's start to SSH.",
+  timings: 'Seconds per phase, as JSON.'
+} as const
+
+export type OutputName = keyof typeof outputs
