@@ -54,11 +54,10 @@ async function command(name: string | undefined, rest: readonly string[]): Promi
 
 const [name, ...rest] = process.argv.slice(2)
 command(name, rest).then(
-  code => {
-    process.exitCode = code
-  },
+  // Not by itself: what a failure left behind, a download say, would hold the process.
+  code => process.exit(code),
   (error: unknown) => {
     terminalLog().error(describeFailure(error))
-    process.exitCode = ownStatus.fault
+    process.exit(ownStatus.fault)
   }
 )

@@ -1,5 +1,6 @@
 import { CacheHits, readOnly, Saves, type SharedCache } from './cache'
 import type { Context } from './context'
+import { leavable, type Leavable } from './host/going-on'
 import { homeFolders } from './host/paths'
 import { parseInputs, type OutputName, type RawInputs } from './inputs'
 import { Journal, undo } from './journal'
@@ -68,6 +69,7 @@ export async function execute({
   const hits = new CacheHits(level => {
     output('cache-hit', level)
   })
+  const doing = leavable()
   let report: Report
   let journal: Journal | undefined
   let kept = false
@@ -77,7 +79,7 @@ export async function execute({
     const home = homeFolders(env)
     journal = Journal.create(home, { tellPost: hasPost })
     started?.(journal.folder)
-    isEnding = tearDownOnSignals(journal.folder, log)
+    isEnding = tearDownOnSignals(journal.folder, doing, log)
     const write = (stream: NodeJS.WriteStream) => (chunk: Buffer) => {
       stream.write(chunk)
     }
@@ -94,7 +96,7 @@ export async function execute({
       stdout: write(process.stdout),
       stderr: write(process.stderr)
     }
-    report = { ...(await work(inputs, context)), failure: undefined, phases }
+    report = { ...(await doing.run(() => work(inputs, context))), failure: undefined, phases }
     kept = inputs.keepRunning
   } catch (error) {
     const outcome = error instanceof Failure ? error.outcome : 'host-failed'
@@ -111,27 +113,30 @@ export async function execute({
   output('outcome', report.outcome)
   output('exit-code', String(report.exitCode))
   output('timings', phases.json())
-  if (journal !== undefined && !kept)
-    await undo(journal.folder, log, { keepLogs: keepLogs === 'always' || report.failure !== undefined })
+  const logsStay = keepLogs === 'always' || report.failure !== undefined
+  if (journal !== undefined && !kept) {
+    const { folder } = journal
+    await doing.leaveFor(() => undo(folder, log, { keepLogs: logsStay }))
+  }
   return report
 }
 
 /** Whatever ends this process early, short of SIGKILL: what it made goes first. Returns whether that has begun. */
-function tearDownOnSignals(folder: string, log: Log): () => boolean {
+function tearDownOnSignals(folder: string, doing: Leavable, log: Log): () => boolean {
   const signals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const
   let ending = false
   process.on('uncaughtException', error => {
     if (ending) return
     ending = true
     log.error(describeFailure(error))
-    void undo(folder, log, { keepLogs: true }).finally(() => process.exit(ownStatus.fault))
+    void doing.leaveFor(() => undo(folder, log, { keepLogs: true })).finally(() => process.exit(ownStatus.fault))
   })
   for (const [name, number] of Object.entries(signals)) {
     process.on(name, () => {
       if (ending) return
       ending = true
       log.warn(`${name}: switching the Pi off`)
-      void undo(folder, log).finally(() => process.exit(128 + number))
+      void doing.leaveFor(() => undo(folder, log)).finally(() => process.exit(128 + number))
     })
   }
   return () => ending

@@ -164,10 +164,7 @@ export async function undo(folder: string, log: Log, { keepLogs = false } = {}):
           'a package installation',
           async () => (await waitForEnd(marked(installMarker, basename(folder)), installPatience)).length === 0
         )
-        await attempt(
-          'a process of this run',
-          async () => (await end(marked(runMarker, basename(folder)))).length === 0
-        )
+        await attempt('a process of this run', () => endMarked(basename(folder)))
         break
       case 'partial':
         if (entries.some(other => other.kind === 'done' && other.path === entry.path)) break
@@ -191,6 +188,16 @@ export async function undo(folder: string, log: Log, { keepLogs = false } = {}):
     })
   }
   return clean
+}
+
+/** Ends every process of a run; those, too, that were started while others ended. */
+async function endMarked(id: string): Promise<boolean> {
+  for (let round = 0; round < 5; round++) {
+    const found = marked(runMarker, id)
+    if (found.length === 0) return true
+    await end(found)
+  }
+  return false
 }
 
 /** Where the logs of a run are: beside the runs, so that they can outlive it. */

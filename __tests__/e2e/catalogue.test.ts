@@ -54,9 +54,10 @@ beforeEach(async () => {
   job = await RunnerJob.create({ home: join(scratch, 'home') })
 })
 afterEach(async () => {
-  expect(await job.dispose()).toEqual([])
+  const left = await job.dispose()
   await server.close()
   await rm(scratch, { recursive: true, force: true })
+  expect(left).toEqual([])
 })
 
 /** An entry on our server, and the image behind it. */

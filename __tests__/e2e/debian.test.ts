@@ -68,7 +68,7 @@ test('a second use takes the image from the cache, and apt-get installs a packag
   const { code, stdout, log, outputs } = await step.main()
   await step.post()
   expect([code, log]).toEqual([0, expect.stringContaining('Already prepared: Debian GNU/Linux 12')])
-  expect(outputs['cache-hit']).toBe('prepared')
+  expect(outputs['cache-hit']).toBe('snapshot')
   expect(log).not.toContain('Building debian')
   expect(stdout).toMatch(/^\[1\]$/m)
 })

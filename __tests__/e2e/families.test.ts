@@ -20,8 +20,9 @@ beforeEach(async () => {
   job = await RunnerJob.create({ home: join(scratch, 'home') })
 })
 afterEach(async () => {
-  expect(await job.dispose()).toEqual([])
+  const left = await job.dispose()
   await rm(scratch, { recursive: true, force: true })
+  expect(left).toEqual([])
 })
 
 /** Boots and leaves the Pi up for `look`; then post. */

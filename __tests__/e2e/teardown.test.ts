@@ -18,8 +18,9 @@ beforeEach(async () => {
   job = await RunnerJob.create({ home })
 })
 afterEach(async () => {
-  expect(await job.dispose()).toEqual([])
+  const left = await job.dispose()
   await rm(home, { recursive: true, force: true })
+  expect(left).toEqual([])
 })
 
 const look = (): ReturnType<typeof hostState> => hostState({ roots: [join(home, 'runs'), join(home, 'logs')] })

@@ -57450,6 +57450,31 @@ function readOnly(cache) {
     };
 }
 
+// EXTERNAL MODULE: external "node:async_hooks"
+var external_node_async_hooks_ = __nccwpck_require__(6698);
+;// CONCATENATED MODULE: ./src/host/going-on.ts
+
+const work = new external_node_async_hooks_.AsyncLocalStorage();
+/**
+ * A run that is torn down may still have work going on beside what failed. Its programs are ended, and what it would make
+ * of that, or start next, nobody would end.
+ */
+function leavable() {
+    const own = { isOver: false };
+    return {
+        run: doing => work.run(own, doing),
+        leaveFor: other => {
+            own.isOver = true;
+            return work.exit(other);
+        }
+    };
+}
+/** Asked before a program is started, and once it has ended: resolves at once, or never if the work was left. */
+async function goingOn() {
+    if (work.getStore()?.isOver === true)
+        await new Promise(() => undefined);
+}
+
 ;// CONCATENATED MODULE: external "node:fs/promises"
 const promises_namespaceObject = require("node:fs/promises");
 ;// CONCATENATED MODULE: external "node:os"
@@ -58666,8 +58691,14 @@ function messageOf(error) {
 
 
 
+
 /** Runs a tool to its end, without a shell, and returns its status and output; throws only if it cannot be started. */
 async function tryTool(name, args, options = {}) {
+    const result = await start(name, args, options);
+    await goingOn();
+    return result;
+}
+async function start(name, args, options) {
     // LC_ALL: what tools print is read by us, so it has to be in one language.
     const env = { ...process.env, LC_ALL: 'C.UTF-8', ...options.env };
     const cwd = options.cwd === undefined ? {} : { cwd: options.cwd };
@@ -58676,6 +58707,7 @@ async function tryTool(name, args, options = {}) {
         const program = (0,external_node_path_namespaceObject.isAbsolute)(name) ? name : await findTool(name);
         if (program === undefined)
             throw new Error('no such program in PATH');
+        await goingOn();
         if (options.input !== undefined)
             return await feed(program, args, options.input, { env, ...cwd }, options.encoding);
         const { exitCode, stdout, stderr } = await getExecOutput(`"${program}"`, [...args], {
@@ -61759,7 +61791,7 @@ async function undo(folder, log, { keepLogs = false } = {}) {
                 break;
             case 'processes':
                 await attempt('a package installation', async () => (await waitForEnd(marked(installMarker, (0,external_node_path_namespaceObject.basename)(folder)), installPatience)).length === 0);
-                await attempt('a process of this run', async () => (await end(marked(runMarker, (0,external_node_path_namespaceObject.basename)(folder)))).length === 0);
+                await attempt('a process of this run', () => endMarked((0,external_node_path_namespaceObject.basename)(folder)));
                 break;
             case 'partial':
                 if (entries.some(other => other.kind === 'done' && other.path === entry.path))
@@ -61785,6 +61817,16 @@ async function undo(folder, log, { keepLogs = false } = {}) {
         });
     }
     return clean;
+}
+/** Ends every process of a run; those, too, that were started while others ended. */
+async function endMarked(id) {
+    for (let round = 0; round < 5; round++) {
+        const found = marked(runMarker, id);
+        if (found.length === 0)
+            return true;
+        await end(found);
+    }
+    return false;
 }
 /** Where the logs of a run are: beside the runs, so that they can outlive it. */
 function logsOf(folder) {
@@ -62170,6 +62212,7 @@ const notOurs = /^(console=|earlycon(=|$)|quiet$|splash$|loglevel=|logo\.|vt\.|p
 
 
 
+
 /** Programs that read the format on stdin and write the disk to stdout. */
 const decompressors = {
     xz: ['xz', '-dc', '-T0'],
@@ -62305,6 +62348,7 @@ function checkSum(name, expected, actual) {
 }
 /** Pipes the chunks through a decompressor to the writer; returns what is wrong with the archive, if anything. */
 async function through([command, ...args], { chunks, hash, writer, name, readOn }) {
+    await goingOn();
     const child = (0,external_node_child_process_namespaceObject.spawn)(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     const complaints = [];
     child.stderr.on('data', (chunk) => complaints.push(chunk));
@@ -65455,6 +65499,7 @@ exec "$@"`;
 
 
 
+
 const handlers = {
     arm64: { emulator: 'qemu-aarch64-static', elfClass: 2, elfMachine: 183, cpu: 'cortex-a72' },
     armhf: { emulator: 'qemu-arm-static', elfClass: 1, elfMachine: 40, cpu: 'cortex-a7' },
@@ -65541,7 +65586,13 @@ async function foreign_path(name) {
     return found ?? name;
 }
 /** Runs a program whose standard input stays open until it ends: if we die before, it learns of it. */
-function held(program, args, onLine = () => undefined) {
+async function held(program, args, onLine = () => undefined) {
+    await goingOn();
+    const result = await toItsEnd(program, args, onLine);
+    await goingOn();
+    return result;
+}
+function toItsEnd(program, args, onLine) {
     return new Promise((resolve, reject) => {
         const child = (0,external_node_child_process_namespaceObject.spawn)(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
         let stdout = '';
@@ -68245,6 +68296,7 @@ async function allowedCpus() {
 
 
 
+
 /** The program for a 64- or 32-bit Arm guest; the 64-bit one runs both. */
 const qemuProgram = 'qemu-system-aarch64';
 const startTimeout = 15_000;
@@ -68273,6 +68325,7 @@ async function connect(folder, patient) {
 async function startQemu(machine, install, journal, stdin) {
     const { folder, logs } = journal;
     const [program, ...args] = qemuCommand(machine, install);
+    await goingOn();
     const log = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(logs, logFiles.qemu), 'a');
     const input = stdin === undefined ? undefined : (0,external_node_fs_namespaceObject.openSync)(stdin, 'r');
     const child = (0,external_node_child_process_namespaceObject.spawn)(program, args, {
@@ -72575,6 +72628,7 @@ async function ranScript(inputs, pi, context) {
 
 
 
+
 /** Statuses that are ours and not the script's; as docker and timeout(1) have them. */
 const ownStatus = { fault: 125, timeLimit: 124 };
 /**
@@ -72587,6 +72641,7 @@ async function execute({ raw, env, workspace, log, output, work = run, started, 
     const hits = new CacheHits(level => {
         output('cache-hit', level);
     });
+    const doing = leavable();
     let report;
     let journal;
     let kept = false;
@@ -72596,7 +72651,7 @@ async function execute({ raw, env, workspace, log, output, work = run, started, 
         const home = homeFolders(env);
         journal = Journal.create(home, { tellPost: hasPost });
         started?.(journal.folder);
-        isEnding = tearDownOnSignals(journal.folder, log);
+        isEnding = tearDownOnSignals(journal.folder, doing, log);
         const write = (stream) => (chunk) => {
             stream.write(chunk);
         };
@@ -72613,7 +72668,7 @@ async function execute({ raw, env, workspace, log, output, work = run, started, 
             stdout: write(process.stdout),
             stderr: write(process.stderr)
         };
-        report = { ...(await work(inputs, context)), failure: undefined, phases };
+        report = { ...(await doing.run(() => work(inputs, context))), failure: undefined, phases };
         kept = inputs.keepRunning;
     }
     catch (error) {
@@ -72633,12 +72688,15 @@ async function execute({ raw, env, workspace, log, output, work = run, started, 
     output('outcome', report.outcome);
     output('exit-code', String(report.exitCode));
     output('timings', phases.json());
-    if (journal !== undefined && !kept)
-        await undo(journal.folder, log, { keepLogs: keepLogs === 'always' || report.failure !== undefined });
+    const logsStay = keepLogs === 'always' || report.failure !== undefined;
+    if (journal !== undefined && !kept) {
+        const { folder } = journal;
+        await doing.leaveFor(() => undo(folder, log, { keepLogs: logsStay }));
+    }
     return report;
 }
 /** Whatever ends this process early, short of SIGKILL: what it made goes first. Returns whether that has begun. */
-function tearDownOnSignals(folder, log) {
+function tearDownOnSignals(folder, doing, log) {
     const signals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 };
     let ending = false;
     process.on('uncaughtException', error => {
@@ -72646,7 +72704,7 @@ function tearDownOnSignals(folder, log) {
             return;
         ending = true;
         log.error(describeFailure(error));
-        void undo(folder, log, { keepLogs: true }).finally(() => process.exit(ownStatus.fault));
+        void doing.leaveFor(() => undo(folder, log, { keepLogs: true })).finally(() => process.exit(ownStatus.fault));
     });
     for (const [name, number] of Object.entries(signals)) {
         process.on(name, () => {
@@ -72654,7 +72712,7 @@ function tearDownOnSignals(folder, log) {
                 return;
             ending = true;
             log.warn(`${name}: switching the Pi off`);
-            void undo(folder, log).finally(() => process.exit(128 + number));
+            void doing.leaveFor(() => undo(folder, log)).finally(() => process.exit(128 + number));
         });
     }
     return () => ending;
@@ -73244,11 +73302,11 @@ async function command(name, rest) {
     return commands[name]();
 }
 const [cli_name, ...rest] = process.argv.slice(2);
-command(cli_name, rest).then(code => {
-    process.exitCode = code;
-}, (error) => {
+command(cli_name, rest).then(
+// Not by itself: what a failure left behind, a download say, would hold the process.
+code => process.exit(code), (error) => {
     terminalLog().error(describeFailure(error));
-    process.exitCode = ownStatus.fault;
+    process.exit(ownStatus.fault);
 });
 
 })();

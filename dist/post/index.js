@@ -31749,7 +31749,33 @@ function messageOf(error) {
     return error instanceof Error ? error.message : String(error);
 }
 
+// EXTERNAL MODULE: external "node:async_hooks"
+var external_node_async_hooks_ = __nccwpck_require__(6698);
+;// CONCATENATED MODULE: ./src/host/going-on.ts
+
+const work = new external_node_async_hooks_.AsyncLocalStorage();
+/**
+ * A run that is torn down may still have work going on beside what failed. Its programs are ended, and what it would make
+ * of that, or start next, nobody would end.
+ */
+function leavable() {
+    const own = { isOver: false };
+    return {
+        run: doing => work.run(own, doing),
+        leaveFor: other => {
+            own.isOver = true;
+            return work.exit(other);
+        }
+    };
+}
+/** Asked before a program is started, and once it has ended: resolves at once, or never if the work was left. */
+async function goingOn() {
+    if (work.getStore()?.isOver === true)
+        await new Promise(() => undefined);
+}
+
 ;// CONCATENATED MODULE: ./src/host/exec.ts
+
 
 
 
@@ -31758,6 +31784,11 @@ function messageOf(error) {
 
 /** Runs a tool to its end, without a shell, and returns its status and output; throws only if it cannot be started. */
 async function tryTool(name, args, options = {}) {
+    const result = await start(name, args, options);
+    await goingOn();
+    return result;
+}
+async function start(name, args, options) {
     // LC_ALL: what tools print is read by us, so it has to be in one language.
     const env = { ...process.env, LC_ALL: 'C.UTF-8', ...options.env };
     const cwd = options.cwd === undefined ? {} : { cwd: options.cwd };
@@ -31766,6 +31797,7 @@ async function tryTool(name, args, options = {}) {
         const program = (0,external_node_path_namespaceObject.isAbsolute)(name) ? name : await findTool(name);
         if (program === undefined)
             throw new Error('no such program in PATH');
+        await goingOn();
         if (options.input !== undefined)
             return await feed(program, args, options.input, { env, ...cwd }, options.encoding);
         const { exitCode, stdout, stderr } = await getExecOutput(`"${program}"`, [...args], {
@@ -32077,7 +32109,7 @@ async function undo(folder, log, { keepLogs = false } = {}) {
                 break;
             case 'processes':
                 await attempt('a package installation', async () => (await waitForEnd(marked(installMarker, (0,external_node_path_namespaceObject.basename)(folder)), installPatience)).length === 0);
-                await attempt('a process of this run', async () => (await end(marked(runMarker, (0,external_node_path_namespaceObject.basename)(folder)))).length === 0);
+                await attempt('a process of this run', () => endMarked((0,external_node_path_namespaceObject.basename)(folder)));
                 break;
             case 'partial':
                 if (entries.some(other => other.kind === 'done' && other.path === entry.path))
@@ -32103,6 +32135,16 @@ async function undo(folder, log, { keepLogs = false } = {}) {
         });
     }
     return clean;
+}
+/** Ends every process of a run; those, too, that were started while others ended. */
+async function endMarked(id) {
+    for (let round = 0; round < 5; round++) {
+        const found = marked(runMarker, id);
+        if (found.length === 0)
+            return true;
+        await end(found);
+    }
+    return false;
 }
 /** Where the logs of a run are: beside the runs, so that they can outlive it. */
 function logsOf(folder) {

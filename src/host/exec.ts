@@ -4,6 +4,7 @@ import { access } from 'node:fs/promises'
 import { delimiter, isAbsolute, join } from 'node:path'
 import { getExecOutput } from '@actions/exec'
 import { HostFailure, messageOf } from '../report/errors'
+import { goingOn } from './going-on'
 
 export interface ToolOptions {
   readonly cwd?: string
@@ -22,6 +23,12 @@ export interface ToolResult {
 
 /** Runs a tool to its end, without a shell, and returns its status and output; throws only if it cannot be started. */
 export async function tryTool(name: string, args: readonly string[], options: ToolOptions = {}): Promise<ToolResult> {
+  const result = await start(name, args, options)
+  await goingOn()
+  return result
+}
+
+async function start(name: string, args: readonly string[], options: ToolOptions): Promise<ToolResult> {
   // LC_ALL: what tools print is read by us, so it has to be in one language.
   const env = { ...(process.env as Record<string, string>), LC_ALL: 'C.UTF-8', ...options.env }
   const cwd = options.cwd === undefined ? {} : { cwd: options.cwd }
@@ -29,6 +36,7 @@ export async function tryTool(name: string, args: readonly string[], options: To
     // Found by us: @actions/exec prints what it meets on the way to stdout, which is the script's.
     const program = isAbsolute(name) ? name : await findTool(name)
     if (program === undefined) throw new Error('no such program in PATH')
+    await goingOn()
     if (options.input !== undefined) return await feed(program, args, options.input, { env, ...cwd }, options.encoding)
     const { exitCode, stdout, stderr } = await getExecOutput(`"${program}"`, [...args], {
       silent: true,

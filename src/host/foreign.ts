@@ -4,6 +4,7 @@ import type { Architecture } from '../boards'
 import { HostFailure } from '../report/errors'
 import { findTool, toolFailure, tryTool } from './exec'
 import { privateNamespace, refusedStatus } from './foreign-scripts'
+import { goingOn } from './going-on'
 import { runMarker } from './processes'
 import { isRoot, type ToolName } from './tools'
 
@@ -120,10 +121,21 @@ async function path(name: string): Promise<string> {
 }
 
 /** Runs a program whose standard input stays open until it ends: if we die before, it learns of it. */
-function held(
+async function held(
   program: string,
   args: readonly string[],
   onLine: (line: string) => void = () => undefined
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  await goingOn()
+  const result = await toItsEnd(program, args, onLine)
+  await goingOn()
+  return result
+}
+
+function toItsEnd(
+  program: string,
+  args: readonly string[],
+  onLine: (line: string) => void
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })

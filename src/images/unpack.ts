@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { open, type FileHandle } from 'node:fs/promises'
 import { toolFailure } from '../host/exec'
+import { goingOn } from '../host/going-on'
 import { HostFailure } from '../report/errors'
 
 export type Format = 'raw' | 'xz' | 'gz' | 'zst' | 'zip' | 'qcow2'
@@ -177,6 +178,7 @@ async function through(
   [command, ...args]: (typeof decompressors)[keyof typeof decompressors],
   { chunks, hash, writer, name, readOn }: Stages
 ): Promise<HostFailure | undefined> {
+  await goingOn()
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] })
   const complaints: Buffer[] = []
   child.stderr.on('data', (chunk: Buffer) => complaints.push(chunk))

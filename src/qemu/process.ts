@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { goingOn } from '../host/going-on'
 import { identify, isAlive, waitForEnd, type ProcessIdentity } from '../host/processes'
 import type { Journal } from '../journal'
 import { BootFailure, messageOf } from '../report/errors'
@@ -54,6 +55,7 @@ async function connect(folder: string, patient: () => boolean): Promise<Qmp> {
 export async function startQemu(machine: Machine, install: Start, journal: Journal, stdin?: string): Promise<Qemu> {
   const { folder, logs } = journal
   const [program, ...args] = qemuCommand(machine, install)
+  await goingOn()
   const log = openSync(join(logs, logFiles.qemu), 'a')
   const input = stdin === undefined ? undefined : openSync(stdin, 'r')
   const child = spawn(program, args, {
