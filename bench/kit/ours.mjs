@@ -34,7 +34,8 @@ export function piQemu(session, args, { home = session.home, cwd = session.scrat
       child.on('close', code => {
         clearInterval(watch)
         ended = true
-        const output = name => new RegExp(`^\\s+${name}: (.*)$`, 'm').exec(stderr)?.[1]
+        // An output may be said more than once: the last counts.
+        const output = name => [...stderr.matchAll(new RegExp(`^\\s+${name}: (.*)$`, 'gm'))].at(-1)?.[1]
         const phases = JSON.parse(output('timings') ?? '{}')
         const result = { stdout, stderr, wall: secondsSince(start), first, phases, cacheHit: output('cache-hit'), peak }
         if (code === 0) resolve(result)

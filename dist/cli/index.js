@@ -64335,8 +64335,7 @@ const slotLengths = {
 /** Makes the key pairs of one run in its folder, and the hash of its password. */
 async function makeKeys(folder, password) {
     const [clientKeyFile, hostKeyFile] = [(0,external_node_path_namespaceObject.join)(folder, 'ssh-key'), (0,external_node_path_namespaceObject.join)(folder, 'host-key')];
-    for (const file of [clientKeyFile, hostKeyFile])
-        await tool('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', file]);
+    await Promise.all([clientKeyFile, hostKeyFile].map(file => tool('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', file])));
     const [clientKey, clientPublic, hostKey] = await Promise.all([clientKeyFile, `${clientKeyFile}.pub`, hostKeyFile].map(file => (0,promises_namespaceObject.readFile)(file, 'utf8')));
     const slots = {
         'authorized-keys': Buffer.from(clientPublic ?? ''),
@@ -64986,8 +64985,8 @@ function holding(facts) {
     };
 }
 /**
- * Each message is a line with its length, and a shell script of that many bytes; the answer is a line with status and
- * length, and what the script printed. A length of 0 ends the agent.
+ * A shell whose script comes over the channel, and whose answers go there: to take a message in, nothing has to be
+ * started, which takes an emulated CPU a good part of a second. The host's last word leaves `over` behind.
  */
 const agent = `#!/bin/sh
 # Written by pi-qemu. Waits for the host on the virtio channel "${channelName}".
@@ -65004,16 +65003,9 @@ done
 exec 3<>"$port" || exit 1
 cd /run/pi-qemu || exit 1
 umask 077
-while :; do
-  if ! read -r length <&3; then sleep 0.05; continue; fi
-  [ "$length" = 0 ] && exit 0
-  head -c "$length" <&3 > told
-  # Nothing that is started here has the channel.
-  sh ./told > answer 2>&1 </dev/null 3<&-
-  status=$?
-  { echo "$status $(wc -c < answer)"; cat answer; } >&3
-  rm -f told answer
-  [ -x /etc/rc.d/50-ssh ] && [ -e keys ] && [ ! -e ssh ] && : > ssh && ( umask 022; cd /; exec /etc/rc.d/50-ssh 3<&- )
+until [ -e over ]; do
+  sh -s <&3
+  sleep 0.05
 done
 `;
 /** systemd looks itself: asking it through a program would take an emulated CPU half a second. */
@@ -65253,7 +65245,7 @@ function releaseOf({ family, codename }) {
 
 
 /** Raise when what provisioning does changes: images prepared before are then not used again. */
-const provisionVersion = 5;
+const provisionVersion = 6;
 /** Decides how an image is made ready for an unattended login. Pure: facts in, changes out. */
 function provisioning(facts, user, { firstBoot = 'skip', hostname, firmware, boot = 'fast' } = {}) {
     const release = releaseOf(facts);
@@ -68672,13 +68664,13 @@ async function private_check(folder, loader) {
  */
 async function provideQemu(choice, board, place, certain = () => undefined) {
     const { log } = place;
-    const decision = await decide(choice, board, log, certain);
+    const { host, ...decision } = await decide(choice, board, log, certain);
     certain();
     const install = decision.use === 'private'
         ? await providePrivateQemu(place)
         : choice.kind === 'path'
             ? await ownQemu(choice.path, board)
-            : await hostQemu();
+            : certainly(host);
     log.info(`QEMU ${describeInstall(install)}: ${decision.why}`);
     return install;
 }
@@ -68690,35 +68682,31 @@ function describeInstall({ version, origin, build, program }) {
 async function decide(choice, board, log, certain) {
     if (choice.kind === 'path' || choice.kind === 'private')
         return chooseQemu(choice, board, { installed: undefined, candidate: undefined });
-    const decision = chooseQemu(choice, board, await lookAtHost(log));
+    const host = await hostQemu();
+    const candidate = host === undefined ? await aptCandidate(tools[qemuProgram].package, log) : undefined;
+    const there = { installed: host?.version, candidate: candidate && upstreamVersion(candidate) };
+    const decision = chooseQemu(choice, board, there);
     if (decision.use !== 'host-package')
-        return decision;
+        return { ...decision, host };
     certain();
     await ensureTools([qemuProgram], log);
     // What came is not always what was announced.
-    return chooseQemu(choice, board, await lookAtHost(log));
+    const came = await hostQemu();
+    return { ...chooseQemu(choice, board, { installed: came?.version, candidate: undefined }), host: came };
 }
-async function lookAtHost(log) {
-    const installed = await installedVersion();
-    if (installed !== undefined)
-        return { installed, candidate: undefined };
-    const candidate = await aptCandidate(tools[qemuProgram].package, log);
-    return { installed, candidate: candidate && upstreamVersion(candidate) };
-}
-/** Version of the QEMU that the host has; undefined if it has none. */
-async function installedVersion() {
+/** The QEMU that the host has; undefined if it has none. */
+async function hostQemu() {
     const program = await findTool(qemuProgram);
     if (program === undefined)
         return undefined;
-    return (await askTitle({ program, arguments: [], env: {} }))?.version ?? unknownVersion;
-}
-async function hostQemu() {
-    const program = (await findTool(qemuProgram)) ?? qemuProgram;
     const start = { program, arguments: [], env: {} };
-    const title = await askTitle(start);
-    if (title === undefined)
-        throw new HostFailure({ symptom: `${program} does not tell its version` });
+    const title = (await askTitle(start)) ?? { version: unknownVersion, build: undefined };
     return { ...start, ...title, origin: 'host' };
+}
+function certainly(host) {
+    if (host === undefined || host.version === unknownVersion)
+        throw new HostFailure({ symptom: `${host?.program ?? qemuProgram} does not tell its version` });
+    return host;
 }
 async function ownQemu(path, board) {
     const start = { program: path, arguments: [], env: {} };
@@ -69864,7 +69852,7 @@ async function watchBoot(boot, sign, stop = new AbortController()) {
         stop.abort();
     }
 }
-async function knocking({ login, qemu, serial }, stop) {
+async function knocking({ login, qemu, serial, knockInterval = 250 }, stop) {
     let refusedSince;
     let patience = knockTimeouts.first;
     for (;;) {
@@ -69887,7 +69875,7 @@ async function knocking({ login, qemu, serial }, stop) {
             }
             if (Date.now() - knocked >= patience)
                 patience = nextPatience(patience);
-            await (0,external_node_timers_promises_namespaceObject.setTimeout)(error.refused ? 1500 : 250);
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(error.refused ? 1500 : knockInterval);
         }
     }
 }
@@ -70055,7 +70043,14 @@ const noSuchDirectory = 83;
  * Everything goes in one message, since each round trip into an emulated Pi takes a good part of a second.
  */
 function setupText({ folder, user, clock, script, mount }) {
-    const lines = ['set -e', 'umask 022', `date -u -s @${Math.floor(clock / 1000)} >/dev/null`, `mkdir -p ${folder}`];
+    const lines = [
+        'set -e',
+        'umask 022',
+        // busybox sets whole seconds only.
+        `date -u -s @${(clock / 1000).toFixed(3)} >/dev/null 2>&1 || date -u -s @${Math.round(clock / 1000)} >/dev/null`,
+        // The environment may hold secrets: for the user alone.
+        `mkdir -p -m 700 ${folder}`
+    ];
     if (mount !== undefined) {
         const path = shellQuote(mount.path);
         lines.push(`mkdir -p ${path}`, 
@@ -70071,9 +70066,7 @@ function setupText({ folder, user, clock, script, mount }) {
             `cd ${directory} || exit`,
             shellCommand(script.shell, scriptFile)
         ].join('\n');
-        lines.push(...(directory === '' ? [] : [`[ -d ${directory} ] || exit ${noSuchDirectory}`]), `printf %s ${shellQuote(script.run)} > ${scriptFile}`, `printf %s ${shellQuote(start)} > ${folder}/start`, `: > ${folder}/pid`, 
-        // The environment may hold secrets: for the user alone.
-        `chmod 700 ${folder}`, `chown -R ${user} ${folder}`);
+        lines.push(...(directory === '' ? [] : [`[ -d ${directory} ] || exit ${noSuchDirectory}`]), `printf %s ${shellQuote(script.run)} > ${scriptFile}`, `printf %s ${shellQuote(start)} > ${folder}/start`, `: > ${folder}/pid`, `chown -R ${user} ${folder}`);
     }
     return lines.join('\n') + '\n';
 }
@@ -70577,17 +70570,16 @@ class Channel {
         });
         return new Channel(server, handle);
     }
-    /** Has root's shell in the guest run a text; never resolves if nobody listens there. */
+    /** Has root's shell in the guest run a text, of whole commands; never resolves if nobody listens there. */
     run(text) {
-        const script = Buffer.from(text);
-        this.send(Buffer.concat([Buffer.from(`${script.length}\n`), script]));
+        this.send(asked(text));
         return new Promise(resolve => this.waiting.push(resolve));
     }
     /** Tells the agent that this was all, and hangs up. */
     async hangUp() {
         const { socket } = this;
         if (socket?.writable === true)
-            await new Promise(resolve => socket.end('0\n', () => {
+            await new Promise(resolve => socket.end(': > over; exit\n', () => {
                 resolve();
             }));
         this.close();
@@ -70614,6 +70606,18 @@ class Channel {
             this.waiting.shift()?.({ code: Number(code), output });
         }
     }
+}
+/**
+ * What the agent's shell reads: the text, in a shell of its own that does not have the channel, and then its answer, a
+ * line with status and length, and what was printed.
+ */
+function asked(text) {
+    return `(
+${text}
+) > answer 2>&1 </dev/null 3<&-
+status=$? size=0; [ ! -s answer ] || size=$(wc -c < answer)
+echo $status $size >&3; [ $size = 0 ] || cat answer >&3
+`;
 }
 
 ;// CONCATENATED MODULE: ./src/snapshot/store.ts
@@ -70732,19 +70736,27 @@ async function finished(qmp) {
 ;// CONCATENATED MODULE: ./src/snapshot/texts.ts
 
 
-/** What runs in the guest around a snapshot; for any POSIX shell, busybox included. */
 /**
- * Waits until the guest has booted to its end, then makes it ready to stand still: what a login needs is in memory, the
- * disk is written, and what must not be the same in two guests is gone. The status says whether there is a network.
+ * Waits until the guest has booted to its end, then makes it ready to stand still: its SSH server is up, with keys that
+ * nobody will ever see, what a login needs is in memory, the disk is written, and what must not be the same in two guests
+ * is gone. The status says whether there is a network.
  */
-function texts_settleText() {
+function texts_settleText(throwaway) {
     return `if command -v systemctl >/dev/null 2>&1; then systemctl is-system-running --wait >/dev/null 2>&1; fi
 tries=0
 until grep -q '^[^I][^[:space:]]*[[:space:]]00000000' /proc/net/route; do
   tries=$((tries + 1)); [ $tries -lt 120 ] || { echo 'no default route'; exit 1; }; sleep 0.25
 done
+# The mini system's server is quick to start, and reads its key only then.
+if [ ! -x ${miniServer} ]; then
+${throwaway.map(place => `  ${put(place)}\n`).join('')}  echo > ${keysFile}
+  tries=0
+  until [ -s ${pidFile} ]; do
+    tries=$((tries + 1)); [ $tries -lt 240 ] || { echo 'SSH does not start'; exit 1; }; sleep 0.25
+  done
+fi
 # The first sign of life after a continuation is an SSH login: have its programs read by then.
-for program in /usr/sbin/sshd /usr/lib/openssh/sshd-session; do
+for program in /usr/sbin/sshd ${sessionServer}; do
   [ -x $program ] && $program -t >/dev/null 2>&1
 done
 # A login waits for the user's own systemd.
@@ -70756,22 +70768,28 @@ sync
 exit 0
 `;
 }
+/** Starts SSH in the mini system. */
+const miniServer = '/etc/rc.d/50-ssh';
+/** Where OpenSSH notes that it listens. */
+const pidFile = '/run/sshd.pid';
+/** OpenSSH's program for a connection, since 9.8; before, it was the server itself, which read its keys anew. */
+const sessionServer = '/usr/lib/openssh/sshd-session';
+/** Opened for reading and writing a file keeps its blocks. */
+const put = ({ path, content }) => `printf '${octal(content)}' 1<> ${shellQuote(path)}`;
 /** What {@link reviveText} ends with if it fails: a status that no set-up has. */
 const notRevived = 97;
 /**
- * Makes a continued guest one of this run: its clock, its random numbers, its keys; then SSH starts. The keys
- * overwrite their places on the disk, as they would have been written there before a boot.
+ * Makes a continued guest one of this run: its random numbers and its keys, which overwrite their places on the disk, as
+ * they would have been written there before a boot. All that a login does not need, the clock say, is left to the set-up
+ * that follows: each program that starts is a tenth of a second.
  */
-function reviveText({ clock, seed, keys }) {
-    const seconds = (clock / 1000).toFixed(3);
+function reviveText({ seed, keys }) {
     const steps = [
-        // busybox sets whole seconds only.
-        `{ date -u -s @${seconds} || date -u -s @${Math.round(clock / 1000)}; } >/dev/null 2>&1`,
         `printf %s ${seed.toString('base64')} > /dev/urandom`,
         reseedFile,
-        // Opened for reading and writing a file keeps its blocks.
-        ...keys.map(({ path, content }) => `printf '${octal(content)}' 1<> ${shellQuote(path)}`),
-        `echo > ${keysFile}`
+        ...keys.map(put),
+        `if [ -x ${miniServer} ]; then (umask 022; cd /; exec ${miniServer}); fi`,
+        `if [ -x ${sessionServer} ]; then read -r pid < ${pidFile}; kill -HUP $pid; fi`
     ];
     return steps.map(step => `${step} || exit ${notRevived}\n`).join('');
 }
@@ -70786,27 +70804,30 @@ function octal(content) {
 
 
 
-/** Gives a guest that stands still the clock, the random numbers and the keys of this run, and logs in. */
-async function wake({ image, keys, login, setup, place: { log } }, { qemu, serial, channel }, patience) {
-    const places = image.slots.flatMap(({ path, content }) => {
+/** ms; a guest that is up already says no at once, and is asked again. */
+const knockInterval = 30;
+/** Where the keys of a run go in a guest's files. */
+function keyPlaces(image, keys) {
+    return image.slots.flatMap(({ path, content }) => {
         const bytes = keys[content];
         return path === undefined || bytes === undefined ? [] : [{ path, content: bytes }];
     });
-    const clock = Date.now();
-    const revive = reviveText({ clock, seed: (0,external_node_crypto_.randomBytes)(64), keys: places });
-    const answering = channel.run(revive + setup(clock));
-    const ready = Promise.all([
-        answering.then(answer => {
-            if (answer.code === notRevived)
-                throw new Error(`the guest did not take its keys: ${answer.output.trim()}`);
-            return answer;
-        }),
-        waitForLogin({ qemu, serial, login: { ...login, port: qemu.sshPort }, timeout: patience, log })
-    ]);
+}
+/** Gives a guest that stands still the random numbers, the keys and the clock of this run, and logs in. */
+async function wake({ image, keys, login, setup, place: { log } }, { qemu, serial, channel }, patience) {
+    const reviving = channel.run(reviveText({ seed: (0,external_node_crypto_.randomBytes)(64), keys: keyPlaces(image, keys) }));
+    const settingUp = channel.run(setup(Date.now()));
+    const loggingIn = reviving.then(({ code, output }) => {
+        if (code !== 0)
+            throw new Error(`the guest did not take its keys: ${output.trim()}`);
+        // Not before: it would meet the server with other keys.
+        const guestLogin = { ...login, port: qemu.sshPort };
+        return waitForLogin({ qemu, serial, login: guestLogin, timeout: patience, log, knockInterval });
+    });
     const late = (0,external_node_timers_promises_namespaceObject.setTimeout)(patience, undefined, { ref: false }).then(() => {
         throw new TimeLimit({ symptom: `no answer within ${patience / 1000} s`, log: serial.mainFile });
     });
-    const [answer, session] = await Promise.race([ready, late]);
+    const [answer, session] = await Promise.race([Promise.all([settingUp, loggingIn]), late]);
     return { qemu, serial, session, setup: answer };
 }
 
@@ -70815,7 +70836,7 @@ async function wake({ image, keys, login, setup, place: { log } }, { qemu, seria
 
 
 /** Raise when what a snapshot holds, or how it is continued, changes. */
-const snapshotVersion = 2;
+const snapshotVersion = 3;
 /** Why a run neither uses nor makes a booted snapshot, in words for the log; undefined if it does. */
 function whyNoSnapshot(inputs, { board, accelerator, clock }) {
     const rows = [
@@ -70988,6 +71009,11 @@ async function makeAndGoOn(request, channel, running) {
     const { journal, phases, log, home } = place;
     const build = (0,external_node_path_namespaceObject.join)(journal.folder, 'snapshot');
     await (0,promises_namespaceObject.mkdir)(build);
+    // The guest's server starts with these, which open nothing: who may log in is not among them.
+    const folder = (0,external_node_path_namespaceObject.join)(journal.folder, 'throwaway');
+    await (0,promises_namespaceObject.mkdir)(folder);
+    const { slots } = await makeKeys(folder);
+    const throwaway = { ...slots, 'authorized-keys': Buffer.alloc(0) };
     const diskFile = `snapshot/${snapshotFiles.disk}`;
     const { qemu, serial, diskSize } = await phases.run('boot', `Boot ${image.title} on ${machine.board.name}`, async () => {
         const size = await makeHeldDisk(image, journal.folder, diskFile);
@@ -70995,7 +71021,7 @@ async function makeAndGoOn(request, channel, running) {
         running(guest);
         const console = new SerialLog(journal.logs, machine.board.uarts);
         started(console);
-        const settled = Promise.race([channel.run(texts_settleText()), silence(console)]);
+        const settled = Promise.race([channel.run(texts_settleText(keyPlaces(image, throwaway))), silence(console)]);
         const { code, output } = await watchBoot({ qemu: guest, serial: console, timeout, log }, settled);
         if (code !== 0)
             throw new Error(`the guest is not ready: ${output.trim()}`);

@@ -32,6 +32,8 @@ export interface Boot {
   /** ms from now. */
   readonly timeout: number
   readonly log: Log
+  /** How long (ms) to wait between knocks at a door that is shut. */
+  readonly knockInterval?: number
   /** Resolves if the guest reboots meanwhile; then the waiting ends with {@link Rebooted}. */
   readonly reboot?: Promise<void>
 }
@@ -69,7 +71,7 @@ export async function watchBoot<T>(boot: Boot, sign: Promise<T>, stop = new Abor
 }
 
 async function knocking(
-  { login, qemu, serial }: Boot & { readonly login: Login },
+  { login, qemu, serial, knockInterval = 250 }: Boot & { readonly login: Login },
   stop: AbortSignal
 ): Promise<GuestSession> {
   let refusedSince: number | undefined
@@ -89,7 +91,7 @@ async function knocking(
         if (Date.now() - refusedSince > refusalPatience) throw refusal(login, error, serial)
       }
       if (Date.now() - knocked >= patience) patience = nextPatience(patience)
-      await sleep(error.refused ? 1500 : 250)
+      await sleep(error.refused ? 1500 : knockInterval)
     }
   }
 }

@@ -57,7 +57,14 @@ export interface SetupRequest {
  * Everything goes in one message, since each round trip into an emulated Pi takes a good part of a second.
  */
 export function setupText({ folder, user, clock, script, mount }: SetupRequest): string {
-  const lines = ['set -e', 'umask 022', `date -u -s @${Math.floor(clock / 1000)} >/dev/null`, `mkdir -p ${folder}`]
+  const lines = [
+    'set -e',
+    'umask 022',
+    // busybox sets whole seconds only.
+    `date -u -s @${(clock / 1000).toFixed(3)} >/dev/null 2>&1 || date -u -s @${Math.round(clock / 1000)} >/dev/null`,
+    // The environment may hold secrets: for the user alone.
+    `mkdir -p -m 700 ${folder}`
+  ]
   if (mount !== undefined) {
     const path = shellQuote(mount.path)
     lines.push(
@@ -81,8 +88,6 @@ export function setupText({ folder, user, clock, script, mount }: SetupRequest):
       `printf %s ${shellQuote(script.run)} > ${scriptFile}`,
       `printf %s ${shellQuote(start)} > ${folder}/start`,
       `: > ${folder}/pid`,
-      // The environment may hold secrets: for the user alone.
-      `chmod 700 ${folder}`,
       `chown -R ${user} ${folder}`
     )
   }

@@ -41,8 +41,11 @@ export interface RunKeys {
 /** Makes the key pairs of one run in its folder, and the hash of its password. */
 export async function makeKeys(folder: string, password?: string): Promise<RunKeys> {
   const [clientKeyFile, hostKeyFile] = [join(folder, 'ssh-key'), join(folder, 'host-key')]
-  for (const file of [clientKeyFile, hostKeyFile])
-    await tool('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', file])
+  await Promise.all(
+    [clientKeyFile, hostKeyFile].map(file =>
+      tool('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', file])
+    )
+  )
   const [clientKey, clientPublic, hostKey] = await Promise.all(
     [clientKeyFile, `${clientKeyFile}.pub`, hostKeyFile].map(file => readFile(file, 'utf8'))
   )

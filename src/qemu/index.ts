@@ -1,5 +1,5 @@
 export { qemuArguments, logFiles, runFiles, type Firmware, type Machine, type SharedFolder, type Volume } from './argv'
-export { describeInstall, installedVersion, provideQemu } from './install'
+export { describeInstall, provideQemu } from './install'
 export { machinesIn, type QemuInstall } from './probe'
 export { cachedPrivateVersion, hasPrivateQemu } from './private'
 export { flushPatience, qemuCommand, qemuProgram, quitQemu, startQemu, type Qemu } from './process'

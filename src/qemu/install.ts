@@ -4,7 +4,7 @@ import { aptCandidate, ensureTools, tools } from '../host/tools'
 import type { QemuChoice } from '../inputs'
 import { BadInput, HostFailure, messageOf } from '../report/errors'
 import type { Log } from '../report/log'
-import { chooseQemu, type HostQemu, type QemuDecision } from './choice'
+import { chooseQemu, type QemuDecision } from './choice'
 import { providePrivateQemu, type PrivatePlace } from './private'
 import { askTitle, probe, type QemuInstall } from './probe'
 import { qemuProgram } from './process'
@@ -23,14 +23,14 @@ export async function provideQemu(
   certain: () => void = () => undefined
 ): Promise<QemuInstall> {
   const { log } = place
-  const decision = await decide(choice, board, log, certain)
+  const { host, ...decision } = await decide(choice, board, log, certain)
   certain()
   const install =
     decision.use === 'private'
       ? await providePrivateQemu(place)
       : choice.kind === 'path'
         ? await ownQemu(choice.path, board)
-        : await hostQemu()
+        : certainly(host)
   log.info(`QEMU ${describeInstall(install)}: ${decision.why}`)
   return install
 }
@@ -41,37 +41,39 @@ export function describeInstall({ version, origin, build, program }: QemuInstall
   return `${version}, ${from}${build === undefined ? '' : ` (${build})`}`
 }
 
-async function decide(choice: QemuChoice, board: Board, log: Log, certain: () => void): Promise<QemuDecision> {
+async function decide(
+  choice: QemuChoice,
+  board: Board,
+  log: Log,
+  certain: () => void
+): Promise<QemuDecision & { readonly host?: QemuInstall | undefined }> {
   if (choice.kind === 'path' || choice.kind === 'private')
     return chooseQemu(choice, board, { installed: undefined, candidate: undefined })
-  const decision = chooseQemu(choice, board, await lookAtHost(log))
-  if (decision.use !== 'host-package') return decision
+  const host = await hostQemu()
+  const candidate = host === undefined ? await aptCandidate(tools[qemuProgram].package, log) : undefined
+  const there = { installed: host?.version, candidate: candidate && upstreamVersion(candidate) }
+  const decision = chooseQemu(choice, board, there)
+  if (decision.use !== 'host-package') return { ...decision, host }
   certain()
   await ensureTools([qemuProgram], log)
   // What came is not always what was announced.
-  return chooseQemu(choice, board, await lookAtHost(log))
+  const came = await hostQemu()
+  return { ...chooseQemu(choice, board, { installed: came?.version, candidate: undefined }), host: came }
 }
 
-async function lookAtHost(log: Log): Promise<HostQemu> {
-  const installed = await installedVersion()
-  if (installed !== undefined) return { installed, candidate: undefined }
-  const candidate = await aptCandidate(tools[qemuProgram].package, log)
-  return { installed, candidate: candidate && upstreamVersion(candidate) }
-}
-
-/** Version of the QEMU that the host has; undefined if it has none. */
-export async function installedVersion(): Promise<string | undefined> {
+/** The QEMU that the host has; undefined if it has none. */
+async function hostQemu(): Promise<QemuInstall | undefined> {
   const program = await findTool(qemuProgram)
   if (program === undefined) return undefined
-  return (await askTitle({ program, arguments: [], env: {} }))?.version ?? unknownVersion
+  const start = { program, arguments: [], env: {} }
+  const title = (await askTitle(start)) ?? { version: unknownVersion, build: undefined }
+  return { ...start, ...title, origin: 'host' }
 }
 
-async function hostQemu(): Promise<QemuInstall> {
-  const program = (await findTool(qemuProgram)) ?? qemuProgram
-  const start = { program, arguments: [], env: {} }
-  const title = await askTitle(start)
-  if (title === undefined) throw new HostFailure({ symptom: `${program} does not tell its version` })
-  return { ...start, ...title, origin: 'host' }
+function certainly(host: QemuInstall | undefined): QemuInstall {
+  if (host === undefined || host.version === unknownVersion)
+    throw new HostFailure({ symptom: `${host?.program ?? qemuProgram} does not tell its version` })
+  return host
 }
 
 async function ownQemu(path: string, board: Board): Promise<QemuInstall> {

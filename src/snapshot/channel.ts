@@ -15,7 +15,7 @@ export interface Answer {
 export class Channel {
   private socket: Socket | undefined
   private received = Buffer.alloc(0)
-  private unsent: Buffer[] = []
+  private unsent: string[] = []
   private waiting: ((answer: Answer) => void)[] = []
 
   private constructor(
@@ -46,10 +46,9 @@ export class Channel {
     return new Channel(server, handle)
   }
 
-  /** Has root's shell in the guest run a text; never resolves if nobody listens there. */
+  /** Has root's shell in the guest run a text, of whole commands; never resolves if nobody listens there. */
   run(text: string): Promise<Answer> {
-    const script = Buffer.from(text)
-    this.send(Buffer.concat([Buffer.from(`${script.length}\n`), script]))
+    this.send(asked(text))
     return new Promise(resolve => this.waiting.push(resolve))
   }
 
@@ -58,7 +57,7 @@ export class Channel {
     const { socket } = this
     if (socket?.writable === true)
       await new Promise<void>(resolve =>
-        socket.end('0\n', () => {
+        socket.end(': > over; exit\n', () => {
           resolve()
         })
       )
@@ -71,7 +70,7 @@ export class Channel {
     void this.folder.close().catch(() => undefined)
   }
 
-  private send(message: Buffer): void {
+  private send(message: string): void {
     if (this.socket === undefined) this.unsent.push(message)
     else this.socket.write(message)
   }
@@ -86,4 +85,17 @@ export class Channel {
       this.waiting.shift()?.({ code: Number(code), output })
     }
   }
+}
+
+/**
+ * What the agent's shell reads: the text, in a shell of its own that does not have the channel, and then its answer, a
+ * line with status and length, and what was printed.
+ */
+function asked(text: string): string {
+  return `(
+${text}
+) > answer 2>&1 </dev/null 3<&-
+status=$? size=0; [ ! -s answer ] || size=$(wc -c < answer)
+echo $status $size >&3; [ $size = 0 ] || cat answer >&3
+`
 }

@@ -4,7 +4,7 @@ import type { Inputs } from '../inputs'
 import { qemuArguments, type Machine } from '../qemu'
 
 /** Raise when what a snapshot holds, or how it is continued, changes. */
-const snapshotVersion = 2
+const snapshotVersion = 3
 
 type Wishes = Pick<
   Inputs,

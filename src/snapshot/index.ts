@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { watchBoot } from '../guest'
 import { tool } from '../host/exec'
-import { channelName, holdArgument, type PreparedImage } from '../images'
+import { channelName, holdArgument, makeKeys, type PreparedImage } from '../images'
 import { quitQemu, runFiles, SerialLog, startQemu, type Machine, type Qemu } from '../qemu'
 import { BootFailure, messageOf, TimeLimit } from '../report/errors'
 import { Channel } from './channel'
@@ -20,7 +20,7 @@ import {
 } from './store'
 import { settleText } from './texts'
 import type { Awake, SnapshotRequest } from './types'
-import { wake } from './wake'
+import { keyPlaces, wake } from './wake'
 
 export type { Answer } from './channel'
 export type { Awake, SnapshotRequest } from './types'
@@ -154,6 +154,11 @@ async function makeAndGoOn(request: SnapshotRequest, channel: Channel, running: 
   const { journal, phases, log, home } = place
   const build = join(journal.folder, 'snapshot')
   await mkdir(build)
+  // The guest's server starts with these, which open nothing: who may log in is not among them.
+  const folder = join(journal.folder, 'throwaway')
+  await mkdir(folder)
+  const { slots } = await makeKeys(folder)
+  const throwaway = { ...slots, 'authorized-keys': Buffer.alloc(0) }
   const diskFile = `snapshot/${snapshotFiles.disk}`
   const { qemu, serial, diskSize } = await phases.run(
     'boot',
@@ -164,7 +169,7 @@ async function makeAndGoOn(request: SnapshotRequest, channel: Channel, running: 
       running(guest)
       const console = new SerialLog(journal.logs, machine.board.uarts)
       started(console)
-      const settled = Promise.race([channel.run(settleText()), silence(console)])
+      const settled = Promise.race([channel.run(settleText(keyPlaces(image, throwaway))), silence(console)])
       const { code, output } = await watchBoot({ qemu: guest, serial: console, timeout, log }, settled)
       if (code !== 0) throw new Error(`the guest is not ready: ${output.trim()}`)
       return { qemu: guest, serial: console, diskSize: size }

@@ -141,7 +141,7 @@ describe('setting up', () => {
   test("sets the guest's clock to the host's, in UTC", () => {
     const { path, calls } = guestCommands()
     expect(shell(setupText(setup()), path).status).toBe(0)
-    expect(calls()).toEqual([['date', '-u', '-s', '@1700000000']])
+    expect(calls()).toEqual([['date', '-u', '-s', '@1700000000.499']])
   })
 
   test('mounts the workspace by its label, at whatever path', () => {
