@@ -63871,9 +63871,13 @@ class Ext4 {
     get device() {
         return this.offset === 0 ? this.file : `${this.file}?offset=${this.offset}`;
     }
-    /** Runs debugfs commands against the file system, read-only. */
-    async ask(request) {
-        return tryTool('debugfs', ['-R', request, this.device]);
+    /** Answers to what was asked since the last change. */
+    known = new Map();
+    /** Runs a debugfs command against the file system, read-only; the same one once. */
+    ask(request) {
+        const answer = this.known.get(request) ?? tryTool('debugfs', ['-R', request, this.device]);
+        this.known.set(request, answer);
+        return answer;
     }
     /** Whether e2fsprogs can open it. */
     async isValid() {
@@ -63889,6 +63893,13 @@ class Ext4 {
     async exists(path) {
         const { stderr } = await this.ask(`stat ${quote(path)}`);
         return !/File not found/.test(stderr);
+    }
+    /** Those of some paths that exist, asked at once. */
+    async existing(paths) {
+        const input = paths.map(path => `stat ${quote(path)}\n`).join('');
+        const { stderr } = await tryTool('debugfs', ['-f', '-', this.device], { input });
+        const missing = new Set(stderr.split('\n').map(line => /^(.*): File not found/.exec(line)?.[1]));
+        return new Set(paths.filter(path => !missing.has(path)));
     }
     /** Whether a path is a folder (links are followed once). */
     async isFolder(path) {
@@ -63941,11 +63952,12 @@ class Ext4 {
             return;
         const scratch = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(workDir, 'edits-'));
         const commands = [];
+        const there = await this.existing(edits.flatMap(({ kind, path }) => (kind === 'folder' ? [path] : [])));
         for (const [index, edit] of edits.entries()) {
             const path = quote(edit.path);
             switch (edit.kind) {
                 case 'folder':
-                    if (!(await this.exists(edit.path)))
+                    if (!there.has(edit.path))
                         commands.push(`mkdir ${path}`, ...attributes(path, 0o040000 | edit.mode));
                     break;
                 case 'file': {
@@ -64007,6 +64019,7 @@ class Ext4 {
     async script(commands, scratch) {
         const file = (0,external_node_path_namespaceObject.join)(scratch, 'commands');
         await (0,promises_namespaceObject.writeFile)(file, commands.join('\n') + '\n');
+        this.known.clear();
         const { stderr } = await tryTool('debugfs', ['-w', '-f', file, this.device]);
         const faults = faultsIn(stderr);
         if (faults.length > 0) {
@@ -64063,10 +64076,7 @@ const probedPaths = [
 /** Reads the facts, offline. */
 async function readRootFacts(root) {
     const osRelease = (await root.readText('/etc/os-release')) ?? (await root.readText('/usr/lib/os-release')) ?? '';
-    const paths = new Set();
-    for (const path of probedPaths)
-        if (await root.exists(path))
-            paths.add(path);
+    const paths = await root.existing(probedPaths);
     const units = new Set();
     for (const folder of ['/lib/systemd/system', '/etc/systemd/system']) {
         for (const unit of await root.list(folder))
@@ -64076,17 +64086,11 @@ async function readRootFacts(root) {
     // systemd makes a unit of each old-style script that has none.
     for (const script of await root.list('/etc/init.d'))
         units.add(`${script}.service`);
-    const enabled = new Set();
-    for (const target of ['multi-user', 'graphical', 'network-online', 'sysinit', 'cloud-init']) {
-        for (const unit of await root.list(`/etc/systemd/system/${target}.target.wants`))
-            enabled.add(unit);
-    }
-    const texts = {};
-    for (const path of readFiles) {
-        const text = await root.readText(path);
-        if (text !== undefined)
-            texts[path] = text;
-    }
+    const targets = ['multi-user', 'graphical', 'network-online', 'sysinit', 'cloud-init'];
+    const wanted = targets.map(target => root.list(`/etc/systemd/system/${target}.target.wants`));
+    const enabled = new Set((await Promise.all(wanted)).flat());
+    const read = await Promise.all(readFiles.map(async (path) => [path, await root.readText(path)]));
+    const texts = Object.fromEntries(read.flatMap(([path, text]) => (text === undefined ? [] : [[path, text]])));
     const sshConfig = await root.readText('/etc/ssh/sshd_config');
     return {
         family: familyOf(osRelease, paths),
@@ -65331,11 +65335,13 @@ async function makeImage(build, request, log) {
     if (request.diskSize !== undefined)
         await growDisk(disk, request.diskSize, build, log);
     const layout = await inspectDisk(disk);
-    const bootFiles = request.firmware === undefined
-        ? await takeBootFiles(disk, layout.boot.offset, (0,external_node_path_namespaceObject.join)(build, 'boot'))
-        : await noBootFiles((0,external_node_path_namespaceObject.join)(build, 'boot'));
     const root = new Ext4(disk, layout.root.offset);
-    const facts = await readRootFacts(root);
+    const [bootFiles, facts] = await Promise.all([
+        request.firmware === undefined
+            ? takeBootFiles(disk, layout.boot.offset, (0,external_node_path_namespaceObject.join)(build, 'boot'))
+            : noBootFiles((0,external_node_path_namespaceObject.join)(build, 'boot')),
+        readRootFacts(root)
+    ]);
     log.info(`${facts.title}, ${facts.architecture}, ${mib((await (0,promises_namespaceObject.stat)(disk)).size)}`);
     if (request.firmware !== undefined)
         await checkBootLoader(disk, layout.boot.offset, facts.architecture);
@@ -65343,10 +65349,8 @@ async function makeImage(build, request, log) {
     const plan = request.provision === 'auto'
         ? provisioning(facts, user, request)
         : { edits: [], notes: [], slots: [], kernelArguments: [], created: [] };
-    const created = [];
-    for (const path of plan.created)
-        if (!(await root.exists(path)))
-            created.push(path);
+    const there = await root.existing(plan.created);
+    const created = plan.created.filter(path => !there.has(path));
     await root.apply(plan.edits, build);
     for (const note of plan.notes)
         log.info(note);

@@ -39,9 +39,14 @@ export class Ext4 {
     return this.offset === 0 ? this.file : `${this.file}?offset=${this.offset}`
   }
 
-  /** Runs debugfs commands against the file system, read-only. */
-  private async ask(request: string): Promise<{ stdout: string; stderr: string }> {
-    return tryTool('debugfs', ['-R', request, this.device])
+  /** Answers to what was asked since the last change. */
+  private readonly known = new Map<string, Promise<{ stdout: string; stderr: string }>>()
+
+  /** Runs a debugfs command against the file system, read-only; the same one once. */
+  private ask(request: string): Promise<{ stdout: string; stderr: string }> {
+    const answer = this.known.get(request) ?? tryTool('debugfs', ['-R', request, this.device])
+    this.known.set(request, answer)
+    return answer
   }
 
   /** Whether e2fsprogs can open it. */
@@ -60,6 +65,14 @@ export class Ext4 {
   async exists(path: string): Promise<boolean> {
     const { stderr } = await this.ask(`stat ${quote(path)}`)
     return !/File not found/.test(stderr)
+  }
+
+  /** Those of some paths that exist, asked at once. */
+  async existing(paths: readonly string[]): Promise<ReadonlySet<string>> {
+    const input = paths.map(path => `stat ${quote(path)}\n`).join('')
+    const { stderr } = await tryTool('debugfs', ['-f', '-', this.device], { input })
+    const missing = new Set(stderr.split('\n').map(line => /^(.*): File not found/.exec(line)?.[1]))
+    return new Set(paths.filter(path => !missing.has(path)))
   }
 
   /** Whether a path is a folder (links are followed once). */
@@ -116,11 +129,12 @@ export class Ext4 {
     if (edits.length === 0) return
     const scratch = await mkdtemp(join(workDir, 'edits-'))
     const commands: string[] = []
+    const there = await this.existing(edits.flatMap(({ kind, path }) => (kind === 'folder' ? [path] : [])))
     for (const [index, edit] of edits.entries()) {
       const path = quote(edit.path)
       switch (edit.kind) {
         case 'folder':
-          if (!(await this.exists(edit.path))) commands.push(`mkdir ${path}`, ...attributes(path, 0o040000 | edit.mode))
+          if (!there.has(edit.path)) commands.push(`mkdir ${path}`, ...attributes(path, 0o040000 | edit.mode))
           break
         case 'file': {
           const source = join(scratch, String(index))
@@ -186,6 +200,7 @@ export class Ext4 {
   private async script(commands: readonly string[], scratch: string): Promise<void> {
     const file = join(scratch, 'commands')
     await writeFile(file, commands.join('\n') + '\n')
+    this.known.clear()
     const { stderr } = await tryTool('debugfs', ['-w', '-f', file, this.device])
     const faults = faultsIn(stderr)
     if (faults.length > 0) {

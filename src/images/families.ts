@@ -65,23 +65,18 @@ export const probedPaths = [
 /** Reads the facts, offline. */
 export async function readRootFacts(root: Ext4): Promise<RootFacts> {
   const osRelease = (await root.readText('/etc/os-release')) ?? (await root.readText('/usr/lib/os-release')) ?? ''
-  const paths = new Set<string>()
-  for (const path of probedPaths) if (await root.exists(path)) paths.add(path)
+  const paths = await root.existing(probedPaths)
   const units = new Set<string>()
   for (const folder of ['/lib/systemd/system', '/etc/systemd/system']) {
     for (const unit of await root.list(folder)) if (!/\.(wants|requires|d)$/.test(unit)) units.add(unit)
   }
   // systemd makes a unit of each old-style script that has none.
   for (const script of await root.list('/etc/init.d')) units.add(`${script}.service`)
-  const enabled = new Set<string>()
-  for (const target of ['multi-user', 'graphical', 'network-online', 'sysinit', 'cloud-init']) {
-    for (const unit of await root.list(`/etc/systemd/system/${target}.target.wants`)) enabled.add(unit)
-  }
-  const texts: Record<string, string> = {}
-  for (const path of readFiles) {
-    const text = await root.readText(path)
-    if (text !== undefined) texts[path] = text
-  }
+  const targets = ['multi-user', 'graphical', 'network-online', 'sysinit', 'cloud-init']
+  const wanted = targets.map(target => root.list(`/etc/systemd/system/${target}.target.wants`))
+  const enabled = new Set((await Promise.all(wanted)).flat())
+  const read = await Promise.all(readFiles.map(async path => [path, await root.readText(path)] as const))
+  const texts = Object.fromEntries(read.flatMap(([path, text]) => (text === undefined ? [] : [[path, text]])))
   const sshConfig = await root.readText('/etc/ssh/sshd_config')
   return {
     family: familyOf(osRelease, paths),

@@ -80,12 +80,13 @@ export async function makeImage(build: string, request: PrepareRequest, log: Log
   const disk = join(build, 'disk.img')
   if (request.diskSize !== undefined) await growDisk(disk, request.diskSize, build, log)
   const layout = await inspectDisk(disk)
-  const bootFiles =
-    request.firmware === undefined
-      ? await takeBootFiles(disk, layout.boot.offset, join(build, 'boot'))
-      : await noBootFiles(join(build, 'boot'))
   const root = new Ext4(disk, layout.root.offset)
-  const facts = await readRootFacts(root)
+  const [bootFiles, facts] = await Promise.all([
+    request.firmware === undefined
+      ? takeBootFiles(disk, layout.boot.offset, join(build, 'boot'))
+      : noBootFiles(join(build, 'boot')),
+    readRootFacts(root)
+  ])
   log.info(`${facts.title}, ${facts.architecture}, ${mib((await stat(disk)).size)}`)
   if (request.firmware !== undefined) await checkBootLoader(disk, layout.boot.offset, facts.architecture)
   const user =
@@ -94,8 +95,8 @@ export async function makeImage(build: string, request: PrepareRequest, log: Log
     request.provision === 'auto'
       ? provisioning(facts, user, request)
       : { edits: [], notes: [], slots: [], kernelArguments: [], created: [] }
-  const created: string[] = []
-  for (const path of plan.created) if (!(await root.exists(path))) created.push(path)
+  const there = await root.existing(plan.created)
+  const created = plan.created.filter(path => !there.has(path))
   await root.apply(plan.edits, build)
   for (const note of plan.notes) log.info(note)
   const slots = []
