@@ -64058,7 +64058,11 @@ const displayManagers = ['lightdm.service', 'gdm.service', 'gdm3.service', 'sddm
 /** Paths whose presence decides something. */
 const probedPaths = [
     '/etc/rpi-issue',
+    '/etc/crypttab',
+    '/etc/integritytab',
     '/etc/pi-qemu',
+    '/etc/rc.local',
+    '/etc/veritytab',
     '/etc/ssh/sshd_config.d',
     '/etc/sudoers.d',
     '/etc/systemd/system/multi-user.target.wants',
@@ -64573,6 +64577,21 @@ const needlessModules = {
     leds_gpio: 'the LEDs are behind firmware that QEMU lacks: its probe fails',
     raspberrypi_cpufreq: 'no clock to change: its probe fails'
 };
+/**
+ * Programs that systemd starts before any unit, all at once, to see whether they have units to add, each with the reason
+ * why not. On an emulated CPU each takes a good tenth of a second.
+ * @see systemd.generator(7)
+ */
+const needlessGenerators = [
+    { name: 'systemd-bless-boot-generator', why: 'counts boots for systemd-boot' },
+    { name: 'systemd-cryptsetup-generator', why: 'no encrypted disks', unless: '/etc/crypttab' },
+    { name: 'systemd-gpt-auto-generator', why: 'a card has no GPT, and fstab says what to mount' },
+    { name: 'systemd-hibernate-resume-generator', why: 'nothing was hibernated' },
+    { name: 'systemd-integritysetup-generator', why: 'no dm-integrity disks', unless: '/etc/integritytab' },
+    { name: 'systemd-rc-local-generator', why: 'no rc.local', unless: '/etc/rc.local' },
+    { name: 'systemd-system-update-generator', why: 'no offline update is waiting' },
+    { name: 'systemd-veritysetup-generator', why: 'no dm-verity disks', unless: '/etc/veritytab' }
+];
 /** Those of a list that an image has; of a unit with an instance it has the template. */
 function present(units, { units: existing }) {
     return [...units].filter(unit => existing.has(unit) || existing.has(unit.replace(/@[^.]+\./, '@.')));
@@ -64590,9 +64609,10 @@ function fastBoot(facts, { firstBoot, ownArguments }) {
     const flags = all ? trivialRootFlags(facts.texts?.['/etc/fstab']) : undefined;
     const units = present([...Object.keys(needlessUnits), ...(flags === undefined ? [] : [remount])], facts);
     const modules = Object.keys(needlessModules);
+    const generators = needlessGenerators.flatMap(({ name, unless }) => !all || facts.units.size === 0 || (unless !== undefined && facts.paths.has(unless)) ? [] : [name]);
     const noDesktop = ownArguments && facts.variant === 'desktop';
     return {
-        edits: units.length === 0 ? [] : masksOnDisk(units),
+        edits: [...(units.length === 0 ? [] : masksOnDisk(units)), ...masks(generators)],
         kernelArguments: [
             ...(all ? [...shortCuts, `modprobe.blacklist=${modules.join(',')}`] : []),
             ...(flags === undefined || flags === '' ? [] : [`rootflags=${flags}`]),
@@ -64601,10 +64621,20 @@ function fastBoot(facts, { firstBoot, ownArguments }) {
         ],
         notes: [
             ...(units.length === 0 ? [] : [`Masked (boot: fast): ${units.join(', ')}`]),
+            ...(generators.length === 0 ? [] : [`Not started (boot: fast): ${generators.join(', ')}`]),
             ...(all ? [`Not loaded unless asked for (boot: fast): ${modules.join(', ')}`] : []),
             ...(noDesktop ? ['Desktop: not started (systemd.unit=multi-user.target)'] : [])
         ]
     };
+}
+function masks(generators) {
+    const folder = '/etc/systemd/system-generators';
+    if (generators.length === 0)
+        return [];
+    return [
+        { kind: 'folder', path: folder, mode: 0o755 },
+        ...generators.map(name => ({ kind: 'symlink', path: `${folder}/${name}`, target: '/dev/null' }))
+    ];
 }
 /**
  * Kernel arguments that shorten a boot: no checks of a disk that is new in each run, no self-tests of ciphers as their
@@ -65249,7 +65279,7 @@ function releaseOf({ family, codename }) {
 
 
 /** Raise when what provisioning does changes: images prepared before are then not used again. */
-const provisionVersion = 6;
+const provisionVersion = 7;
 /** Decides how an image is made ready for an unattended login. Pure: facts in, changes out. */
 function provisioning(facts, user, { firstBoot = 'skip', hostname, firmware, boot = 'fast' } = {}) {
     const release = releaseOf(facts);

@@ -46,7 +46,11 @@ const displayManagers = ['lightdm.service', 'gdm.service', 'gdm3.service', 'sddm
 /** Paths whose presence decides something. */
 export const probedPaths = [
   '/etc/rpi-issue',
+  '/etc/crypttab',
+  '/etc/integritytab',
   '/etc/pi-qemu',
+  '/etc/rc.local',
+  '/etc/veritytab',
   '/etc/ssh/sshd_config.d',
   '/etc/sudoers.d',
   '/etc/systemd/system/multi-user.target.wants',

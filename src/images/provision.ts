@@ -13,7 +13,7 @@ export type { Provisioning, Slot } from './provision/part'
 export { firstBootUnits, needlessModules, needlessUnits, wizardUnit } from './provision/units'
 
 /** Raise when what provisioning does changes: images prepared before are then not used again. */
-export const provisionVersion = 6
+export const provisionVersion = 7
 
 export interface Wishes {
   readonly firstBoot?: 'skip' | 'run' | undefined

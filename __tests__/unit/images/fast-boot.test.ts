@@ -1,4 +1,5 @@
-import { needlessModules, provisioning } from '../../../src/images/provision'
+import type { RootFacts } from '../../../src/images/families'
+import { needlessModules, provisioning, type Wishes } from '../../../src/images/provision'
 import { trivialRootFlags } from '../../../src/images/provision/fast-boot'
 import { present } from '../../../src/images/provision/units'
 import { rootFacts } from '../samples'
@@ -40,6 +41,22 @@ test('started by firmware, only the disk can say what is left out', () => {
   expect(kernelArguments).toEqual([])
   expect(created).toContain('/etc/systemd/system.control/apt-daily.timer')
   expect(created).not.toContain(remountMask)
+})
+
+test('generators that find nothing are not started, unless the image has what they read, or starts its own way', () => {
+  const masked = (more: Partial<RootFacts>, wishes: Wishes = {}): readonly string[] =>
+    provisioning({ ...facts, ...more }, 'pi', wishes)
+      .created.filter(path => path.includes('system-generators/'))
+      .map(path => path.replace(/.*systemd-(.*)-generator$/, '$1'))
+  const all = masked({})
+  expect(all).toEqual(expect.arrayContaining(['cryptsetup', 'gpt-auto', 'rc-local']))
+  const paths = new Set(['/etc/crypttab', '/etc/rc.local'])
+  expect(masked({ paths })).toEqual(all.filter(name => !['cryptsetup', 'rc-local'].includes(name)))
+  expect([masked({ units: new Set() }), masked({}, { firmware: 'uefi' }), masked({}, { boot: 'full' })]).toEqual([
+    [],
+    [],
+    []
+  ])
 })
 
 describe('remounting the root is left out where the kernel mounts it as fstab says', () => {

@@ -1,7 +1,8 @@
+import type { Edit } from '../ext4'
 import type { RootFacts } from '../families'
 import { masksOnDisk } from '../uefi'
 import type { Part } from './part'
-import { needlessModules, needlessUnits, present } from './units'
+import { needlessGenerators, needlessModules, needlessUnits, present } from './units'
 
 export interface Course {
   readonly firstBoot: 'skip' | 'run'
@@ -16,9 +17,12 @@ export function fastBoot(facts: RootFacts, { firstBoot, ownArguments }: Course):
   const flags = all ? trivialRootFlags(facts.texts?.['/etc/fstab']) : undefined
   const units = present([...Object.keys(needlessUnits), ...(flags === undefined ? [] : [remount])], facts)
   const modules = Object.keys(needlessModules)
+  const generators = needlessGenerators.flatMap(({ name, unless }) =>
+    !all || facts.units.size === 0 || (unless !== undefined && facts.paths.has(unless)) ? [] : [name]
+  )
   const noDesktop = ownArguments && facts.variant === 'desktop'
   return {
-    edits: units.length === 0 ? [] : masksOnDisk(units),
+    edits: [...(units.length === 0 ? [] : masksOnDisk(units)), ...masks(generators)],
     kernelArguments: [
       ...(all ? [...shortCuts, `modprobe.blacklist=${modules.join(',')}`] : []),
       ...(flags === undefined || flags === '' ? [] : [`rootflags=${flags}`]),
@@ -27,10 +31,20 @@ export function fastBoot(facts: RootFacts, { firstBoot, ownArguments }: Course):
     ],
     notes: [
       ...(units.length === 0 ? [] : [`Masked (boot: fast): ${units.join(', ')}`]),
+      ...(generators.length === 0 ? [] : [`Not started (boot: fast): ${generators.join(', ')}`]),
       ...(all ? [`Not loaded unless asked for (boot: fast): ${modules.join(', ')}`] : []),
       ...(noDesktop ? ['Desktop: not started (systemd.unit=multi-user.target)'] : [])
     ]
   }
+}
+
+function masks(generators: readonly string[]): readonly Edit[] {
+  const folder = '/etc/systemd/system-generators'
+  if (generators.length === 0) return []
+  return [
+    { kind: 'folder', path: folder, mode: 0o755 },
+    ...generators.map(name => ({ kind: 'symlink', path: `${folder}/${name}`, target: '/dev/null' }) as const)
+  ]
 }
 
 /**

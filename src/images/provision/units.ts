@@ -1,4 +1,4 @@
-import type { RootFacts } from '../families'
+import type { probedPaths, RootFacts } from '../families'
 
 /**
  * Units that a CI run in an emulator does not need, each with its reason. `boot: fast` masks them on the prepared copy:
@@ -83,6 +83,27 @@ export const needlessModules: Readonly<Record<string, string>> = {
   leds_gpio: 'the LEDs are behind firmware that QEMU lacks: its probe fails',
   raspberrypi_cpufreq: 'no clock to change: its probe fails'
 }
+
+/**
+ * Programs that systemd starts before any unit, all at once, to see whether they have units to add, each with the reason
+ * why not. On an emulated CPU each takes a good tenth of a second.
+ * @see systemd.generator(7)
+ */
+export const needlessGenerators: readonly {
+  readonly name: string
+  readonly why: string
+  /** The image is different where this exists. */
+  readonly unless?: (typeof probedPaths)[number]
+}[] = [
+  { name: 'systemd-bless-boot-generator', why: 'counts boots for systemd-boot' },
+  { name: 'systemd-cryptsetup-generator', why: 'no encrypted disks', unless: '/etc/crypttab' },
+  { name: 'systemd-gpt-auto-generator', why: 'a card has no GPT, and fstab says what to mount' },
+  { name: 'systemd-hibernate-resume-generator', why: 'nothing was hibernated' },
+  { name: 'systemd-integritysetup-generator', why: 'no dm-integrity disks', unless: '/etc/integritytab' },
+  { name: 'systemd-rc-local-generator', why: 'no rc.local', unless: '/etc/rc.local' },
+  { name: 'systemd-system-update-generator', why: 'no offline update is waiting' },
+  { name: 'systemd-veritysetup-generator', why: 'no dm-verity disks', unless: '/etc/veritytab' }
+]
 
 /** Those of a list that an image has; of a unit with an instance it has the template. */
 export function present(units: Iterable<string>, { units: existing }: Pick<RootFacts, 'units'>): readonly string[] {
