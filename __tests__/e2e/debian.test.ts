@@ -1,3 +1,6 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { run } from '../kit/run'
 import { RunnerJob } from '../kit/runner'
 
 /**
@@ -71,4 +74,14 @@ test('a second use takes the image from the cache, and apt-get installs a packag
   expect(outputs['cache-hit']).toBe('snapshot')
   expect(log).not.toContain('Building debian')
   expect(stdout).toMatch(/^\[1\]$/m)
+})
+
+test('the booted Pi that is kept has no key in it, neither on its disk nor in its memory', async () => {
+  const folder = join(job.home, 'snapshots')
+  const files = (await readdir(folder, { recursive: true })).filter(name => /(memory|disk\.qcow2)$/.test(name))
+  expect(files.length).toBeGreaterThan(1)
+  // A private key as it is written: OpenSSH's own programs have the words alone.
+  const keys = '-----BEGIN OPENSSH PRIVATE KEY-----\\n([A-Za-z0-9+/]{70}\\n){4}|ssh-ed25519 AAAA[A-Za-z0-9+/]{64}'
+  const found = await run('grep', ['-lazP', '-e', keys, ...files], { cwd: folder, tolerate: true })
+  expect(found).toBe('')
 })

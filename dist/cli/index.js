@@ -70775,7 +70775,7 @@ async function finished(qmp) {
  * nobody will ever see, what a login needs is in memory, the disk is written, and what must not be the same in two guests
  * is gone. The status says whether there is a network.
  */
-function texts_settleText(throwaway) {
+function texts_settleText({ throwaway, empty }) {
     return `if command -v systemctl >/dev/null 2>&1; then systemctl is-system-running --wait >/dev/null 2>&1; fi
 tries=0
 until grep -q '^[^I][^[:space:]]*[[:space:]]00000000' /proc/net/route; do
@@ -70783,12 +70783,12 @@ until grep -q '^[^I][^[:space:]]*[[:space:]]00000000' /proc/net/route; do
 done
 # The mini system's server is quick to start, and reads its key only then.
 if [ ! -x ${miniServer} ]; then
-${throwaway.map(place => `  ${put(place)}\n`).join('')}  echo > ${keysFile}
+${texts_all(throwaway)}  echo > ${keysFile}
   tries=0
   until [ -s ${pidFile} ]; do
     tries=$((tries + 1)); [ $tries -lt 240 ] || { echo 'SSH does not start'; exit 1; }; sleep 0.25
   done
-fi
+${texts_all(empty)}fi
 # The first sign of life after a continuation is an SSH login: have its programs read by then.
 for program in /usr/sbin/sshd ${sessionServer}; do
   [ -x $program ] && $program -t >/dev/null 2>&1
@@ -70810,6 +70810,7 @@ const pidFile = '/run/sshd.pid';
 const sessionServer = '/usr/lib/openssh/sshd-session';
 /** Opened for reading and writing a file keeps its blocks. */
 const put = ({ path, content }) => `printf '${octal(content)}' 1<> ${shellQuote(path)}`;
+const texts_all = (places) => places.map(place => `  ${put(place)}\n`).join('');
 /** What {@link reviveText} ends with if it fails: a status that no set-up has. */
 const notRevived = 97;
 /**
@@ -70870,7 +70871,7 @@ async function wake({ image, keys, login, setup, place: { log } }, { qemu, seria
 
 
 /** Raise when what a snapshot holds, or how it is continued, changes. */
-const snapshotVersion = 3;
+const snapshotVersion = 4;
 /** Why a run neither uses nor makes a booted snapshot, in words for the log; undefined if it does. */
 function whyNoSnapshot(inputs, { board, accelerator, clock }) {
     const rows = [
@@ -71043,11 +71044,9 @@ async function makeAndGoOn(request, channel, running) {
     const { journal, phases, log, home } = place;
     const build = (0,external_node_path_namespaceObject.join)(journal.folder, 'snapshot');
     await (0,promises_namespaceObject.mkdir)(build);
-    // The guest's server starts with these, which open nothing: who may log in is not among them.
     const folder = (0,external_node_path_namespaceObject.join)(journal.folder, 'throwaway');
     await (0,promises_namespaceObject.mkdir)(folder);
-    const { slots } = await makeKeys(folder);
-    const throwaway = { ...slots, 'authorized-keys': Buffer.alloc(0) };
+    const settle = texts_settleText(await firstKeys(image, folder));
     const diskFile = `snapshot/${snapshotFiles.disk}`;
     const { qemu, serial, diskSize } = await phases.run('boot', `Boot ${image.title} on ${machine.board.name}`, async () => {
         const size = await makeHeldDisk(image, journal.folder, diskFile);
@@ -71055,7 +71054,7 @@ async function makeAndGoOn(request, channel, running) {
         running(guest);
         const console = new SerialLog(journal.logs, machine.board.uarts);
         started(console);
-        const settled = Promise.race([channel.run(texts_settleText(keyPlaces(image, throwaway))), silence(console)]);
+        const settled = Promise.race([channel.run(settle), silence(console)]);
         const { code, output } = await watchBoot({ qemu: guest, serial: console, timeout, log }, settled);
         if (code !== 0)
             throw new Error(`the guest is not ready: ${output.trim()}`);
@@ -71067,6 +71066,14 @@ async function makeAndGoOn(request, channel, running) {
     });
     const awake = await phases.run('login', 'Give it the keys of this run', () => wake(request, { qemu, serial, channel }, timeout));
     return { ...awake, restored: false, made };
+}
+/** The guest's server starts with a key that opens nothing, and is gone from its file when the guest is saved. */
+async function firstKeys(image, folder) {
+    const { slots } = await makeKeys(folder);
+    return {
+        throwaway: keyPlaces(image, { 'host-key': slots['host-key'] }),
+        empty: keyPlaces(image, { 'host-key': Buffer.from(placeholder('host-key')) })
+    };
 }
 /** Fails once the guest has been up for a while without a word from its agent. */
 async function silence(serial) {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { watchBoot } from '../guest'
 import { tool } from '../host/exec'
-import { channelName, holdArgument, makeKeys, type PreparedImage } from '../images'
+import { channelName, holdArgument, makeKeys, placeholder, type PreparedImage } from '../images'
 import { quitQemu, runFiles, SerialLog, startQemu, type Machine, type Qemu } from '../qemu'
 import { BootFailure, messageOf, TimeLimit } from '../report/errors'
 import { Channel } from './channel'
@@ -18,7 +18,7 @@ import {
   snapshotFiles,
   type Snapshot
 } from './store'
-import { settleText } from './texts'
+import { settleText, type SettleRequest } from './texts'
 import type { Awake, SnapshotRequest } from './types'
 import { keyPlaces, wake } from './wake'
 
@@ -154,11 +154,9 @@ async function makeAndGoOn(request: SnapshotRequest, channel: Channel, running: 
   const { journal, phases, log, home } = place
   const build = join(journal.folder, 'snapshot')
   await mkdir(build)
-  // The guest's server starts with these, which open nothing: who may log in is not among them.
   const folder = join(journal.folder, 'throwaway')
   await mkdir(folder)
-  const { slots } = await makeKeys(folder)
-  const throwaway = { ...slots, 'authorized-keys': Buffer.alloc(0) }
+  const settle = settleText(await firstKeys(image, folder))
   const diskFile = `snapshot/${snapshotFiles.disk}`
   const { qemu, serial, diskSize } = await phases.run(
     'boot',
@@ -169,7 +167,7 @@ async function makeAndGoOn(request: SnapshotRequest, channel: Channel, running: 
       running(guest)
       const console = new SerialLog(journal.logs, machine.board.uarts)
       started(console)
-      const settled = Promise.race([channel.run(settleText(keyPlaces(image, throwaway))), silence(console)])
+      const settled = Promise.race([channel.run(settle), silence(console)])
       const { code, output } = await watchBoot({ qemu: guest, serial: console, timeout, log }, settled)
       if (code !== 0) throw new Error(`the guest is not ready: ${output.trim()}`)
       return { qemu: guest, serial: console, diskSize: size }
@@ -183,6 +181,15 @@ async function makeAndGoOn(request: SnapshotRequest, channel: Channel, running: 
     wake(request, { qemu, serial, channel }, timeout)
   )
   return { ...awake, restored: false, made }
+}
+
+/** The guest's server starts with a key that opens nothing, and is gone from its file when the guest is saved. */
+async function firstKeys(image: PreparedImage, folder: string): Promise<SettleRequest> {
+  const { slots } = await makeKeys(folder)
+  return {
+    throwaway: keyPlaces(image, { 'host-key': slots['host-key'] }),
+    empty: keyPlaces(image, { 'host-key': Buffer.from(placeholder('host-key')) })
+  }
 }
 
 /** Fails once the guest has been up for a while without a word from its agent. */

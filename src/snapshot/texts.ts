@@ -9,12 +9,19 @@ export interface KeyPlace {
   readonly content: Buffer
 }
 
+export interface SettleRequest {
+  /** Keys with which the SSH server starts. */
+  readonly throwaway: readonly KeyPlace[]
+  /** What is in their places from then on. */
+  readonly empty: readonly KeyPlace[]
+}
+
 /**
  * Waits until the guest has booted to its end, then makes it ready to stand still: its SSH server is up, with keys that
  * nobody will ever see, what a login needs is in memory, the disk is written, and what must not be the same in two guests
  * is gone. The status says whether there is a network.
  */
-export function settleText(throwaway: readonly KeyPlace[]): string {
+export function settleText({ throwaway, empty }: SettleRequest): string {
   return `if command -v systemctl >/dev/null 2>&1; then systemctl is-system-running --wait >/dev/null 2>&1; fi
 tries=0
 until grep -q '^[^I][^[:space:]]*[[:space:]]00000000' /proc/net/route; do
@@ -22,12 +29,12 @@ until grep -q '^[^I][^[:space:]]*[[:space:]]00000000' /proc/net/route; do
 done
 # The mini system's server is quick to start, and reads its key only then.
 if [ ! -x ${miniServer} ]; then
-${throwaway.map(place => `  ${put(place)}\n`).join('')}  echo > ${keysFile}
+${all(throwaway)}  echo > ${keysFile}
   tries=0
   until [ -s ${pidFile} ]; do
     tries=$((tries + 1)); [ $tries -lt 240 ] || { echo 'SSH does not start'; exit 1; }; sleep 0.25
   done
-fi
+${all(empty)}fi
 # The first sign of life after a continuation is an SSH login: have its programs read by then.
 for program in /usr/sbin/sshd ${sessionServer}; do
   [ -x $program ] && $program -t >/dev/null 2>&1
@@ -51,6 +58,8 @@ const sessionServer = '/usr/lib/openssh/sshd-session'
 
 /** Opened for reading and writing a file keeps its blocks. */
 const put = ({ path, content }: KeyPlace): string => `printf '${octal(content)}' 1<> ${shellQuote(path)}`
+
+const all = (places: readonly KeyPlace[]): string => places.map(place => `  ${put(place)}\n`).join('')
 
 export interface Revival {
   /** Random bytes of this run's own. */

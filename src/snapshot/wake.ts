@@ -12,7 +12,7 @@ import type { Awake, SnapshotRequest } from './types'
 const knockInterval = 30
 
 /** Where the keys of a run go in a guest's files. */
-export function keyPlaces(image: PreparedImage, keys: RunKeys['slots']): readonly KeyPlace[] {
+export function keyPlaces(image: PreparedImage, keys: Partial<RunKeys['slots']>): readonly KeyPlace[] {
   return image.slots.flatMap(({ path, content }) => {
     const bytes = keys[content]
     return path === undefined || bytes === undefined ? [] : [{ path, content: bytes }]
