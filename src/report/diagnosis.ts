@@ -99,6 +99,12 @@ export const symptoms: readonly Symptom[] = [
     remedy: 'look at the lines before “Kernel panic” in the serial log'
   },
   {
+    pattern: /PC is at bcm2835_finish_data/,
+    symptom: "the driver of the card slot crashed in the guest's kernel",
+    cause: 'its interrupts came too late: those of the USB outran the emulation, on a host that is slow or busy',
+    remedy: 'use `storage: usb`, or `clock: icount`'
+  },
+  {
     pattern: /Internal error: |Unable to handle kernel (?:NULL pointer|paging request)/,
     symptom: 'the kernel of the guest crashed',
     cause: 'a driver met hardware that QEMU does not emulate, or a bug of the kernel',

@@ -5,11 +5,12 @@ const able = { board: boards.raspi3b, qemu: '7.2.22', asked: 'auto', bootsFromUs
 test('the disk is on USB where that was measured to be faster', () => {
   expect(diskPlace(able)).toBe('usb')
   expect(diskPlace({ ...able, qemu: '10.0.13' })).toBe('usb')
+  expect(diskPlace({ ...able, board: boards.raspi2b })).toBe('usb')
 })
 
 test('it is in the card slot on a board, or with a QEMU, that was not measured', () => {
   for (const qemu of ['6.2.0', '11.0.0', undefined]) expect(diskPlace({ ...able, qemu })).toBe('sd')
-  for (const name of ['raspi0', 'raspi1ap', 'raspi2b', 'raspi3ap', 'raspi4b'] as const)
+  for (const name of ['raspi0', 'raspi1ap', 'raspi3ap', 'raspi4b'] as const)
     expect(diskPlace({ ...able, board: boards[name] })).toBe('sd')
 })
 

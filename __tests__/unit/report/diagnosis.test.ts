@@ -18,6 +18,7 @@ const initEnded = 'the init of the guest ended, and its kernel panicked'
 const noLoader = 'the UEFI firmware found nothing to start'
 const loaderStopped = 'the boot loader of the guest stopped'
 const crash = 'the kernel of the guest crashed'
+const cardSlot = "the driver of the card slot crashed in the guest's kernel"
 
 const tellingLines: readonly (readonly [line: string, symptom: string])[] = [
   // Debian's and Raspberry Pi OS's initramfs-tools
@@ -59,6 +60,7 @@ const tellingLines: readonly (readonly [line: string, symptom: string])[] = [
   ['Shell> ', noLoader],
   ['grub rescue> ', loaderStopped],
   ['grub> ', loaderStopped],
+  ['[   51.9] PC is at bcm2835_finish_data+0x38/0xa8 [bcm2835]', cardSlot],
   ['[    1.3] Internal error: synchronous external abort: 0000000096000010 [#1] SMP', crash],
   ['[    9.1] Internal error: Oops: 0000000096000004 [#1] SMP', crash],
   ['[    9.0] Unable to handle kernel NULL pointer dereference at virtual address 0000000000000008', crash],
@@ -144,6 +146,11 @@ describe('the more telling of two lines wins, whichever comes first', () => {
       'an oops before the panic that follows it is still a panic',
       ['Internal error: Oops: 96000004', 'Kernel panic - not syncing: Fatal exception'],
       panic
+    ],
+    [
+      'a crash of the card slot, whose reason is known, before a crash',
+      ['Internal error: : 1b [#1] SMP ARM', 'PC is at bcm2835_finish_data+0x38/0xa8 [bcm2835]'],
+      cardSlot
     ],
     [
       'emergency mode before the network that it lacks',
