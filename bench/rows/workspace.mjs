@@ -71,6 +71,7 @@ const elsewhere = [
   'qemu',
   'boot',
   'snapshot',
+  'login',
   'power-off'
 ]
 
@@ -92,6 +93,7 @@ async function byTar(session, board) {
   const folder = await workspace(session)
   const pi = await keepPiUp(session, { board, image: await image(session), sync: 'none' })
   const back = session.path('back')
+  await rm(back, { recursive: true, force: true })
   await mkdir(back)
   const ssh = `ssh -F "$1" pi`
   const shell = (line, cwd) => run('bash', ['-o', 'pipefail', '-ec', line, 'bash', pi.config], { cwd })
