@@ -49,6 +49,7 @@ try {
         // What was measured before, and will be after, took long enough to be worth keeping.
         session.say(`failed: ${error.stack}`)
         process.exitCode = 1
+        session.goOn()
       }
     }
   }

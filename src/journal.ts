@@ -24,8 +24,6 @@ import type { Log } from './report/log'
 export type Entry =
   /** The process that does the run. */
   | { readonly kind: 'owner'; readonly process: ProcessIdentity }
-  /** Every process with our marker in its environment. */
-  | { readonly kind: 'processes' }
   /** One long-lived process, by name; `patience` (ms) where it needs time to end, to write something out. */
   | {
       readonly kind: 'process'
@@ -69,7 +67,6 @@ export class Journal {
     const journal = new Journal(folder, logsOf(folder))
     const owner = identify(process.pid)
     if (owner !== undefined) journal.record({ kind: 'owner', process: owner })
-    journal.record({ kind: 'processes' })
     mkdirSync(journal.logs, { mode: 0o700 })
     // Children inherit it; this process itself does not show it in /proc.
     process.env[runMarker] = journal.id
@@ -159,13 +156,6 @@ export async function undo(folder: string, log: Log, { keepLogs = false } = {}):
           async () => (await end([entry.process], entry.patience)).length === 0
         )
         break
-      case 'processes':
-        await attempt(
-          'a package installation',
-          async () => (await waitForEnd(marked(installMarker, basename(folder)), installPatience)).length === 0
-        )
-        await attempt('a process of this run', () => endMarked(basename(folder)))
-        break
       case 'partial':
         if (entries.some(other => other.kind === 'done' && other.path === entry.path)) break
         await attempt(entry.path, async () => {
@@ -180,6 +170,12 @@ export async function undo(folder: string, log: Log, { keepLogs = false } = {}):
         break
     }
   }
+  // Told by the run's name alone: somebody may have removed its journal.
+  await attempt(
+    'a package installation',
+    async () => (await waitForEnd(marked(installMarker, basename(folder)), installPatience)).length === 0
+  )
+  await attempt('a process of this run', () => endMarked(basename(folder)))
   for (const path of keepLogs ? [folder] : [folder, logsOf(folder)]) {
     await attempt(path, async () => {
       if (!isOurs(path)) throw new Error('not a folder of ours, left alone')

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync
@@ -61,7 +62,7 @@ function deadRun(...entries: readonly Entry[]): Journal {
   const journal = Journal.create(home)
   writeFileSync(
     join(journal.folder, 'journal.jsonl'),
-    [{ kind: 'owner', process: { pid: process.pid, startTime: '1' } }, { kind: 'processes' }, ...entries]
+    [{ kind: 'owner', process: { pid: process.pid, startTime: '1' } }, ...entries]
       .map(entry => `${JSON.stringify(entry)}\n`)
       .join('')
   )
@@ -79,7 +80,7 @@ describe('a new run', () => {
 
   test('records who does it, and that all its processes are marked, before there are any', () => {
     const { folder, id } = Journal.create(home)
-    expect(readJournal(folder)).toEqual([{ kind: 'owner', process: identify(process.pid) }, { kind: 'processes' }])
+    expect(readJournal(folder)).toEqual([{ kind: 'owner', process: identify(process.pid) }])
     expect(process.env[runMarker]).toBe(id)
   })
 
@@ -117,7 +118,7 @@ describe('what is recorded', () => {
     journal.record({ kind: 'partial', path })
     journal.record({ kind: 'done', path })
     journal.record({ kind: 'kept' })
-    expect(readJournal(journal.folder).slice(2)).toEqual([
+    expect(readJournal(journal.folder).slice(1)).toEqual([
       { kind: 'partial', path },
       { kind: 'done', path },
       { kind: 'kept' }
@@ -128,7 +129,7 @@ describe('what is recorded', () => {
     const journal = Journal.create(home)
     journal.record({ kind: 'kept' })
     appendFileSync(join(journal.folder, 'journal.jsonl'), '{"kind":"partial-file","pa')
-    expect(readJournal(journal.folder).map(({ kind }) => kind)).toEqual(['owner', 'processes', 'kept'])
+    expect(readJournal(journal.folder).map(({ kind }) => kind)).toEqual(['owner', 'kept'])
   })
 
   test('is read on after such a line', () => {
@@ -237,6 +238,14 @@ describe('processes of a run', () => {
     const journal = deadRun()
     const pid = await orphan(journal.id)
     expect(identify(pid)).toBeDefined()
+    expect(await undo(journal.folder, log)).toBe(true)
+    expect(identify(pid)).toBeUndefined()
+  })
+
+  test('are ended even when somebody has removed the folder with its journal', async () => {
+    const journal = deadRun()
+    const pid = await orphan(journal.id)
+    rmSync(home.runs, { recursive: true })
     expect(await undo(journal.folder, log)).toBe(true)
     expect(identify(pid)).toBeUndefined()
   })

@@ -17,6 +17,7 @@ async function startQemu(session, name, args) {
   const monitor = session.path(`${name}.monitor`)
   const words = openSync(session.path(`${name}.words`), 'w')
   const start = process.hrtime.bigint()
+  session.goOn()
   const child = spawn(
     'qemu-system-aarch64',
     [

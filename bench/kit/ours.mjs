@@ -48,6 +48,7 @@ export function piQemu(session, args, { home = session.home, cwd = session.scrat
 
 /** `pi-qemu run`; `flags` are inputs. */
 export function runInPi(session, flags, options) {
+  session.goOn()
   const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
   return piQemu(session, ['run', '--verbose', ...args], options)
 }

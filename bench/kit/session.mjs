@@ -14,6 +14,7 @@ export async function timed(work) {
 }
 
 export class Session {
+  #closing
   #undo = []
   #ofRound = new Map()
   #ofSession = new Map()
@@ -42,6 +43,11 @@ export class Session {
     this.#undo.push(undo)
   }
 
+  /** Asked before a machine is started: none is any more once the session is being closed. */
+  goOn() {
+    if (this.#closing) throw new Error('the bench is being ended')
+  }
+
   /** From here on nothing of the last round is remembered. */
   nextRound() {
     this.#ofRound.clear()
@@ -57,7 +63,12 @@ export class Session {
     return once(this.#ofSession, name, measure)
   }
 
-  async close() {
+  /** Ends the session; asked again, it waits for the same end. */
+  close() {
+    return (this.#closing ??= this.#end())
+  }
+
+  async #end() {
     for (const undo of this.#undo.splice(0).reverse())
       await Promise.resolve()
         .then(undo)

@@ -61715,7 +61715,6 @@ class Journal {
         const owner = identify(process.pid);
         if (owner !== undefined)
             journal.record({ kind: 'owner', process: owner });
-        journal.record({ kind: 'processes' });
         (0,external_node_fs_namespaceObject.mkdirSync)(journal.logs, { mode: 0o700 });
         // Children inherit it; this process itself does not show it in /proc.
         process.env[runMarker] = journal.id;
@@ -61796,10 +61795,6 @@ async function undo(folder, log, { keepLogs = false } = {}) {
             case 'process':
                 await attempt(`${entry.name} (pid ${entry.process.pid})`, async () => (await end([entry.process], entry.patience)).length === 0);
                 break;
-            case 'processes':
-                await attempt('a package installation', async () => (await waitForEnd(marked(installMarker, (0,external_node_path_namespaceObject.basename)(folder)), installPatience)).length === 0);
-                await attempt('a process of this run', () => endMarked((0,external_node_path_namespaceObject.basename)(folder)));
-                break;
             case 'partial':
                 if (entries.some(other => other.kind === 'done' && other.path === entry.path))
                     break;
@@ -61815,6 +61810,9 @@ async function undo(folder, log, { keepLogs = false } = {}) {
                 break;
         }
     }
+    // Told by the run's name alone: somebody may have removed its journal.
+    await attempt('a package installation', async () => (await waitForEnd(marked(installMarker, (0,external_node_path_namespaceObject.basename)(folder)), installPatience)).length === 0);
+    await attempt('a process of this run', () => endMarked((0,external_node_path_namespaceObject.basename)(folder)));
     for (const path of keepLogs ? [folder] : [folder, logsOf(folder)]) {
         await attempt(path, async () => {
             if (!isOurs(path))
