@@ -89,7 +89,10 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   const guest = new Guest(session, user, journal.id)
   try {
     if (powered.setup !== undefined) guest.checkSetUp(setup, powered.setup)
-    else await phases.run('setup', 'Set up the guest', () => guest.setUp({ ...setup, clock: Date.now() }))
+    else {
+      const startCpus = powered.machine.cpusAtBoot !== undefined
+      await phases.run('setup', 'Set up the guest', () => guest.setUp({ ...setup, startCpus, clock: Date.now() }))
+    }
   } catch (error) {
     throw qemu.isAlive() ? error : lostGuest(qemu, serial, error)
   }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { copyFile, readFile, writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Board } from './boards'
 import type { Saves, SharedCache } from './cache'
@@ -87,6 +88,7 @@ export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> 
   const kvm = await hasKvm()
   const machineRequest = {
     ...{ inputs, image: prepared, logs, board, genericKernel: generic, kvm, qemu: request.qemu },
+    hostCpus: availableParallelism(),
     // A guest that is continued has the same devices in every run.
     volumes:
       hasVolume(inputs) || (inputs.snapshot === 'auto' && inputs.sync === 'none' && board.migratable)
@@ -132,6 +134,10 @@ export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> 
     generic === undefined
       ? []
       : [`the kernel is Debian's ${generic.version}, as the image has none with virtio drivers`]
+  if (machine.cpusAtBoot !== undefined)
+    log.info(
+      `CPUs: ${machine.cpusAtBoot} of ${machine.cpus} boot, as this host has no more; the others start before the script`
+    )
   if (machine.diskPlace === 'usb') log.info('Disk: on USB storage (storage: sd puts it into the card slot)')
   if (machine.accelerator === 'kvm') log.info("KVM: the guest runs on this host's own CPU")
   return {

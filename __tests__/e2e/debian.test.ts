@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { boards, type BoardName } from '../../src/boards'
 import { run } from '../kit/run'
 import { RunnerJob } from '../kit/runner'
 
@@ -11,7 +12,7 @@ jest.setTimeout(2_400_000)
 
 interface Combination {
   readonly image: string
-  readonly board: string
+  readonly board: BoardName
   readonly machine: string
   readonly kernel: RegExp
   readonly always?: true
@@ -42,6 +43,7 @@ const look = [
   'echo "kernel=$(uname -r)"',
   'echo "dpkg=$(dpkg --print-architecture)"',
   'echo "$(id -un) $(id -u), then $(sudo id -un)"',
+  'echo "cpus=$(nproc)"',
   '. /etc/os-release; echo "codename=$VERSION_CODENAME"',
   'sudo modprobe tun && echo "module loaded"',
   'echo "free=$(df --output=avail -m / | tail -n 1 | tr -d " ")"'
@@ -59,6 +61,8 @@ test.each(combinations.filter(({ always }) => everything || always === true))(
     expect([said.get('machine'), said.get('dpkg'), said.get('codename')]).toEqual([machine, architecture, suite])
     expect(said.get('kernel')).toMatch(kernel)
     expect(stdout).toContain('pi 1000, then root\n')
+    // However many of them booted.
+    expect(Number(said.get('cpus'))).toBe(boards[board].cpus)
     expect(stdout).toContain('module loaded\n')
     expect(Number(said.get('free'))).toBeGreaterThan(2000)
     expect(Number(outputs['boot-seconds'])).toBeGreaterThan(0)

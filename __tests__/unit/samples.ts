@@ -28,6 +28,7 @@ export function preparedImage(changes: Partial<PreparedImage> = {}): PreparedIma
     kernelArguments: ['fsck.mode=skip'],
     slots: [],
     created: [],
+    replaced: [],
     ...changes
   }
 }

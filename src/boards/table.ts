@@ -38,6 +38,8 @@ const bluetoothConsoles = {
   mainline: ['console=ttyAMA0,115200']
 } as const
 
+const bcm2837 = { soc: 'bcm2837', core: 'cortex-a53' }
+
 /** 32-bit systems on a 64-bit Pi run on its 64-bit kernel: QEMU's Pi 3 and 4 start no 32-bit ones. */
 const cortexA53 = { arm64: kernel('8'), armhf: kernel('8') }
 /** Raspberry Pi OS's armhf is built for ARMv6, and has a kernel for it; Debian's is not, and has none. */
@@ -52,6 +54,7 @@ export const boards: Readonly<Record<BoardName, Board>> = {
     soc: 'Cortex-A53',
     machine: 'raspi3b',
     cpus: 4,
+    psci: bcm2837,
     memoryMiB: 1024,
     architectures: cortexA53,
     deviceTrees: ['bcm2710-rpi-3-b.dtb', 'bcm2710-rpi-3-b-plus.dtb', 'bcm2837-rpi-3-b.dtb', 'bcm2837-rpi-3-b-plus.dtb'],
@@ -105,6 +108,7 @@ export const boards: Readonly<Record<BoardName, Board>> = {
     soc: 'Cortex-A53',
     machine: 'raspi3ap',
     cpus: 4,
+    psci: bcm2837,
     memoryMiB: 512,
     architectures: cortexA53,
     deviceTrees: ['bcm2710-rpi-3-a-plus.dtb', 'bcm2837-rpi-3-a-plus.dtb', 'bcm2710-rpi-3-b.dtb'],
@@ -119,6 +123,7 @@ export const boards: Readonly<Record<BoardName, Board>> = {
     soc: 'Cortex-A72',
     machine: 'raspi4b',
     cpus: 4,
+    psci: { soc: 'bcm2838', core: 'cortex-a72' },
     memoryMiB: 2048,
     architectures: cortexA53,
     deviceTrees: ['bcm2711-rpi-4-b.dtb'],

@@ -30,6 +30,14 @@ const secondGiB: TreeFix = {
   why: 'QEMU names the first GiB only'
 }
 
+const sleep = 'CPUs that are not started sleep, and can be started later'
+
+/** Have a 64-bit kernel start the other CPUs by asking the firmware, for which QEMU answers (dt-schema's arm/psci.yaml). */
+export const psciFixes: readonly TreeFix[] = [
+  { node: /^cpu@/, under: '/cpus', set: { 'enable-method': 'psci' }, why: sleep },
+  { node: '/psci', make: true, set: { compatible: 'arm,psci-0.2', method: 'smc' }, why: sleep }
+]
+
 /** Changes to device trees by chip and naming, found by booting; the nodes that a tree lacks are passed over. */
 export const treeFixes = {
   bcm283x: { raspberrypi: [powerDomains], mainline: [powerDomains, display] },

@@ -32,8 +32,10 @@ export interface Variant {
 
 /** One change to a device tree, without which a kernel meets hardware that QEMU lacks. */
 export interface TreeFix {
-  /** Full path of the node, or a pattern for the names of nodes under `/soc`. */
+  /** Full path of the node, or a pattern for the names of nodes in {@link under}. */
   readonly node: string | RegExp
+  /** By default `/soc`. */
+  readonly under?: string
   /** Whether the node is made where the tree lacks it; otherwise it is passed over. Not for patterns. */
   readonly make?: true
   /** Properties to set: text, 32-bit cells, or nothing for a flag. */
@@ -92,6 +94,8 @@ export interface Board {
   readonly needsGenericKernel: boolean
   /** Whether its other CPUs spin until a kernel starts them. */
   readonly spinningSecondaries: boolean
+  /** What its SoC and its cores are called in QEMU, where a 64-bit kernel can be made to start the other cores by PSCI. */
+  readonly psci?: { readonly soc: string; readonly core: string }
   /** Whether QEMU can save its memory and devices, and continue from there. */
   readonly migratable: boolean
   /** What a reader of the log should know about how true to life it is. */

@@ -48,6 +48,8 @@ export interface SetupRequest {
   /** ms since 1970, the host's. */
   readonly clock: number
   readonly script: ScriptRequest | undefined
+  /** Whether the kernel left CPUs that are to be started. */
+  readonly startCpus?: boolean
   /** Volume to mount, by label, or folder of the host, by its tag, and where. */
   readonly mount: { readonly label: string; readonly path: string; readonly shared?: boolean } | undefined
 }
@@ -56,7 +58,7 @@ export interface SetupRequest {
  * Run as root once after login: sets the clock, mounts the workspace, lays down the script.
  * Everything goes in one message, since each round trip into an emulated Pi takes a good part of a second.
  */
-export function setupText({ folder, user, clock, script, mount }: SetupRequest): string {
+export function setupText({ folder, user, clock, startCpus, script, mount }: SetupRequest): string {
   const lines = [
     'set -e',
     'umask 022',
@@ -65,6 +67,8 @@ export function setupText({ folder, user, clock, script, mount }: SetupRequest):
     // The environment may hold secrets: for the user alone.
     `mkdir -p -m 700 ${folder}`
   ]
+  if (startCpus === true)
+    lines.push('for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do [ "$(cat $cpu)" = 1 ] || echo 1 > $cpu; done')
   if (mount !== undefined) {
     const path = shellQuote(mount.path)
     lines.push(

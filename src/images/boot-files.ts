@@ -14,6 +14,8 @@ export interface BootFiles {
   readonly overlays: readonly string[]
   /** `Linux version` of each kernel, where it can be read. */
   readonly kernelReleases: Readonly<Record<string, string>>
+  /** Kernels that are certain to be able to start CPUs after their boot. */
+  readonly hotplugKernels?: readonly string[]
 }
 
 /**
@@ -49,12 +51,14 @@ export async function takeBootFiles(image: string, offset: number, into: string)
   if (hasOverlays) await tool('mcopy', ['-n', '-s', '-i', volume, '::overlays', into], { env })
   const overlays = hasOverlays ? (await readdir(join(into, 'overlays'))).flatMap(overlayName) : []
   const kernelReleases: Record<string, string> = {}
+  const hotplugKernels: string[] = []
   for (const name of [...names, ...own.map(({ as }) => as)].filter(entry => entry.startsWith('kernel'))) {
     await gunzip(join(into, name))
-    const release = await kernelRelease(join(into, name))
+    const { release, hotplug } = await lookAtKernel(join(into, name))
     if (release !== undefined) kernelReleases[name] = release
+    if (hotplug) hotplugKernels.push(name)
   }
-  return { names: (await readdir(into)).filter(name => name !== 'overlays'), overlays, kernelReleases }
+  return { names: (await readdir(into)).filter(name => name !== 'overlays'), overlays, kernelReleases, hotplugKernels }
 }
 
 interface NamedFile {
@@ -112,15 +116,18 @@ async function gunzip(file: string): Promise<void> {
   await rename(`${file}.raw`, file)
 }
 
-/** The version a kernel reports, such as `6.1.0-56-arm64`; an uncompressed kernel carries the text in clear. */
-async function kernelRelease(file: string): Promise<string | undefined> {
-  if ((await stat(file)).size > 256 * 1024 * 1024) return undefined
+interface KernelFacts {
+  /** The version it reports, such as `6.1.0-56-arm64`. */
+  readonly release: string | undefined
+  /** Whether it can start CPUs after its boot: it complains of one that does not stop, as arm64's do with CONFIG_HOTPLUG_CPU. */
+  readonly hotplug: boolean
+}
+
+/** What the texts of an uncompressed kernel tell of it. */
+async function lookAtKernel(file: string): Promise<KernelFacts> {
+  if ((await stat(file)).size > 256 * 1024 * 1024) return { release: undefined, hotplug: false }
   const image = await readFile(file)
   const at = image.indexOf('Linux version ')
-  return at < 0
-    ? undefined
-    : image
-        .subarray(at + 14, at + 100)
-        .toString('latin1')
-        .split(' ')[0]
+  const text = image.subarray(at + 14, at + 100).toString('latin1')
+  return { release: at < 0 ? undefined : text.split(' ')[0], hotplug: image.includes('may not have shut down cleanly') }
 }

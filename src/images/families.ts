@@ -36,6 +36,7 @@ export const readFiles = [
   '/etc/hostname',
   '/etc/hosts',
   '/etc/ld.so.preload',
+  '/etc/pam.d/sshd',
   '/etc/passwd',
   '/etc/shadow'
 ] as const

@@ -4,7 +4,7 @@ import { boards } from '../boards'
 import { provisionVersion } from './provision'
 
 /** Raise when the shape of meta.json changes. */
-const metaVersion = 5
+const metaVersion = 7
 
 /** Raise when what is taken out of an image after `prepare` changes. */
 const prepareVersion = 1

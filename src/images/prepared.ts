@@ -12,7 +12,7 @@ import { readRootFacts, type RootFacts } from './families'
 import { growDisk } from './grow'
 import { slotLengths, type SlotContent } from './keys'
 import { inspectDisk, type DiskLayout } from './partitions'
-import { provisioning } from './provision'
+import { provisioning, type Replaced } from './provision'
 import { releaseOf } from './releases'
 import type { Provenance } from './store'
 import { checkBootLoader, noBootFiles } from './uefi'
@@ -45,6 +45,8 @@ export interface PreparedImage extends Pick<RootFacts, 'family' | 'title' | 'arc
   }[]
   /** Guest paths that exist only because of us. */
   readonly created: readonly string[]
+  /** Guest files that read otherwise because of us. */
+  readonly replaced: readonly Replaced[]
   /** The release of the catalogue that it was made from, if it was one. */
   readonly release?: PreparedSummary['release']
   /** What `prepare` made it from, if it did. */
@@ -94,7 +96,7 @@ export async function makeImage(build: string, request: PrepareRequest, log: Log
   const plan =
     request.provision === 'auto'
       ? provisioning(facts, user, request)
-      : { edits: [], notes: [], slots: [], kernelArguments: [], created: [] }
+      : { edits: [], notes: [], slots: [], kernelArguments: [], created: [], replaced: [] }
   const there = await root.existing(plan.created)
   const created = plan.created.filter(path => !there.has(path))
   await root.apply(plan.edits, build)
@@ -104,11 +106,15 @@ export async function makeImage(build: string, request: PrepareRequest, log: Log
     slots.push({ path, content, runs: await root.locate(path, start, slotLengths[content]) })
   await describeImage(build, {
     ...{ facts, root, layout, bootFiles, slots, created, kernelArguments: plan.kernelArguments },
+    replaced: plan.replaced,
     release: request.release && inShort(request.release.release)
   })
 }
 
-type Description = Pick<PreparedImage, 'layout' | 'bootFiles' | 'slots' | 'created' | 'kernelArguments'> & {
+type Description = Pick<
+  PreparedImage,
+  'layout' | 'bootFiles' | 'slots' | 'created' | 'replaced' | 'kernelArguments'
+> & {
   readonly facts: RootFacts
   readonly root: Ext4
   readonly release: PreparedImage['release'] | undefined

@@ -6,14 +6,15 @@ import { hostName } from './provision/identity'
 import { miniLogin, passwordlessSudo, passwordSlot, sshLogin, usableShell } from './provision/login'
 import { network } from './provision/network'
 import type { Part, Provisioning } from './provision/part'
+import { quietLogin } from './provision/quiet-login'
 import { releaseOf } from './releases'
 
 export { channelName, holdArgument, keysFile, reseedFile } from './provision/hold'
-export type { Provisioning, Slot } from './provision/part'
+export type { Provisioning, Replaced, Slot } from './provision/part'
 export { firstBootUnits, needlessModules, needlessUnits, wizardUnit } from './provision/units'
 
 /** Raise when what provisioning does changes: images prepared before are then not used again. */
-export const provisionVersion = 7
+export const provisionVersion = 8
 
 export interface Wishes {
   readonly firstBoot?: 'skip' | 'run' | undefined
@@ -44,7 +45,9 @@ export function provisioning(
           holding(facts),
           noPreload(facts),
           firmware === undefined ? firstBootPart(facts, release, firstBoot) : firstBootOnDisk(facts),
-          boot === 'fast' ? fastBoot(facts, { firstBoot, ownArguments: firmware === undefined }) : {}
+          ...(boot === 'fast'
+            ? [quietLogin(facts), fastBoot(facts, { firstBoot, ownArguments: firmware === undefined })]
+            : [])
         ]
   const all = parts.flatMap(part => part.edits ?? [])
   // Several parts may need the same folder.
@@ -56,6 +59,7 @@ export function provisioning(
     notes: parts.flatMap(part => part.notes ?? []),
     slots: parts.flatMap(part => part.slots ?? []),
     kernelArguments: parts.flatMap(part => part.kernelArguments ?? []),
+    replaced: parts.flatMap(part => part.replaced ?? []),
     created: edits.flatMap(edit => (edit.kind === 'file' || edit.kind === 'symlink' ? [edit.path] : []))
   }
 }

@@ -4,7 +4,7 @@ import { tool, toolFailure, tryTool } from '../host/exec'
 import type { DiskFormat } from '../inputs'
 import type { Journal } from '../journal'
 import { mib, type Log } from '../report/log'
-import { Ext4 } from './ext4'
+import { Ext4, type Edit } from './ext4'
 import { eraseSlots, type RunKeys } from './keys'
 import { usedSize } from './partitions'
 import type { PreparedImage } from './prepared'
@@ -37,10 +37,8 @@ export async function saveDisk({ image, overlay, keys, target, journal, log }: S
   const root = new Ext4(raw, image.layout.root.offset)
   await eraseSlots(raw, image.slots, keys)
   if (keys.password !== undefined) await forgetPassword(root, raw, keys.password)
-  await root.apply(
-    image.created.map(path => ({ kind: 'remove', path })),
-    journal.folder
-  )
+  const removals = image.created.map(path => ({ kind: 'remove', path }) as const)
+  await root.apply([...removals, ...(await restorations(root, image.replaced))], journal.folder)
 
   const made = await converted(raw, target.format)
   const partial = `${target.path}.partial`
@@ -52,6 +50,14 @@ export async function saveDisk({ image, overlay, keys, target, journal, log }: S
   journal.record({ kind: 'done', path: partial })
   await rm(raw, { force: true })
   log.info(`Saved ${target.path} (${mib((await stat(target.path)).size)})`)
+}
+
+/** What gives files their own text back, unless somebody else has changed them. */
+async function restorations(root: Ext4, replaced: PreparedImage['replaced']): Promise<readonly Edit[]> {
+  const now = await Promise.all(replaced.map(({ path }) => root.readText(path)))
+  return replaced
+    .filter(({ after }, at) => now[at] === after)
+    .map(({ path, before }) => ({ kind: 'file', path, content: before, mode: 0o644 }))
 }
 
 /** Programs that add users write /etc/shadow anew, with the run's password in it, and keep the old one. */

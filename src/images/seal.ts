@@ -62,7 +62,7 @@ export async function sealImage({ base, overlay, keys, request, provenance, buil
   // Only a file system that needs no correction is trimmed.
   await check(root, ['-E', 'discard'])
   await describeImage(build, {
-    ...{ facts, root, layout, bootFiles, slots, provenance, created: base.created },
+    ...{ facts, root, layout, bootFiles, slots, provenance, created: base.created, replaced: base.replaced },
     kernelArguments: wanted.kernelArguments,
     release: base.release
   })

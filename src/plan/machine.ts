@@ -1,11 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { diskPlace, kernelFor, type Architecture, type Board, type TreeNaming } from '../boards'
+import { diskPlace, kernelFor, psciFixes, type Architecture, type Board, type TreeNaming } from '../boards'
 import { ownArguments } from '../first-boot/cmdline'
 import { modulesArguments, modulesLabel, uefiFor, type GenericKernel, type PreparedImage } from '../images'
 import type { Inputs } from '../inputs'
 import { runFiles, type Machine, type SharedFolder, type TreeRequest, type Volume } from '../qemu'
 import { BadInput } from '../report/errors'
+import { cpusAtBoot } from './cpus'
 
 export interface MachineRequest {
   readonly inputs: Inputs
@@ -20,6 +21,8 @@ export interface MachineRequest {
   readonly genericKernel?: GenericKernel | undefined
   /** Whether the host's own CPU can run arm64 guests. */
   readonly kvm?: boolean | undefined
+  /** CPUs of the host that this process may use. */
+  readonly hostCpus?: number | undefined
   /** Version of the QEMU that will run it. */
   readonly qemu?: string | undefined
   readonly logs: string
@@ -68,6 +71,7 @@ export function planMachine(request: MachineRequest): MachinePlan {
       : image === undefined
         ? []
         : [`root=PARTUUID=${image.layout.root.partuuid}`, 'rootfstype=ext4', 'rootwait', 'rw']
+  const atBoot = cpusAtBoot({ inputs, image, board, hostCpus: request.hostCpus, ownArguments: cmdline !== undefined })
   const machine: Machine = {
     board,
     accelerator: kvm ? 'kvm' : 'tcg',
@@ -75,6 +79,7 @@ export function planMachine(request: MachineRequest): MachinePlan {
     machineOptions: kvm ? 'gic-version=host' : variant?.machineOptions,
     memoryMiB: inputs.memoryMiB ?? board.memoryMiB,
     cpus: inputs.cpus ?? board.cpus,
+    cpusAtBoot: atBoot,
     clock: inputs.clock ?? board.clock,
     hasDisk: image !== undefined,
     diskPlace: diskPlace({
@@ -97,6 +102,7 @@ export function planMachine(request: MachineRequest): MachinePlan {
       // A Pi has no clock: without this its time starts in the past, and TLS fails.
       `systemd.clock_usec=${clock}000`,
       ...board.kernelArguments,
+      ...(atBoot === undefined ? [] : [`maxcpus=${atBoot}`]),
       ...(genericKernel === undefined ? [] : modulesArguments(genericKernel)),
       ...(image?.kernelArguments ?? []),
       ...(inputs.append === undefined ? [] : [inputs.append])
@@ -108,14 +114,12 @@ export function planMachine(request: MachineRequest): MachinePlan {
     extra: inputs.qemuArgs,
     logs
   }
+  const fixes = [...board.treeFixes[naming], ...(atBoot === undefined ? [] : psciFixes)]
   const overlays = inputs.overlays.map(name => overlayFile(name, inputs.workspace, image))
   return {
     machine,
     // A user's own tree is taken as it is, but for the overlays asked for.
-    deviceTree:
-      tree === undefined
-        ? undefined
-        : { from: tree, fixes: inputs.dtb === undefined ? board.treeFixes[naming] : [], overlays }
+    deviceTree: tree === undefined ? undefined : { from: tree, fixes: inputs.dtb === undefined ? fixes : [], overlays }
   }
 }
 

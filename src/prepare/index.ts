@@ -51,7 +51,8 @@ export async function runPrepare(work: PrepareWork, context: Context): Promise<s
   const guest = new Guest(pi.session, 'root', journal.id)
   await phases.run('prepare', `Run \`prepare\` on ${board.name}`, async () => {
     const text = { run: script, shell: undefined, env: {}, workingDirectory: undefined }
-    await guest.setUp({ clock: Date.now(), mount: undefined, script: text })
+    const startCpus = pi.machine.cpusAtBoot !== undefined
+    await guest.setUp({ clock: Date.now(), startCpus, mount: undefined, script: text })
     const lines = lineLog(log)
     const { outcome, exitCode, signal } = await runScript({ ...pi, guest }, inputs.runTimeout, {
       stdout: lines.write,

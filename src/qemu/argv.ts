@@ -54,6 +54,8 @@ export interface Machine {
   readonly machineOptions: string | undefined
   readonly memoryMiB: number
   readonly cpus: number
+  /** How many of them the kernel starts; by default all. On a board with {@link Board.psci} alone. */
+  readonly cpusAtBoot?: number | undefined
   readonly clock: 'host' | 'icount'
   /** Whether there is an image: a disk to boot from, and SSH to reach. */
   readonly hasDisk: boolean
@@ -97,6 +99,7 @@ export function qemuArguments(machine: Machine): readonly string[] {
     ...(machine.cpu === undefined ? [] : ['-cpu', machine.cpu]),
     ...['-smp', String(machine.cpus), '-m', String(machine.memoryMiB)],
     ...acceleration(machine),
+    ...(machine.cpusAtBoot === undefined ? [] : byPsci(board)),
     ...(machine.firmware === undefined ? [] : flash(machine.firmware)),
     ...(machine.kernel === undefined ? [] : ['-kernel', machine.kernel]),
     ...(machine.initrd === undefined ? [] : ['-initrd', machine.initrd]),
@@ -125,6 +128,14 @@ export function qemuArguments(machine: Machine): readonly string[] {
     ...(machine.incoming === true ? ['-incoming', 'fd:0'] : []),
     ...machine.extra
   ]
+}
+
+/** Switches the other CPUs off until they are asked for, and has QEMU answer for the firmware that is asked. */
+function byPsci({ psci }: Board): readonly string[] {
+  // 1: SMC (QEMU_PSCI_CONDUIT_SMC in its target/arm/kvm-consts.h).
+  return psci === undefined
+    ? []
+    : ['-global', `${psci.soc}.enabled-cpus=1`, '-global', `${psci.core}-arm-cpu.psci-conduit=1`]
 }
 
 /** QEMU's id of what records packets until the guest has sent one, see FirstPacket. */

@@ -25,7 +25,7 @@ export async function makeDeviceTree({ from, to, fixes, overlays, seed }: TreeRe
   const notes: string[] = []
   for (const fix of fixes) {
     if (fix.make === true && typeof fix.node === 'string') await tool('fdtput', ['-p', '-c', to, fix.node])
-    const nodes = await nodesOf(to, fix.node)
+    const nodes = await nodesOf(to, fix)
     for (const node of nodes) await applyFix(to, node, fix)
     const names = nodes.map(node => node.slice(node.lastIndexOf('/') + 1))
     if (nodes.length > 0) notes.push(`Device tree: ${changesOf(fix)} for ${names.join(', ')} (${fix.why})`)
@@ -61,14 +61,14 @@ async function addSeed(tree: string, seed: Buffer): Promise<void> {
   await writeFile(tree, blob)
 }
 
-async function nodesOf(tree: string, node: string | RegExp): Promise<readonly string[]> {
+async function nodesOf(tree: string, { node, under = '/soc' }: TreeFix): Promise<readonly string[]> {
   if (typeof node === 'string') return (await tryTool('fdtget', ['-p', tree, node])).code === 0 ? [node] : []
-  const { code, stdout } = await tryTool('fdtget', ['-l', tree, '/soc'])
+  const { code, stdout } = await tryTool('fdtget', ['-l', tree, under])
   if (code !== 0) return []
   return stdout
     .split('\n')
     .filter(name => name !== '' && node.test(name))
-    .map(name => `/soc/${name}`)
+    .map(name => `${under}/${name}`)
 }
 
 async function applyFix(tree: string, node: string, { set = {}, unset = [], childless }: TreeFix): Promise<void> {

@@ -85,8 +85,8 @@ export async function startQemu(machine: Machine, install: Start, journal: Journ
   if (exit !== undefined || identity === undefined) throw refused(logs, exit ?? 'no process')
   try {
     const qmp = await connect(folder, () => exit === undefined && Date.now() < deadline)
-    const { board, accelerator, clock } = machine
-    if (board.spinningSecondaries && accelerator !== 'kvm' && clock === 'host')
+    const { board, accelerator, clock, cpusAtBoot } = machine
+    if (board.spinningSecondaries && cpusAtBoot === undefined && accelerator !== 'kvm' && clock === 'host')
       await restrainSecondaries(qmp, logs, board.uarts)
     const sshPort = machine.hasDisk ? sshPortIn(await qmp.human('info usernet')) : 0
     // It may be over before there is an answer.

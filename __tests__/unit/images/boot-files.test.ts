@@ -53,6 +53,12 @@ test('a compressed kernel is unpacked: QEMU could not start it', async () => {
   expect([names, kernelReleases]).toEqual([['kernel8.img'], { 'kernel8.img': '6.6.31+rpt-rpi-v8' }])
 })
 
+test('a kernel that complains of CPUs that do not stop can start them later', async () => {
+  const able = Buffer.concat([kernel, Buffer.from('\x014CPU%d may not have shut down cleanly: %d\n\0')])
+  const taken = await takeBootFiles(bootVolume({ 'kernel8.img': able, 'kernel7.img': kernel }), MiB, scratch.fresh())
+  expect(taken.hotplugKernels).toEqual(['kernel8.img'])
+})
+
 test('a boot partition without a kernel says what to do', async () => {
   const taken = takeBootFiles(bootVolume({ 'config.txt': '' }), MiB, join(scratch.fresh(), 'boot'))
   expect(await taken.then(String, describeFailure)).toBe(

@@ -36,7 +36,8 @@ test('the built-in image needs its two keys, and what a snapshot takes', () => {
       { path: '/etc/pi-qemu/dropbear_host_key', content: 'dropbear-host-key' }
     ],
     kernelArguments: [],
-    created: pathsOf(edits).slice(1)
+    created: pathsOf(edits).slice(1),
+    replaced: []
   })
 })
 

@@ -2,7 +2,7 @@ import type { Edit } from '../ext4'
 import type { RootFacts } from '../families'
 import type { Release } from '../releases'
 import { masksOnDisk } from '../uefi'
-import type { Part } from './part'
+import { replacing, type Part } from './part'
 import { firstBootUnits, present } from './units'
 
 /** Whether cloud-init is installed. */
@@ -43,14 +43,17 @@ const keepUsers: Edit = {
   mode: 0o644
 }
 
+const preload = '/etc/ld.so.preload'
+
 /**
  * 32-bit Raspberry Pi OS loads a library into every program that copies memory with instructions of the real CPU;
  * where the emulated one is another, each program complains.
  */
 export function noPreload({ texts, architecture }: RootFacts): Part {
-  if (architecture === 'arm64' || !/libarmmem/.test(texts?.['/etc/ld.so.preload'] ?? '')) return {}
+  const before = texts?.[preload] ?? ''
+  if (architecture === 'arm64' || !/libarmmem/.test(before)) return {}
   return {
-    edits: [{ kind: 'file', path: '/etc/ld.so.preload', content: '', mode: 0o644 }],
+    ...replacing({ path: preload, before, after: '' }),
     notes: ['/etc/ld.so.preload: emptied (libarmmem is made for the real CPU)']
   }
 }

@@ -2,7 +2,7 @@ import { posix } from 'node:path'
 import { replaceShell, shadowField, shellOf, withPasswordSlot } from '../accounts'
 import type { Edit } from '../ext4'
 import type { RootFacts } from '../families'
-import { folder, slotFile, type Part } from './part'
+import { folder, replacing, slotFile, type Part } from './part'
 
 const authorizedKeys = `${folder}/authorized_keys`
 const hostKey = `${folder}/ssh_host_ed25519_key`
@@ -36,10 +36,12 @@ export function sshLogin(facts: RootFacts): Part {
     ...(facts.sshDropIns ? [`Include ${passwordLogin}`] : []),
     ''
   ].join('\n')
-  const config: Edit = facts.sshDropIns
-    ? { kind: 'file', path: '/etc/ssh/sshd_config.d/00-pi-qemu.conf', content: settings, mode: 0o644 }
+  const before = facts.sshConfig ?? ''
+  const path = facts.sshDropIns ? '/etc/ssh/sshd_config.d/00-pi-qemu.conf' : '/etc/ssh/sshd_config'
+  const config: Part = facts.sshDropIns
+    ? { edits: [{ kind: 'file', path, content: settings, mode: 0o644 }] }
     : // sshd takes the first value it meets, so ours have to come first.
-      { kind: 'file', path: '/etc/ssh/sshd_config', content: `${settings}${facts.sshConfig ?? ''}`, mode: 0o644 }
+      replacing({ path, before, after: `${settings}${before}` })
   const unit = facts.units.has('ssh.service') ? 'ssh.service' : 'sshd.service'
   return {
     edits: [
@@ -47,7 +49,7 @@ export function sshLogin(facts: RootFacts): Part {
       slotFile(authorizedKeys, 'authorized-keys', 0o644),
       slotFile(hostKey, 'host-key', 0o600),
       ...(facts.sshDropIns ? [slotFile(passwordLogin, 'password-login', 0o644)] : []),
-      config,
+      ...(config.edits ?? []),
       ...enable(unit, 'multi-user.target')
     ],
     slots: [
@@ -55,7 +57,8 @@ export function sshLogin(facts: RootFacts): Part {
       { path: hostKey, content: 'host-key' },
       ...(facts.sshDropIns ? [{ path: passwordLogin, content: 'password-login' } as const] : [])
     ],
-    notes: [`SSH: enabled (${unit}), this run's key for every user, its host key in ${config.path}`]
+    replaced: config.replaced ?? [],
+    notes: [`SSH: enabled (${unit}), this run's key for every user, its host key in ${path}`]
   }
 }
 

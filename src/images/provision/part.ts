@@ -20,10 +20,24 @@ export interface Provisioning {
   readonly kernelArguments: readonly string[]
   /** Files and links that were not there before: `save-image` takes them out again. */
   readonly created: readonly string[]
+  /** Files of the image's own that now read otherwise: `save-image` puts back what nobody has changed since. */
+  readonly replaced: readonly Replaced[]
+}
+
+export interface Replaced {
+  readonly path: string
+  readonly before: string
+  readonly after: string
 }
 
 /** One subject's share of it. */
 export type Part = Partial<Provisioning>
+
+/** Gives a file of the image another text, until it is saved. */
+export const replacing = (file: Replaced): Pick<Provisioning, 'edits' | 'replaced'> => ({
+  edits: [{ kind: 'file', path: file.path, content: file.after, mode: 0o644 }],
+  replaced: [file]
+})
 
 /** A file that holds the place of a secret of the run. */
 export const slotFile = (path: string, content: SlotContent, mode: number): Edit => ({
