@@ -1,5 +1,6 @@
 // The first run ever on a Pi 3, with nothing prepared, against the command line that people copy.
 import { coldByHand } from '../kit/hand.mjs'
+import { run } from '../kit/host.mjs'
 import { image } from '../kit/images.mjs'
 import { runInPi } from '../kit/ours.mjs'
 
@@ -11,7 +12,10 @@ export const rows = {
 }
 
 export async function round(session, n) {
-  const flags = { board: 'raspi3b', image: await image(session), sync: 'none', run: 'echo first' }
+  // The peer's card was copied just now: both find what they read in the host's memory.
+  const path = await image(session)
+  await run('cp', [path, '/dev/null'])
+  const flags = { board: 'raspi3b', image: path, sync: 'none', run: 'echo first' }
   // A home of its own: unpacking and provisioning are part of it.
   const { first, wall, phases } = await runInPi(session, flags, { home: session.path(`cold-home-${n}`) })
   const peer = await session.oncePerRound('cold by hand', () => coldByHand(session))

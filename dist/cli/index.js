@@ -59027,7 +59027,10 @@ const boards = {
         sizable: true,
         architectures: {
             // A Pi 4's core. QEMU's default (max) is several times slower on programs built with pointer authentication.
-            arm64: kernel('8', { cpu: 'cortex-a72' }),
+            // A72s need no page tables of their own for the kernel; Linux has them if only its address is random. In TCG each
+            // system call then throws the translation buffer away, twice: Debian 12 boots in 14.0 instead of 8.5 s, and a
+            // read and a write of a byte take 46 us instead of 5.
+            arm64: kernel('8', { cpu: 'cortex-a72', kernelArguments: ['kpti=off'] }),
             // Debian's 32-bit kernel reaches nothing above 4 GiB, where the PCI host would be otherwise.
             armhf: kernel('7', { cpu: 'cortex-a15', machineOptions: 'highmem=off' })
         },
@@ -62332,8 +62335,10 @@ async function unpack({ chunks, format, target, name, expected }) {
     try {
         if (format === 'raw') {
             for await (const chunk of chunks) {
+                // The write goes on while its bytes are hashed.
+                const written = writer.write(chunk);
                 hash.update(chunk);
-                await writer.write(chunk);
+                await written;
             }
         }
         else {
@@ -69107,6 +69112,7 @@ function planMachine(request) {
             // A Pi has no clock: without this its time starts in the past, and TLS fails.
             `systemd.clock_usec=${clock}000`,
             ...board.kernelArguments,
+            ...(kvm ? [] : (variant?.kernelArguments ?? [])),
             ...(atBoot === undefined ? [] : [`maxcpus=${atBoot}`]),
             ...(genericKernel === undefined ? [] : modulesArguments(genericKernel)),
             ...(image?.kernelArguments ?? []),

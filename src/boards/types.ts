@@ -28,6 +28,8 @@ export interface Variant {
   readonly cpu?: string
   /** What follows the machine's name in `-machine`. */
   readonly machineOptions?: string
+  /** More kernel arguments where the CPU is emulated. */
+  readonly kernelArguments?: readonly string[]
 }
 
 /** One change to a device tree, without which a kernel meets hardware that QEMU lacks. */

@@ -137,8 +137,10 @@ export async function unpack({ chunks, format, target, name, expected }: UnpackR
   try {
     if (format === 'raw') {
       for await (const chunk of chunks) {
+        // The write goes on while its bytes are hashed.
+        const written = writer.write(chunk)
         hash.update(chunk)
-        await writer.write(chunk)
+        await written
       }
     } else {
       damage = await through(decompressors[format], { chunks, hash, writer, name, readOn: expected !== undefined })

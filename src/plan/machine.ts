@@ -102,6 +102,7 @@ export function planMachine(request: MachineRequest): MachinePlan {
       // A Pi has no clock: without this its time starts in the past, and TLS fails.
       `systemd.clock_usec=${clock}000`,
       ...board.kernelArguments,
+      ...(kvm ? [] : (variant?.kernelArguments ?? [])),
       ...(atBoot === undefined ? [] : [`maxcpus=${atBoot}`]),
       ...(genericKernel === undefined ? [] : modulesArguments(genericKernel)),
       ...(image?.kernelArguments ?? []),
