@@ -1,6 +1,7 @@
 // The peer: QEMU as a person starts it by hand, and a wait for SSH.
 import { spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
+import { rename } from 'node:fs/promises'
 import { createConnection } from 'node:net'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -84,23 +85,44 @@ async function untilSsh(session, qemu, key) {
   }
 }
 
-/** The classic command line on a Pi 3, on a fresh copy of the image: seconds until SSH answers. */
-export async function coldByHand(session) {
-  const { disk, key, files } = await handImage(session)
+/** The classic command line for a Pi 3, on a fresh copy of the image. */
+async function startClassic(session, { disk, files }) {
   const copy = session.path('cold-by-hand.img')
   await run('cp', ['--sparse=always', disk, copy])
   const append =
     'rw earlyprintk loglevel=8 console=ttyAMA0,115200 dwc_otg.lpm_enable=0 dwc_otg.fiq_fsm_enable=0 root=/dev/mmcblk0p2 rootdelay=1'
-  const qemu = await startQemu(session, 'cold-by-hand', netdev => [
+  return startQemu(session, 'cold-by-hand', netdev => [
     ...['-machine', 'raspi3b', '-dtb', files.dtb, '-kernel', files.kernel, '-initrd', files.initrd],
     ...['-drive', `if=sd,format=raw,file=${copy}`, '-append', append],
     ...['-netdev', netdev, '-device', 'usb-net,netdev=net0']
   ])
+}
+
+/** Seconds until SSH answers there. */
+export async function coldByHand(session) {
+  const hand = await handImage(session)
+  const qemu = await startClassic(session, hand)
   try {
-    return await untilSsh(session, qemu, key)
+    return await untilSsh(session, qemu, hand.key)
   } finally {
     await qemu.stop()
   }
+}
+
+/** A guest by hand, on `raspi3b` or `virt`, once SSH answers: the arguments for ssh. `stop` it. */
+export async function upByHand(session, board) {
+  const hand = await handImage(session)
+  const qemu = await (board === 'virt'
+    ? startVirt(session, hand, await copied(session, hand), [])
+    : startClassic(session, hand))
+  await untilSsh(session, qemu, hand.key)
+  return { ssh: sshArguments({ port: qemu.port, key: hand.key }), stop: qemu.stop }
+}
+
+async function copied(session, { disk }) {
+  const copy = session.path('virt-by-hand.qcow2')
+  await run('qemu-img', ['convert', '-O', 'qcow2', disk, copy])
+  return copy
 }
 
 /** Name of the snapshot in the disk of {@link snapshotByHand}. */
@@ -121,7 +143,7 @@ function snapshotByHand(session) {
     session.say('Booting virt by hand, for a snapshot')
     const hand = await handImage(session)
     const disk = session.path('snapshot-by-hand.qcow2')
-    await run('qemu-img', ['convert', '-O', 'qcow2', hand.disk, disk])
+    await rename(await copied(session, hand), disk)
     const qemu = await startVirt(session, hand, disk, [])
     try {
       await untilSsh(session, qemu, hand.key)

@@ -1,10 +1,11 @@
-// A workspace that goes in, is read, and brings results back: by our volume, against tar over SSH on the same board.
+// A workspace that goes in, is read, and brings results back: by our volume, against tar over SSH into the same board, started by hand.
 import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { upByHand } from '../kit/hand.mjs'
 import { run } from '../kit/host.mjs'
 import { image } from '../kit/images.mjs'
-import { keepPiUp, runInPi } from '../kit/ours.mjs'
+import { runInPi } from '../kit/ours.mjs'
 import { timed } from '../kit/session.mjs'
 
 const input = { files: 2000, bytes: 25_000, folders: 20 }
@@ -103,27 +104,28 @@ async function byVolume(session, board) {
   return { ours: all - own(stdout), own: own(stdout), phases }
 }
 
+/** In a guest by hand, as a person would have it: three logins. */
 async function byTar(session, board) {
   session.say(`tar over SSH, ${board}`)
   const folder = await workspace(session)
-  const pi = await keepPiUp(session, { board, image: await image(session), sync: 'none' })
+  const guest = await upByHand(session, board)
   const back = session.path('back')
   await rm(back, { recursive: true, force: true })
   await mkdir(back)
-  const ssh = `ssh -F "$1" pi`
-  const shell = (line, cwd) => run('bash', ['-o', 'pipefail', '-ec', line, 'bash', pi.config], { cwd })
+  // ssh's words are the arguments of the shell: nothing in them is read by it.
+  const shell = (line, cwd) => run('bash', ['-o', 'pipefail', '-ec', line, 'bash', ...guest.ssh], { cwd })
   let stdout
   try {
     const steps = {
-      in: await timed(() => shell(`tar c in | ${ssh} 'mkdir w && tar x -C w'`, folder)),
-      script: await timed(async () => (stdout = await shell(`${ssh} 'cd w && sh' < script`, folder))),
-      out: await timed(() => shell(`${ssh} 'tar c -C w out' | tar x`, back))
+      in: await timed(() => shell(`tar c in | ssh "$@" 'mkdir w && tar x -C w'`, folder)),
+      script: await timed(async () => (stdout = await shell(`ssh "$@" 'cd w && sh' < script`, folder))),
+      out: await timed(() => shell(`ssh "$@" 'tar c -C w out' | tar x`, back))
     }
     await check(back, stdout)
     const seconds = steps.in + steps.script + steps.out - own(stdout)
     return { seconds, steps: { ...steps, own: own(stdout) } }
   } finally {
-    await pi.stop()
+    await guest.stop()
   }
 }
 

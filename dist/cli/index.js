@@ -67112,9 +67112,12 @@ function byPsci({ psci }) {
 }
 /** QEMU's id of what records packets until the guest has sent one, see FirstPacket. */
 const packetFilter = 'packets';
-/** Whether the guest's first packet is waited for: where each useless connection costs an emulated Pi half a second. */
-function listensFor({ board, hasDisk }) {
-    return hasDisk && board.network === 'usb-net';
+/**
+ * Whether the guest's first packet is waited for: a connection before it is in vain, and takes a second or more to give
+ * up. A guest that we reach by its channel is on the network before it is asked for SSH.
+ */
+function listensFor({ hasDisk, channel, incoming }) {
+    return hasDisk && channel === undefined && incoming !== true;
 }
 /** Versatile/PB's own: part of the machine, so it is no `-device`. */
 const onBoardNic = 'smc91c111';

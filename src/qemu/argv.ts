@@ -141,9 +141,12 @@ function byPsci({ psci }: Board): readonly string[] {
 /** QEMU's id of what records packets until the guest has sent one, see FirstPacket. */
 export const packetFilter = 'packets'
 
-/** Whether the guest's first packet is waited for: where each useless connection costs an emulated Pi half a second. */
-export function listensFor({ board, hasDisk }: Pick<Machine, 'board' | 'hasDisk'>): boolean {
-  return hasDisk && board.network === 'usb-net'
+/**
+ * Whether the guest's first packet is waited for: a connection before it is in vain, and takes a second or more to give
+ * up. A guest that we reach by its channel is on the network before it is asked for SSH.
+ */
+export function listensFor({ hasDisk, channel, incoming }: Machine): boolean {
+  return hasDisk && channel === undefined && incoming !== true
 }
 
 /** Versatile/PB's own: part of the machine, so it is no `-device`. */
