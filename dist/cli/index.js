@@ -64633,7 +64633,7 @@ function fastBoot(facts, { firstBoot, ownArguments }) {
     const generators = needlessGenerators.flatMap(({ name, unless }) => !all || facts.units.size === 0 || (unless !== undefined && facts.paths.has(unless)) ? [] : [name]);
     const noDesktop = ownArguments && facts.variant === 'desktop';
     return {
-        edits: [...(units.length === 0 ? [] : masksOnDisk(units)), ...masks(generators)],
+        edits: [...(units.length === 0 ? [] : masksOnDisk(units)), ...masks(generators), ...coldplug(facts)],
         kernelArguments: [
             ...(all ? [...shortCuts, `modprobe.blacklist=${modules.join(',')}`] : []),
             ...(flags === undefined || flags === '' ? [] : [`rootflags=${flags}`]),
@@ -64647,6 +64647,32 @@ function fastBoot(facts, { firstBoot, ownArguments }) {
             ...(noDesktop ? ['Desktop: not started (systemd.unit=multi-user.target)'] : [])
         ]
     };
+}
+/** What makes udev look at what was there before it. */
+const trigger = 'systemd-udev-trigger.service';
+/**
+ * Has udev look at devices only, at what SSH waits for first. By default it also goes through hundreds of drivers, modules
+ * and links between devices, for which it has next to no rules: 1.5 of 3.9 s on raspi3b.
+ */
+function coldplug(facts) {
+    if (!facts.units.has(trigger))
+        return [];
+    const first = ['block', 'net', 'usb'];
+    const words = (option, names) => names.map(name => ` --${option}=${name}`).join('');
+    const devices = '-udevadm trigger --type=devices --action=add';
+    const content = [
+        '# Written by pi-qemu (boot: fast): devices only, what SSH waits for first.',
+        '[Service]',
+        'ExecStart=',
+        `ExecStart=${devices}${words('subsystem-match', first)}`,
+        `ExecStart=${devices}${words('subsystem-nomatch', [...first, 'devlink'])}`,
+        ''
+    ].join('\n');
+    const folder = `/etc/systemd/system/${trigger}.d`;
+    return [
+        { kind: 'folder', path: folder, mode: 0o755 },
+        { kind: 'file', path: `${folder}/pi-qemu.conf`, content, mode: 0o644 }
+    ];
 }
 function masks(generators) {
     const folder = '/etc/systemd/system-generators';
@@ -65331,7 +65357,7 @@ function releaseOf({ family, codename }) {
 
 
 /** Raise when what provisioning does changes: images prepared before are then not used again. */
-const provisionVersion = 8;
+const provisionVersion = 9;
 /** Decides how an image is made ready for an unattended login. Pure: facts in, changes out. */
 function provisioning(facts, user, { firstBoot = 'skip', hostname, firmware, boot = 'fast' } = {}) {
     const release = releaseOf(facts);
@@ -69991,7 +70017,7 @@ async function watchBoot(boot, sign, stop = new AbortController()) {
         stop.abort();
     }
 }
-async function knocking({ login, qemu, serial, knockInterval = 250 }, stop) {
+async function knocking({ login, qemu, serial, knockInterval = 100 }, stop) {
     let refusedSince;
     let patience = knockTimeouts.first;
     for (;;) {

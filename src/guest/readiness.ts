@@ -71,7 +71,7 @@ export async function watchBoot<T>(boot: Boot, sign: Promise<T>, stop = new Abor
 }
 
 async function knocking(
-  { login, qemu, serial, knockInterval = 250 }: Boot & { readonly login: Login },
+  { login, qemu, serial, knockInterval = 100 }: Boot & { readonly login: Login },
   stop: AbortSignal
 ): Promise<GuestSession> {
   let refusedSince: number | undefined

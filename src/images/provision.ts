@@ -14,7 +14,7 @@ export type { Provisioning, Replaced, Slot } from './provision/part'
 export { firstBootUnits, needlessModules, needlessUnits, wizardUnit } from './provision/units'
 
 /** Raise when what provisioning does changes: images prepared before are then not used again. */
-export const provisionVersion = 8
+export const provisionVersion = 9
 
 export interface Wishes {
   readonly firstBoot?: 'skip' | 'run' | undefined

@@ -59,6 +59,23 @@ test('generators that find nothing are not started, unless the image has what th
   ])
 })
 
+test('udev looks at devices only, each once, and at those first that SSH waits for', () => {
+  const drop = '/etc/systemd/system/systemd-udev-trigger.service.d/pi-qemu.conf'
+  const of = (more: Partial<RootFacts>, wishes: Wishes = {}): string | undefined => {
+    const edit = provisioning({ ...facts, ...more }, 'pi', wishes).edits.find(({ path }) => path === drop)
+    return edit?.kind === 'file' ? String(edit.content) : undefined
+  }
+  const withUdev = { units: new Set([...units, 'systemd-udev-trigger.service']) }
+  const commands = (of(withUdev) ?? '').split('\n').filter(line => line.startsWith('ExecStart=-'))
+  const named = (option: string, line = ''): readonly string[] =>
+    [...line.matchAll(new RegExp(`--${option}=(\\S+)`, 'g'))].map(([, name = '']) => name)
+  expect(commands.map(line => / --type=(\w+) /.exec(line)?.[1])).toEqual(['devices', 'devices'])
+  const first = named('subsystem-match', commands[0])
+  expect(first).toEqual(expect.arrayContaining(['block', 'net', 'usb']))
+  expect(named('subsystem-nomatch', commands[1])).toEqual([...first, 'devlink'])
+  expect([of({}), of(withUdev, { boot: 'full' })]).toEqual([undefined, undefined])
+})
+
 describe('remounting the root is left out where the kernel mounts it as fstab says', () => {
   test.each([
     ['defaults', ''],

@@ -22,7 +22,7 @@ export function fastBoot(facts: RootFacts, { firstBoot, ownArguments }: Course):
   )
   const noDesktop = ownArguments && facts.variant === 'desktop'
   return {
-    edits: [...(units.length === 0 ? [] : masksOnDisk(units)), ...masks(generators)],
+    edits: [...(units.length === 0 ? [] : masksOnDisk(units)), ...masks(generators), ...coldplug(facts)],
     kernelArguments: [
       ...(all ? [...shortCuts, `modprobe.blacklist=${modules.join(',')}`] : []),
       ...(flags === undefined || flags === '' ? [] : [`rootflags=${flags}`]),
@@ -36,6 +36,33 @@ export function fastBoot(facts: RootFacts, { firstBoot, ownArguments }: Course):
       ...(noDesktop ? ['Desktop: not started (systemd.unit=multi-user.target)'] : [])
     ]
   }
+}
+
+/** What makes udev look at what was there before it. */
+const trigger = 'systemd-udev-trigger.service'
+
+/**
+ * Has udev look at devices only, at what SSH waits for first. By default it also goes through hundreds of drivers, modules
+ * and links between devices, for which it has next to no rules: 1.5 of 3.9 s on raspi3b.
+ */
+function coldplug(facts: RootFacts): readonly Edit[] {
+  if (!facts.units.has(trigger)) return []
+  const first = ['block', 'net', 'usb']
+  const words = (option: string, names: readonly string[]): string => names.map(name => ` --${option}=${name}`).join('')
+  const devices = '-udevadm trigger --type=devices --action=add'
+  const content = [
+    '# Written by pi-qemu (boot: fast): devices only, what SSH waits for first.',
+    '[Service]',
+    'ExecStart=',
+    `ExecStart=${devices}${words('subsystem-match', first)}`,
+    `ExecStart=${devices}${words('subsystem-nomatch', [...first, 'devlink'])}`,
+    ''
+  ].join('\n')
+  const folder = `/etc/systemd/system/${trigger}.d`
+  return [
+    { kind: 'folder', path: folder, mode: 0o755 },
+    { kind: 'file', path: `${folder}/pi-qemu.conf`, content, mode: 0o644 }
+  ]
 }
 
 function masks(generators: readonly string[]): readonly Edit[] {
