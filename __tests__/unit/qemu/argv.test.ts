@@ -64,8 +64,8 @@ test('the command line of virt: size and CPU, virtio throughout, one UART', () =
     ...['-drive', 'if=none,id=workspace,format=raw,file=workspace.img,cache=unsafe'],
     ...['-device', 'virtio-blk-pci,drive=workspace'],
     ...['-netdev', 'user,id=net0,hostfwd=tcp:127.0.0.1:0-:22'],
-    ...['-object', 'filter-dump,id=packets,netdev=net0,file=net.pcap'],
-    ...['-device', 'virtio-net-pci,romfile=,netdev=net0', '-device', 'virtio-rng-pci'],
+    ...['-device', 'virtio-net-pci,romfile=,netdev=net0'],
+    ...['-object', 'filter-dump,id=packets,netdev=net0,file=net.pcap', '-device', 'virtio-rng-pci'],
     ...['-chardev', 'file,id=uart0,path=/home/logs/run-1/serial0.log', '-serial', 'chardev:uart0'],
     ...['-qmp', 'unix:qmp.sock,server=on,wait=off']
   ])
