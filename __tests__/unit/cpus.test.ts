@@ -15,11 +15,19 @@ interface Case {
   readonly board?: BoardName
   readonly hostCpus?: number
   readonly cmdline?: string
+  readonly qemu?: string
 }
 
-function planned({ inputs = {}, image = able, board = 'raspi3b', hostCpus = 2, ...more }: Case = {}): MachinePlan {
+function planned({
+  inputs = {},
+  image = able,
+  board = 'raspi3b',
+  hostCpus = 2,
+  qemu = '7.2.22',
+  ...more
+}: Case = {}): MachinePlan {
   const request = { inputs: { ...defaultInputs, ...inputs }, image: preparedImage(image), board: boards[board] }
-  return planMachine({ ...request, ...more, hostCpus, volumes: [], logs: '/logs', clock: 0 })
+  return planMachine({ ...request, ...more, hostCpus, qemu, volumes: [], logs: '/logs', clock: 0 })
 }
 const atBoot = (change?: Case): number | undefined => planned(change).machine.cpusAtBoot
 
@@ -47,6 +55,7 @@ test.each<[string, Case]>([
   ["a kernel of the user's own", { inputs: { kernel: '/k' } }],
   ['an initramfs of the same', { inputs: { initrd: '/i' } }],
   ['a device tree of the same', { inputs: { dtb: '/d' } }],
+  ['an old QEMU', { qemu: '6.2.0' }],
   ['a number that was asked for', { inputs: { append: 'quiet maxcpus=3' } }],
   ['a boot that leaves nothing out', { inputs: { boot: 'full' } }],
   ['an image that is left as it is', { inputs: { provision: 'none' } }],

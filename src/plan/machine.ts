@@ -44,7 +44,7 @@ export interface MachinePlan {
  * @throws BadInput if they do not go together
  */
 export function planMachine(request: MachineRequest): MachinePlan {
-  const { inputs, image, architecture, board, volumes, genericKernel, logs, clock, cmdline } = request
+  const { inputs, image, architecture, board, volumes, genericKernel, hostCpus, qemu, logs, clock, cmdline } = request
   const system = image?.architecture ?? architecture
   const variant = system && board.architectures[system]
   // A Pi is emulated whatever the host is; so is a CPU or a time that was asked for.
@@ -71,7 +71,7 @@ export function planMachine(request: MachineRequest): MachinePlan {
       : image === undefined
         ? []
         : [`root=PARTUUID=${image.layout.root.partuuid}`, 'rootfstype=ext4', 'rootwait', 'rw']
-  const atBoot = cpusAtBoot({ inputs, image, board, hostCpus: request.hostCpus, ownArguments: cmdline !== undefined })
+  const atBoot = cpusAtBoot({ inputs, image, board, hostCpus, qemu, ownArguments: cmdline !== undefined })
   const machine: Machine = {
     board,
     accelerator: kvm ? 'kvm' : 'tcg',
@@ -84,7 +84,7 @@ export function planMachine(request: MachineRequest): MachinePlan {
     hasDisk: image !== undefined,
     diskPlace: diskPlace({
       board,
-      qemu: request.qemu,
+      qemu,
       asked: inputs.storage,
       bootsFromUsb: cmdline === undefined && image !== undefined && bootsFromUsb(inputs, image, board)
     }),

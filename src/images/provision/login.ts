@@ -36,12 +36,13 @@ export function sshLogin(facts: RootFacts): Part {
     ...(facts.sshDropIns ? [`Include ${passwordLogin}`] : []),
     ''
   ].join('\n')
-  const before = facts.sshConfig ?? ''
   const path = facts.sshDropIns ? '/etc/ssh/sshd_config.d/00-pi-qemu.conf' : '/etc/ssh/sshd_config'
-  const config: Part = facts.sshDropIns
-    ? { edits: [{ kind: 'file', path, content: settings, mode: 0o644 }] }
-    : // sshd takes the first value it meets, so ours have to come first.
-      replacing({ path, before, after: `${settings}${before}` })
+  const before = facts.sshDropIns ? undefined : facts.sshConfig
+  // sshd takes the first value it meets, so ours have to come first.
+  const config: Part =
+    before === undefined
+      ? { edits: [{ kind: 'file', path, content: settings, mode: 0o644 }] }
+      : replacing({ path, before, after: `${settings}${before}` })
   const unit = facts.units.has('ssh.service') ? 'ssh.service' : 'sshd.service'
   return {
     edits: [
