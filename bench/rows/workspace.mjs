@@ -75,7 +75,7 @@ function workspace(session) {
   })
 }
 
-/** Phases that a run without a workspace has just the same, before its Pi is up and after it is done. */
+/** Phases that have nothing to do with a workspace, before the Pi is up and after it is done. */
 const elsewhere = [
   'plan',
   'tools',
@@ -90,19 +90,21 @@ const elsewhere = [
   'power-off'
 ]
 
-/** Everything else counts: making the volume, mounting it, the script but for its own work, bringing back. */
+/** Making the volume, mounting it, the script but for its own work, bringing back: what a run takes longer by. */
 async function byVolume(session, board) {
   const folder = await workspace(session)
-  const { phases, stdout } = await runInPi(
-    session,
-    { board, image: await image(session), run: script },
-    { cwd: folder }
-  )
+  const flags = { board, image: await image(session) }
+  const { phases, stdout } = await runInPi(session, { ...flags, run: script }, { cwd: folder })
   await check(folder, stdout)
-  const counted = Object.entries(phases).filter(([name]) => !elsewhere.includes(name))
-  const all = counted.reduce((sum, [, seconds]) => sum + seconds, 0)
-  return { ours: all - own(stdout), own: own(stdout), phases }
+  const { phases: without } = await runInPi(session, { ...flags, run: 'true', sync: 'none' })
+  const ours = counted(phases) - counted(without) - own(stdout)
+  return { ours, own: own(stdout), phases, without }
 }
+
+const counted = phases =>
+  Object.entries(phases)
+    .filter(([name]) => !elsewhere.includes(name))
+    .reduce((sum, [, seconds]) => sum + seconds, 0)
 
 /** In a guest by hand, as a person would have it: three logins. */
 async function byTar(session, board) {
@@ -119,10 +121,12 @@ async function byTar(session, board) {
     const steps = {
       in: await timed(() => shell(`tar c in | ssh "$@" 'mkdir w && tar x -C w'`, folder)),
       script: await timed(async () => (stdout = await shell(`ssh "$@" 'cd w && sh' < script`, folder))),
-      out: await timed(() => shell(`ssh "$@" 'tar c -C w out' | tar x`, back))
+      out: await timed(() => shell(`ssh "$@" 'tar c -C w out' | tar x`, back)),
+      // The script's own is no part of the way in or out.
+      login: await timed(() => shell('ssh "$@" true'))
     }
     await check(back, stdout)
-    const seconds = steps.in + steps.script + steps.out - own(stdout)
+    const seconds = steps.in + steps.script + steps.out - own(stdout) - steps.login
     return { seconds, steps: { ...steps, own: own(stdout) } }
   } finally {
     await guest.stop()

@@ -64864,12 +64864,12 @@ function sshLogin(facts) {
         ...(facts.sshDropIns ? [`Include ${passwordLogin}`] : []),
         ''
     ].join('\n');
-    const before = facts.sshConfig ?? '';
     const path = facts.sshDropIns ? '/etc/ssh/sshd_config.d/00-pi-qemu.conf' : '/etc/ssh/sshd_config';
-    const config = facts.sshDropIns
+    const before = facts.sshDropIns ? undefined : facts.sshConfig;
+    // sshd takes the first value it meets, so ours have to come first.
+    const config = before === undefined
         ? { edits: [{ kind: 'file', path, content: settings, mode: 0o644 }] }
-        : // sshd takes the first value it meets, so ours have to come first.
-            replacing({ path, before, after: `${settings}${before}` });
+        : replacing({ path, before, after: `${settings}${before}` });
     const unit = facts.units.has('ssh.service') ? 'ssh.service' : 'sshd.service';
     return {
         edits: [
@@ -69055,13 +69055,17 @@ function changesOf({ set = {}, unset = [], childless }) {
 
 ;// CONCATENATED MODULE: ./src/plan/cpus.ts
 
+/** Major version of QEMU from which its raspi boards were seen to start CPUs by PSCI (7.2 and 10.0). */
+const sinceQemu = 7;
 /**
  * How many CPUs the kernel starts, where that is fewer than the board has; the set-up starts the rest. More emulated
  * CPUs than the host's make a boot longer: each flush of a translation buffer waits for all of them. Debian 12 on
  * raspi3b and 2 CPUs of the host, seconds until SSH answers: 27.5 with one, 15.4 with two, 17.0 with three, 18.2 with four.
  */
-function cpusAtBoot({ inputs, image, board, hostCpus, ownArguments }) {
+function cpusAtBoot({ inputs, image, board, hostCpus, qemu = '', ownArguments }) {
     if (image === undefined || board.psci === undefined || hostCpus === undefined || hostCpus >= board.cpus)
+        return undefined;
+    if (!(Number(qemu.split('.')[0]) >= sinceQemu))
         return undefined;
     // Another kernel, tree or initramfs may count on how a Pi starts its CPUs.
     const own = inputs.kernel !== undefined || inputs.initrd !== undefined || inputs.dtb !== undefined;
@@ -69087,7 +69091,7 @@ function cpusAtBoot({ inputs, image, board, hostCpus, ownArguments }) {
  * @throws BadInput if they do not go together
  */
 function planMachine(request) {
-    const { inputs, image, architecture, board, volumes, genericKernel, logs, clock, cmdline } = request;
+    const { inputs, image, architecture, board, volumes, genericKernel, hostCpus, qemu, logs, clock, cmdline } = request;
     const system = image?.architecture ?? architecture;
     const variant = system && board.architectures[system];
     // A Pi is emulated whatever the host is; so is a CPU or a time that was asked for.
@@ -69111,7 +69115,7 @@ function planMachine(request) {
         : image === undefined
             ? []
             : [`root=PARTUUID=${image.layout.root.partuuid}`, 'rootfstype=ext4', 'rootwait', 'rw'];
-    const atBoot = cpusAtBoot({ inputs, image, board, hostCpus: request.hostCpus, ownArguments: cmdline !== undefined });
+    const atBoot = cpusAtBoot({ inputs, image, board, hostCpus, qemu, ownArguments: cmdline !== undefined });
     const machine = {
         board,
         accelerator: kvm ? 'kvm' : 'tcg',
@@ -69124,7 +69128,7 @@ function planMachine(request) {
         hasDisk: image !== undefined,
         diskPlace: diskPlace({
             board,
-            qemu: request.qemu,
+            qemu,
             asked: inputs.storage,
             bootsFromUsb: cmdline === undefined && image !== undefined && bootsFromUsb(inputs, image, board)
         }),
@@ -70222,7 +70226,7 @@ function setupText({ folder, user, clock, startCpus, script, mount }) {
         const path = shellQuote(mount.path);
         lines.push(`mkdir -p ${path}`, 
         // A workspace under /root, say, has to be reachable for the user who runs the script.
-        `parent=$(dirname ${path}); while [ "$parent" != / ]; do chmod o+x "$parent"; parent=$(dirname "$parent"); done`, ...(mount.shared === true ? mountShared(mount.label, path) : mountVolume(mount.label, path)));
+        ...parents(mount.path).map(parent => `chmod o+x ${parent}`), ...(mount.shared === true ? mountShared(mount.label, path) : mountVolume(mount.label, path)));
     }
     if (script !== undefined) {
         const directory = script.workingDirectory === undefined ? '' : shellQuote(script.workingDirectory);
@@ -70237,10 +70241,16 @@ function setupText({ folder, user, clock, startCpus, script, mount }) {
     }
     return lines.join('\n') + '\n';
 }
+/** The folders above a path, in one word list: each program that is started costs an emulated Pi a twentieth of a second. */
+function parents(path) {
+    const names = external_node_path_namespaceObject.posix.dirname(external_node_path_namespaceObject.posix.normalize(path)).split('/').slice(1);
+    const all = names.flatMap((name, at) => (name === '' ? [] : [`/${names.slice(0, at + 1).join('/')}`]));
+    return all.length === 0 ? [] : [all.map(shellQuote).join(' ')];
+}
 function mountVolume(label, path) {
     return [
-        // A disk on the emulated USB appears seconds after boot.
-        `tries=0; until device=$(findfs LABEL=${label} 2>/dev/null); do tries=$((tries + 1)); [ $tries -lt 120 ] || { echo "no volume ${label}" >&2; exit 1; }; sleep 0.25; done`,
+        // A disk on the emulated USB appears seconds after boot. udev has its label; to look for it anew takes a while.
+        `device=/dev/disk/by-label/${label} tries=0; [ -e $device ] || until device=$(findfs LABEL=${label} 2>/dev/null); do tries=$((tries + 1)); [ $tries -lt 120 ] || { echo "no volume ${label}" >&2; exit 1; }; sleep 0.25; done`,
         `mount -t ext4 -o noatime "$device" ${path}`
     ];
 }

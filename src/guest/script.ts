@@ -74,7 +74,7 @@ export function setupText({ folder, user, clock, startCpus, script, mount }: Set
     lines.push(
       `mkdir -p ${path}`,
       // A workspace under /root, say, has to be reachable for the user who runs the script.
-      `parent=$(dirname ${path}); while [ "$parent" != / ]; do chmod o+x "$parent"; parent=$(dirname "$parent"); done`,
+      ...parents(mount.path).map(parent => `chmod o+x ${parent}`),
       ...(mount.shared === true ? mountShared(mount.label, path) : mountVolume(mount.label, path))
     )
   }
@@ -98,10 +98,17 @@ export function setupText({ folder, user, clock, startCpus, script, mount }: Set
   return lines.join('\n') + '\n'
 }
 
+/** The folders above a path, in one word list: each program that is started costs an emulated Pi a twentieth of a second. */
+function parents(path: string): readonly string[] {
+  const names = posix.dirname(posix.normalize(path)).split('/').slice(1)
+  const all = names.flatMap((name, at) => (name === '' ? [] : [`/${names.slice(0, at + 1).join('/')}`]))
+  return all.length === 0 ? [] : [all.map(shellQuote).join(' ')]
+}
+
 function mountVolume(label: string, path: string): readonly string[] {
   return [
-    // A disk on the emulated USB appears seconds after boot.
-    `tries=0; until device=$(findfs LABEL=${label} 2>/dev/null); do tries=$((tries + 1)); [ $tries -lt 120 ] || { echo "no volume ${label}" >&2; exit 1; }; sleep 0.25; done`,
+    // A disk on the emulated USB appears seconds after boot. udev has its label; to look for it anew takes a while.
+    `device=/dev/disk/by-label/${label} tries=0; [ -e $device ] || until device=$(findfs LABEL=${label} 2>/dev/null); do tries=$((tries + 1)); [ $tries -lt 120 ] || { echo "no volume ${label}" >&2; exit 1; }; sleep 0.25; done`,
     `mount -t ext4 -o noatime "$device" ${path}`
   ]
 }

@@ -162,9 +162,9 @@ describe('setting up', () => {
     expect(shell(setupText(setup({ mount: { label: 'pi-workspace', path: place } })), path).status).toBe(0)
     const opened = calls().filter(([name]) => name === 'chmod')
     const above = place.split('/').slice(1, -1)
-    expect(opened.map(words => words.slice(1))).toEqual(
-      above.map((_, depth) => ['o+x', `/${above.slice(0, above.length - depth).join('/')}`])
-    )
+    expect(opened.map(words => words.slice(1))).toEqual([
+      ['o+x', ...above.map((_, depth) => `/${above.slice(0, depth + 1).join('/')}`)]
+    ])
   })
 
   test('waits for a volume that appears late', () => {
