@@ -2,6 +2,7 @@
 import { ownStatus } from './execute'
 import { parseFlags } from './commands/arguments'
 import { commandSummaries, helpText, type CommandName } from './commands/help'
+import { binfmtCommand } from './commands/binfmt'
 import { cacheCommand } from './commands/cache'
 import { boardsCommand, cleanCommand, doctorCommand, stopCommand } from './commands/host'
 import { imagesCommand } from './commands/images'
@@ -35,6 +36,7 @@ async function command(name: string | undefined, rest: readonly string[]): Promi
     shell: () => flagged(shellCommand),
     images: () => imagesCommand(rest, { home, print, log: terminalLog() }),
     cache: () => cacheCommand(rest, { home, print, log: terminalLog() }),
+    binfmt: () => binfmtCommand(rest, { print, log: terminalLog() }),
     boards: () => (onlyFlags(), boardsCommand(print)),
     doctor: () => (
       onlyFlags('--install'),

@@ -62012,6 +62012,9 @@ const tools = {
     depmod: { package: 'kmod' },
     'qemu-aarch64-static': { package: 'qemu-user-static', version: ['--version'] },
     'qemu-arm-static': { package: 'qemu-user-static', version: ['--version'] },
+    'qemu-riscv64-static': { package: 'qemu-user-static' },
+    'qemu-ppc64le-static': { package: 'qemu-user-static' },
+    'qemu-s390x-static': { package: 'qemu-user-static' },
     fdtput: { package: 'device-tree-compiler' },
     ssh: { package: 'openssh-client', version: ['-V'] },
     'ssh-keygen': { package: 'openssh-client' },
@@ -65599,6 +65602,346 @@ cp -r --no-preserve=ownership "$3/." "$1/root"
 shift 3
 exec "$@"`;
 
+;// CONCATENATED MODULE: ./src/usermode/binfmt-script.ts
+/** Status with which {@link binfmtScript} ends where the host has no binfmt_misc for us. */
+const refused = 97;
+/**
+ * `sh -c binfmtScript NAME register FOLDER NOTE [ENTRY LINE …]` and `… withdraw FOLDER NOTE [ENTRY …]`, as root. One at a
+ * time: the first to register notes how it found binfmt_misc, the last to leave puts that back. Kept as data, since the
+ * committed bundle has to carry it; arguments, never text, carry what differs.
+ */
+const binfmtScript = `set -u
+do=$1 fs=$2 note=$3
+shift 3
+exec 9>"$note.lock" && flock 9 || exit ${refused}
+drop() { [ ! -e "$fs/$1" ] || echo -1 > "$fs/$1"; }
+case $do in
+register)
+  mounted=yes
+  [ -e "$fs/register" ] || mounted=no
+  if [ $mounted = no ]; then
+    [ -e "$note" ] || echo "no enabled" > "$note"
+    mount -t binfmt_misc binfmt_misc "$fs" || { rm -f "$note"; exit ${refused}; }
+  fi
+  status=$(cat "$fs/status")
+  [ -e "$note" ] || echo "yes $status" > "$note"
+  [ "$status" = enabled ] || echo 1 > "$fs/status"
+  while [ $# -gt 1 ]; do
+    drop "$1"
+    printf %s "$2" > "$fs/register" || exit 1
+    shift 2
+  done
+  ;;
+withdraw)
+  for name; do drop "$name"; done
+  for left in "$fs"/pi-qemu-*; do [ ! -e "$left" ] || exit 0; done
+  [ -e "$note" ] || exit 0
+  read -r mounted status < "$note"
+  [ "$status" = enabled ] || [ ! -e "$fs/status" ] || echo 0 > "$fs/status"
+  if [ "$mounted" = no ]; then
+    used=no
+    for left in "$fs"/*; do case $left in */register | */status) ;; *) used=yes ;; esac; done
+    [ $used = yes ] || [ ! -e "$fs/register" ] || umount "$fs"
+  fi
+  rm -f "$note"
+  ;;
+esac`;
+
+;// CONCATENATED MODULE: ./src/usermode/handler.ts
+/** What names entries of ours, so that we never take another's for one. */
+const ownPrefix = 'pi-qemu-';
+/** Executables and shared objects of a platform, whatever their ABI: magic and mask of 20 bytes each. */
+function elfPattern({ bits, order, machine }) {
+    const magic = Buffer.from([
+        0x7f,
+        0x45,
+        0x4c,
+        0x46,
+        bits / 32,
+        order === 'little' ? 1 : 2,
+        1,
+        ...Array(13).fill(0)
+    ]);
+    const mask = Buffer.alloc(20, 0xff);
+    // EI_OSABI says little: many systems leave it open.
+    mask[7] = 0;
+    // e_type 2 (executable) and 3 (shared object, as position-independent programs are): the lowest bit is free.
+    if (order === 'little') {
+        magic.writeUInt16LE(2, 16);
+        magic.writeUInt16LE(machine, 18);
+        mask.writeUInt16LE(0xfffe, 16);
+    }
+    else {
+        magic.writeUInt16BE(2, 16);
+        magic.writeUInt16BE(machine, 18);
+        mask.writeUInt16BE(0xfffe, 16);
+    }
+    return { magic, mask };
+}
+/**
+ * The line that registers a handler (the kernel's admin-guide/binfmt-misc). F opens the emulator at once, so that it
+ * works in any root; C gives a setuid program its owner's rights.
+ */
+function handlerLine({ name, elf, interpreter, setuid }) {
+    const { magic, mask } = elfPattern(elf);
+    const hex = (bytes) => [...bytes].map(byte => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
+    return `:${name}:M::${hex(magic)}:${hex(mask)}:${interpreter}:${setuid ? 'FC' : 'F'}`;
+}
+/** Reads what the kernel says of an entry of binfmt_misc. */
+function readHandler(name, text) {
+    const field = (pattern) => pattern.exec(text)?.[1];
+    const extension = field(/^extension \.(.*)$/m);
+    const mask = field(/^mask ([0-9a-f]+)$/m);
+    return {
+        name,
+        enabled: /^enabled$/m.test(text),
+        interpreter: field(/^interpreter (.*)$/m) ?? '',
+        flags: field(/^flags: (.*)$/m) ?? '',
+        matches: extension === undefined
+            ? { magic: field(/^magic ([0-9a-f]+)$/m) ?? '', ...(mask !== undefined && { mask }) }
+            : { extension }
+    };
+}
+/** Whether a handler takes programs of a kind. */
+function takes({ matches }, elf) {
+    if ('extension' in matches)
+        return false;
+    const header = elfPattern(elf).magic;
+    const magic = Buffer.from(matches.magic, 'hex');
+    const mask = matches.mask === undefined ? Buffer.alloc(magic.length, 0xff) : Buffer.from(matches.mask, 'hex');
+    if (magic.length === 0 || magic.length > header.length)
+        return false;
+    return magic.every((byte, at) => (byte & (mask[at] ?? 0xff)) === ((header[at] ?? 0) & (mask[at] ?? 0xff)));
+}
+
+;// CONCATENATED MODULE: ./src/usermode/binfmt.ts
+
+
+
+
+
+
+
+
+/** Where the kernel shows its handlers. */
+const binfmt_folder = '/proc/sys/fs/binfmt_misc';
+/** Where the host's state before us is noted: gone with a reboot, as the handlers are. */
+const note = '/run/pi-qemu-binfmt';
+/** What is registered on this host. */
+async function registeredHandlers() {
+    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(binfmt_folder, 'register')))
+        return { mounted: false, enabled: false, handlers: [] };
+    const names = (await (0,promises_namespaceObject.readdir)(binfmt_folder)).filter(name => !['register', 'status'].includes(name)).sort();
+    const handlers = await Promise.all(names.map(async (name) => readHandler(name, await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(binfmt_folder, name), 'utf8'))));
+    return { mounted: true, enabled: (await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(binfmt_folder, 'status'), 'utf8')).trim() === 'enabled', handlers };
+}
+/** Name of an entry. */
+const handlerName = (id, { name }) => `${ownPrefix}${id}-${name}`;
+/**
+ * Registers handlers of our own; the newest match wins, so that others stay as they are. binfmt_misc is mounted, and
+ * switched on, where it is not. All is noted first, for {@link withdrawHandlers}.
+ * @throws HostFailure if the host does not allow it
+ */
+async function registerHandlers({ id, emulators, setuid, interpreter }) {
+    const rows = emulators.flatMap(emulator => {
+        const name = handlerName(id, emulator);
+        return [name, handlerLine({ name, elf: emulator.elf, interpreter: interpreter(emulator), setuid })];
+    });
+    await asRoot('register', rows);
+}
+/**
+ * Removes the handlers of an id, or all that are ours. With the last of them, binfmt_misc is unmounted and switched off
+ * where it was. Harmless where there is nothing.
+ * @returns the names of what went
+ */
+async function withdrawHandlers(id) {
+    const { handlers } = await registeredHandlers();
+    const prefix = id === undefined ? ownPrefix : `${ownPrefix}${id}-`;
+    const names = handlers.map(({ name }) => name).filter(name => name.startsWith(prefix));
+    if (names.length > 0 || (0,external_node_fs_namespaceObject.existsSync)(note))
+        await asRoot('withdraw', names);
+    return names;
+}
+async function asRoot(what, args) {
+    const sudo = isRoot() ? [] : ['sudo', '-n'];
+    const [program = '', ...rest] = [...sudo, 'sh', '-c', binfmtScript, 'binfmt', what, binfmt_folder, note, ...args];
+    if ((await findTool(program)) === undefined)
+        throw new HostFailure({ symptom: `handlers need root, and this host has no ${program}` });
+    const { code, stderr } = await tryTool(program, rest);
+    if (code === 0)
+        return;
+    throw new HostFailure({
+        symptom: `the handlers could not be changed (status ${code}): ${stderr.trim()}`,
+        cause: code === refused
+            ? 'this is a container, or a kernel without binfmt_misc (CONFIG_BINFMT_MISC)'
+            : sudo.length > 0 && /password|sudo:/.test(stderr)
+                ? 'sudo is not allowed without a password'
+                : undefined,
+        remedy: 'run it as root on a host or virtual machine'
+    });
+}
+
+;// CONCATENATED MODULE: ./src/usermode/platforms.ts
+
+const aarch64 = {
+    name: 'aarch64',
+    elf: { bits: 64, order: 'little', machine: 183 },
+    native: 'arm64',
+    exits42: [0xd2800540, 0xd2800ba8, 0xd4000001] // mov x0, #42; mov x8, #93; svc #0
+};
+const platforms_arm = {
+    name: 'arm',
+    elf: { bits: 32, order: 'little', machine: 40 },
+    exits42: [0xe3a0002a, 0xe3a07001, 0xef000000] // mov r0, #42; mov r7, #1; svc #0
+};
+const riscv64 = {
+    name: 'riscv64',
+    elf: { bits: 64, order: 'little', machine: 243 },
+    exits42: [0x02a00513, 0x05d00893, 0x00000073] // li a0, 42; li a7, 93; ecall
+};
+const ppc64le = {
+    name: 'ppc64le',
+    elf: { bits: 64, order: 'little', machine: 21 },
+    exits42: [0x3860002a, 0x38000001, 0x44000002] // li r3, 42; li r0, 1; sc
+};
+const s390x = {
+    name: 's390x',
+    elf: { bits: 64, order: 'big', machine: 22 },
+    native: 's390x',
+    exits42: [0xa729002a, 0x0a010000] // lghi %r2, 42; svc 1
+};
+/** Platforms by Docker's names, the Pi's first. */
+const platforms = [
+    { name: 'linux/arm64', emulator: aarch64, cpu: 'cortex-a72' },
+    { name: 'linux/arm/v7', emulator: platforms_arm, cpu: 'cortex-a7' },
+    { name: 'linux/arm/v6', emulator: platforms_arm, cpu: 'arm1176' },
+    { name: 'linux/arm/v5', emulator: platforms_arm, cpu: 'arm926' },
+    { name: 'linux/riscv64', emulator: riscv64 },
+    { name: 'linux/ppc64le', emulator: ppc64le },
+    { name: 'linux/s390x', emulator: s390x }
+];
+/** The row of a platform, by Docker's name. */
+function platforms_platform(name) {
+    const found = platforms.find(row => row.name === name);
+    if (found === undefined)
+        throw new Error(`no platform ${name}`);
+    return found;
+}
+/** Other names for the same, as Docker takes them. */
+const aliases = {
+    'linux/arm64/v8': 'linux/arm64',
+    'linux/arm': 'linux/arm/v7',
+    arm64: 'linux/arm64',
+    arm: 'linux/arm/v7'
+};
+/**
+ * The platforms of a list, separated by commas or line breaks; `all` is all of them.
+ * @throws BadInput for a name that is none
+ */
+function readPlatforms(text) {
+    const names = text.split(/[\s,]+/).filter(name => name !== '');
+    if (names.length === 1 && names[0] === 'all')
+        return platforms;
+    const found = names.map(asked => ({ asked, row: platforms.find(({ name }) => name === (aliases[asked] ?? asked)) }));
+    const wrong = found.filter(({ row }) => row === undefined).map(({ asked }) => `“${asked}”`);
+    if (wrong.length > 0 || names.length === 0) {
+        const valid = ['all', ...platforms.map(({ name }) => name)].join(', ');
+        throw new BadInput([
+            `\`platforms\` ${names.length === 0 ? 'is empty' : `has ${wrong.join(', ')}, which is no platform`}; valid: ${valid}`
+        ]);
+    }
+    return platforms.filter(platform => found.some(({ row }) => row === platform));
+}
+/** Debian's static program of an emulator. */
+const staticEmulator = ({ name }) => `qemu-${name}-static`;
+/** The emulators that some platforms need on a host, each once. */
+function emulatorsFor(wanted, host = process.arch) {
+    return [...new Set(wanted.map(({ emulator }) => emulator))].filter(({ native }) => native !== host);
+}
+
+;// CONCATENATED MODULE: ./src/usermode/self-test.ts
+
+
+
+/** Where the test program is in memory; any place that every platform has. */
+const self_test_base = 0x400000;
+/** Status of the test program: no failure of a shell or of QEMU has it. */
+const expected = 42;
+/** A static program of the platform that ends with status 42: ELF header, one segment, a few instructions (elf(5)). */
+function testProgram({ elf: { bits, order, machine }, exits42 }) {
+    const wide = bits === 64;
+    const [headerSize, segmentSize] = wide ? [64, 56] : [52, 32];
+    const file = Buffer.alloc(headerSize + segmentSize + exits42.length * 4);
+    let at = 0;
+    const put = (size, value) => {
+        if (order === 'little') {
+            if (size === 8)
+                file.writeBigUInt64LE(BigInt(value), at);
+            else
+                file.writeUIntLE(value, at, size);
+        }
+        else if (size === 8)
+            file.writeBigUInt64BE(BigInt(value), at);
+        else
+            file.writeUIntBE(value, at, size);
+        at += size;
+    };
+    const word = wide ? 8 : 4;
+    const entry = self_test_base + headerSize + segmentSize;
+    Buffer.from([0x7f, 0x45, 0x4c, 0x46, bits / 32, order === 'little' ? 1 : 2, 1]).copy(file);
+    at = 16;
+    put(2, 2); // ET_EXEC
+    put(2, machine);
+    put(4, 1); // EV_CURRENT
+    put(word, entry);
+    put(word, headerSize); // of the segments' table
+    put(word, 0); // no sections
+    put(4, flagsOf(machine));
+    for (const size of [headerSize, segmentSize, 1, 0, 0, 0])
+        put(2, size);
+    put(4, 1); // PT_LOAD
+    if (wide)
+        put(4, 5); // readable and executable
+    put(word, 0);
+    put(word, self_test_base);
+    put(word, self_test_base);
+    put(word, file.length);
+    put(word, file.length);
+    if (!wide)
+        put(4, 5);
+    put(word, 0x10000);
+    for (const instruction of exits42)
+        put(4, instruction);
+    return file;
+}
+/** e_flags that the kernel or QEMU asks for: Arm's EABI version 5, PowerPC's ABI version 2. */
+function flagsOf(machine) {
+    return { 40: 0x05000000, 21: 2 }[machine] ?? 0;
+}
+/** Runs a program of the platform, as anybody would; returns what went wrong, or undefined. */
+async function selfTest(emulator, scratch) {
+    const folder = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(scratch, 'self-test-'));
+    const file = (0,external_node_path_namespaceObject.join)(folder, emulator.name);
+    try {
+        await (0,promises_namespaceObject.writeFile)(file, testProgram(emulator));
+        await (0,promises_namespaceObject.chmod)(file, 0o755);
+        const { code, stderr } = await tryTool(file, []);
+        return code === expected ? undefined : `its status was ${code} and not ${expected}: ${stderr.trim()}`;
+    }
+    catch (error) {
+        return error.message;
+    }
+    finally {
+        await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
+    }
+}
+
+;// CONCATENATED MODULE: ./src/usermode/index.ts
+
+
+
+
+
 ;// CONCATENATED MODULE: ./src/host/foreign.ts
 
 
@@ -65608,28 +65951,22 @@ exec "$@"`;
 
 
 
-const handlers = {
-    arm64: { emulator: 'qemu-aarch64-static', elfClass: 2, elfMachine: 183, cpu: 'cortex-a72' },
-    armhf: { emulator: 'qemu-arm-static', elfClass: 1, elfMachine: 40, cpu: 'cortex-a7' },
-    armel: { emulator: 'qemu-arm-static', elfClass: 1, elfMachine: 40, cpu: 'arm1176' }
+
+/** The platform whose emulator and CPU each architecture's programs get; armel is what a Pi 1 runs. */
+const platformOf = {
+    arm64: platforms_platform('linux/arm64'),
+    armhf: platforms_platform('linux/arm/v7'),
+    armel: platforms_platform('linux/arm/v6')
 };
 /** Emulator that this host needs for programs of an architecture; undefined where it runs them itself. */
 function emulatorFor(architecture, host = process.arch) {
-    return host === 'arm64' && architecture === 'arm64' ? undefined : handlers[architecture].emulator;
+    const [needed] = emulatorsFor([platformOf[architecture]], host);
+    return needed && staticEmulator(needed);
 }
-/**
- * The line that registers a handler with binfmt_misc (see the kernel's admin-guide/binfmt-misc): matches little-endian
- * executables and shared objects of the architecture, whatever their ABI. F opens the emulator at once, so that it
- * works in any root; C lets setuid programs work, O those that cannot be read.
- */
+/** The handler of an architecture; setuid programs (`sudo`, say) work with it, since nobody else has it. */
 function binfmtLine(architecture, emulator) {
-    const hex = (...bytes) => bytes.map(byte => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
-    const zeros = Array(9).fill(0);
-    const { elfClass, elfMachine } = handlers[architecture];
-    const magic = hex(0x7f, 0x45, 0x4c, 0x46, elfClass, 1, 1, ...zeros, 2, 0, elfMachine, 0);
-    const all = (count) => Array(count).fill(0xff);
-    const mask = hex(...all(7), 0, ...all(8), 0xfe, ...all(3));
-    return `:pi-qemu-${architecture}:M::${magic}:${mask}:${emulator}:FOC`;
+    const { elf } = platformOf[architecture].emulator;
+    return handlerLine({ name: `pi-qemu-${architecture}`, elf, interpreter: emulator, setuid: true });
 }
 /** Kernels from this on keep binfmt_misc apart for each user namespace. */
 const privateSince = [6, 7];
@@ -65662,7 +65999,7 @@ async function inNamespace(request) {
         LC_ALL: 'C.UTF-8',
         TMPDIR: scratch,
         DEBIAN_FRONTEND: 'noninteractive',
-        ...(architecture !== undefined && emulator !== undefined && { QEMU_CPU: handlers[architecture].cpu })
+        ...(architecture !== undefined && emulator !== undefined && { QEMU_CPU: platformOf[architecture].cpu })
     };
     const assignments = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
     const [program = '', ...args] = [
@@ -68482,7 +68819,7 @@ async function startQemu(machine, install, journal, stdin) {
     while (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(folder, runFiles.qmp)) && exit === undefined && Date.now() < deadline)
         await (0,external_node_timers_promises_namespaceObject.setTimeout)(20);
     if (exit !== undefined || identity === undefined)
-        throw refused(logs, exit ?? 'no process');
+        throw process_refused(logs, exit ?? 'no process');
     try {
         const qmp = await connect(folder, () => exit === undefined && Date.now() < deadline);
         const { board, accelerator, clock, cpusAtBoot } = machine;
@@ -68504,7 +68841,7 @@ async function startQemu(machine, install, journal, stdin) {
     }
     catch (error) {
         await (0,external_node_timers_promises_namespaceObject.setTimeout)(50); // the exit, if that is why, is on its way
-        throw refused(logs, ended() ?? messageOf(error));
+        throw process_refused(logs, ended() ?? messageOf(error));
     }
 }
 /**
@@ -68562,7 +68899,7 @@ const refusals = [
         remedy: 'free some space, or point PI_QEMU_HOME at a larger disk'
     }
 ];
-function refused(logs, exit) {
+function process_refused(logs, exit) {
     const log = (0,external_node_path_namespaceObject.join)(logs, logFiles.qemu);
     const text = (0,external_node_fs_namespaceObject.existsSync)(log) ? (0,external_node_fs_namespaceObject.readFileSync)(log, 'utf8').trim() : '';
     const known = refusals.find(({ pattern }) => pattern.test(text));
@@ -73019,6 +73356,7 @@ const commandSummaries = {
     demo: 'boot the built-in image on a raspi3b and show what it is',
     images: 'list the images known by name, and what is prepared; --check tells which newer releases exist',
     cache: 'list what is cached on this machine; --remove drops entries, --prune what is above a size',
+    binfmt: 'run programs of other platforms on this host: status, install, restore',
     boards: 'list the boards',
     doctor: 'check what this host has and lacks; --install adds what is missing',
     stop: 'switch off Pis that were left up by --keep-running',
@@ -73029,6 +73367,7 @@ const ownFlags = {
     demo: ' [flags]',
     images: ' [--json] [--check] [--catalog-url URL]',
     cache: ' [--json] [--remove NAME] [--prune SIZE]',
+    binfmt: ' status|install|restore [--platforms LIST] [--setuid]',
     doctor: ' [--install]',
     clean: ' [--cache]'
 };
@@ -73071,6 +73410,103 @@ function wrap(text, width) {
             lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
     }
     return lines;
+}
+
+;// CONCATENATED MODULE: ./src/commands/binfmt.ts
+
+
+
+
+
+
+/** What tells handlers that were installed from a terminal from those of a run. */
+const terminal = 'host';
+const actions = {
+    status: binfmt_status,
+    install: binfmt_install,
+    restore
+};
+/** `pi-qemu binfmt status|install|restore` */
+function binfmtCommand([name, ...args], place) {
+    const action = name === undefined || !Object.hasOwn(actions, name) ? undefined : actions[name];
+    if (action === undefined) {
+        throw new BadInput([
+            `\`pi-qemu binfmt\` does not know ${name === undefined ? 'what to do' : `“${name}”`}; valid: ${Object.keys(actions).join(', ')}`
+        ]);
+    }
+    return action(args, place);
+}
+function binfmt_read(args, options) {
+    try {
+        return (0,external_node_util_.parseArgs)({ args: [...args], options, allowPositionals: false }).values;
+    }
+    catch (error) {
+        throw new BadInput([messageOf(error)]);
+    }
+}
+/** A line for each handler, with what of ours or of others it is, and the platforms whose programs it takes. */
+async function binfmt_status(args, { print }) {
+    binfmt_read(args, {});
+    const { mounted, enabled, handlers } = await registeredHandlers();
+    print(`binfmt_misc: ${mounted ? (enabled ? 'mounted' : 'mounted, switched off') : 'not mounted'}`);
+    for (const handler of handlers)
+        print(describe(handler));
+    return 0;
+}
+function describe(handler) {
+    const taken = platforms.filter(({ emulator }) => takes(handler, emulator.elf)).map(({ name }) => name);
+    return [
+        handler.name.padEnd(24),
+        handler.enabled ? 'enabled ' : 'disabled',
+        handler.name.startsWith(ownPrefix) ? 'ours  ' : 'theirs',
+        `${handler.interpreter} (${handler.flags || 'no flags'})`,
+        taken.join(', ')
+    ]
+        .join(' ')
+        .trimEnd();
+}
+async function binfmt_install(args, { print, log }) {
+    const { platforms: list = 'linux/arm64,linux/arm/v7', setuid = false } = binfmt_read(args, {
+        platforms: { type: 'string' },
+        setuid: { type: 'boolean' }
+    });
+    const emulators = emulatorsFor(readPlatforms(list));
+    if (emulators.length === 0) {
+        print('this host runs programs of these platforms itself');
+        return 0;
+    }
+    const names = emulators.map(staticEmulator);
+    await ensureTools(names, log);
+    const paths = new Map();
+    for (const [at, emulator] of emulators.entries()) {
+        const path = await findTool(names[at] ?? '');
+        if (path !== undefined)
+            paths.set(emulator.name, path);
+    }
+    const interpreter = ({ name }) => paths.get(name) ?? '';
+    await registerHandlers({ id: terminal, emulators, setuid, interpreter });
+    const faults = [];
+    for (const emulator of emulators) {
+        const fault = await selfTest(emulator, (0,external_node_os_namespaceObject.tmpdir)());
+        if (fault === undefined)
+            print(`${emulator.name}: ${interpreter(emulator)}, tried with a program`);
+        else
+            faults.push(`${interpreter(emulator)} does not run a program of ${emulator.name}: ${fault}`);
+    }
+    if (faults.length === 0)
+        return 0;
+    await withdrawHandlers(terminal);
+    throw new HostFailure({
+        symptom: faults.join('; '),
+        cause: 'the emulator is broken, or files in the temporary folder may not be executed (noexec)',
+        remedy: 'install qemu-user-static anew, or set TMPDIR to another folder'
+    });
+}
+async function restore(args, { print }) {
+    binfmt_read(args, {});
+    const gone = await withdrawHandlers();
+    print(gone.length === 0 ? 'no handler is ours' : `removed ${gone.join(', ')}`);
+    return 0;
 }
 
 ;// CONCATENATED MODULE: ./src/commands/cache.ts
@@ -73479,6 +73915,7 @@ function conclude({ outcome, exitCode, signal, verdict, failure, phases }, log) 
 
 
 
+
 const print = (text) => {
     process.stdout.write(`${text}\n`);
 };
@@ -73504,6 +73941,7 @@ async function command(name, rest) {
         shell: () => flagged(run_shellCommand),
         images: () => imagesCommand(rest, { home, print, log: terminalLog() }),
         cache: () => cacheCommand(rest, { home, print, log: terminalLog() }),
+        binfmt: () => binfmtCommand(rest, { print, log: terminalLog() }),
         boards: () => (onlyFlags(), boardsCommand(print)),
         doctor: () => (onlyFlags('--install'),
             doctorCommand(home, print, terminalLog(), { install: rest.includes('--install') })),

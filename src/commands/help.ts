@@ -6,6 +6,7 @@ export const commandSummaries = {
   demo: 'boot the built-in image on a raspi3b and show what it is',
   images: 'list the images known by name, and what is prepared; --check tells which newer releases exist',
   cache: 'list what is cached on this machine; --remove drops entries, --prune what is above a size',
+  binfmt: 'run programs of other platforms on this host: status, install, restore',
   boards: 'list the boards',
   doctor: 'check what this host has and lacks; --install adds what is missing',
   stop: 'switch off Pis that were left up by --keep-running',
@@ -19,6 +20,7 @@ const ownFlags: Readonly<Partial<Record<CommandName, string>>> = {
   demo: ' [flags]',
   images: ' [--json] [--check] [--catalog-url URL]',
   cache: ' [--json] [--remove NAME] [--prune SIZE]',
+  binfmt: ' status|install|restore [--platforms LIST] [--setuid]',
   doctor: ' [--install]',
   clean: ' [--cache]'
 }

@@ -4,45 +4,31 @@ import type { Architecture } from '../boards'
 import { HostFailure } from '../report/errors'
 import { findTool, toolFailure, tryTool } from './exec'
 import { privateNamespace, refusedStatus } from './foreign-scripts'
+import { emulatorsFor, handlerLine, platform, staticEmulator, type Platform } from '../usermode'
 import { goingOn } from './going-on'
 import { runMarker } from './processes'
 import { isRoot, type ToolName } from './tools'
 
-/** How programs of an architecture are run on a host of another. */
-interface Handler {
-  readonly emulator: ToolName
-  /** EI_CLASS (1: 32-bit) and e_machine (40: Arm, 183: AArch64) of its ELF files, see elf(5). */
-  readonly elfClass: number
-  readonly elfMachine: number
-  /** The Pi's own core. The default of older QEMUs computes pointer authentication the slow way. */
-  readonly cpu: string
-}
-
-const handlers: Readonly<Record<Architecture, Handler>> = {
-  arm64: { emulator: 'qemu-aarch64-static', elfClass: 2, elfMachine: 183, cpu: 'cortex-a72' },
-  armhf: { emulator: 'qemu-arm-static', elfClass: 1, elfMachine: 40, cpu: 'cortex-a7' },
-  armel: { emulator: 'qemu-arm-static', elfClass: 1, elfMachine: 40, cpu: 'arm1176' }
+/** The platform whose emulator and CPU each architecture's programs get; armel is what a Pi 1 runs. */
+const platformOf: Readonly<Record<Architecture, Platform>> = {
+  arm64: platform('linux/arm64'),
+  armhf: platform('linux/arm/v7'),
+  armel: platform('linux/arm/v6')
 }
 
 /** Emulator that this host needs for programs of an architecture; undefined where it runs them itself. */
-export function emulatorFor(architecture: Architecture, host: string = process.arch): ToolName | undefined {
-  return host === 'arm64' && architecture === 'arm64' ? undefined : handlers[architecture].emulator
+export function emulatorFor(
+  architecture: Architecture,
+  host: NodeJS.Architecture = process.arch
+): ToolName | undefined {
+  const [needed] = emulatorsFor([platformOf[architecture]], host)
+  return needed && staticEmulator(needed)
 }
 
-/**
- * The line that registers a handler with binfmt_misc (see the kernel's admin-guide/binfmt-misc): matches little-endian
- * executables and shared objects of the architecture, whatever their ABI. F opens the emulator at once, so that it
- * works in any root; C lets setuid programs work, O those that cannot be read.
- */
+/** The handler of an architecture; setuid programs (`sudo`, say) work with it, since nobody else has it. */
 export function binfmtLine(architecture: Architecture, emulator: string): string {
-  const hex = (...bytes: readonly number[]): string =>
-    bytes.map(byte => `\\x${byte.toString(16).padStart(2, '0')}`).join('')
-  const zeros = Array<number>(9).fill(0)
-  const { elfClass, elfMachine } = handlers[architecture]
-  const magic = hex(0x7f, 0x45, 0x4c, 0x46, elfClass, 1, 1, ...zeros, 2, 0, elfMachine, 0)
-  const all = (count: number): readonly number[] => Array<number>(count).fill(0xff)
-  const mask = hex(...all(7), 0, ...all(8), 0xfe, ...all(3))
-  return `:pi-qemu-${architecture}:M::${magic}:${mask}:${emulator}:FOC`
+  const { elf } = platformOf[architecture].emulator
+  return handlerLine({ name: `pi-qemu-${architecture}`, elf, interpreter: emulator, setuid: true })
 }
 
 export interface NamespaceRequest {
@@ -89,7 +75,7 @@ export async function inNamespace(request: NamespaceRequest): Promise<string> {
     LC_ALL: 'C.UTF-8',
     TMPDIR: scratch,
     DEBIAN_FRONTEND: 'noninteractive',
-    ...(architecture !== undefined && emulator !== undefined && { QEMU_CPU: handlers[architecture].cpu })
+    ...(architecture !== undefined && emulator !== undefined && { QEMU_CPU: platformOf[architecture].cpu })
   }
   const assignments = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
   const [program = '', ...args] = [

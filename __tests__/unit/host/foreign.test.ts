@@ -10,7 +10,7 @@ test('the handler of arm64 is the one that binfmt_misc expects for AArch64 ELF f
   expect(binfmtLine('arm64', '/usr/bin/qemu-aarch64-static')).toBe(
     String.raw`:pi-qemu-arm64:M::\x7f\x45\x4c\x46\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00` +
       String.raw`:\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff` +
-      ':/usr/bin/qemu-aarch64-static:FOC'
+      ':/usr/bin/qemu-aarch64-static:FC'
   )
 })
 

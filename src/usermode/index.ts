@@ -1,0 +1,12 @@
+export { registeredHandlers, registerHandlers, withdrawHandlers } from './binfmt'
+export { handlerLine, ownPrefix, takes, type Handler } from './handler'
+export {
+  emulatorsFor,
+  platform,
+  platforms,
+  readPlatforms,
+  staticEmulator,
+  type Emulator,
+  type Platform
+} from './platforms'
+export { selfTest } from './self-test'
