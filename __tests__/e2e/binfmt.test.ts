@@ -78,6 +78,20 @@ whereAble('pi-qemu binfmt (root, Linux 6.7 or newer)', () => {
     ])
   })
 
+  test('registers all or none', async () => {
+    // The second one's emulator is there, and cannot be opened.
+    const said = await inNamespace(
+      'mkdir /run/bin; ln -s /usr/bin/qemu-aarch64-static /run/bin/; touch /run/bin/qemu-arm-static; chmod +x /run/bin/qemu-arm-static',
+      'mount --bind /run/bin /run/bin; mount -t tmpfs -o noexec tmpfs /mnt; cp /run/bin/qemu-arm-static /mnt; mount --bind /mnt/qemu-arm-static /run/bin/qemu-arm-static',
+      'PATH=/run/bin:$PATH; handlers install',
+      'handlers status',
+      'cd /run; ls -d pi-qemu*'
+    )
+    expect(said.join('\n')).toMatch(
+      /^error: the handlers could not be changed[\s\S]*status 125\nbinfmt_misc: not mounted\npi-qemu-binfmt.lock$/
+    )
+  })
+
   test('takes its handlers away if a program does not run by them', async () => {
     // An empty file system on the temporary folder that lets nothing be executed.
     const said = await inNamespace(

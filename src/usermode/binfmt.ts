@@ -52,7 +52,13 @@ export async function registerHandlers({ id, emulators, setuid, interpreter }: R
     const name = handlerName(id, emulator)
     return [name, handlerLine({ name, elf: emulator.elf, interpreter: interpreter(emulator), setuid })]
   })
-  await asRoot('register', rows)
+  try {
+    await asRoot('register', rows)
+  } catch (error) {
+    // All or none.
+    await withdrawHandlers(id).catch(() => undefined)
+    throw error
+  }
 }
 
 /**

@@ -58,8 +58,8 @@ describe('who a process is', () => {
   })
 
   test('is unknown of one that has ended and waits to be buried', async () => {
-    // A shell that never asks how its child ended.
-    const { child } = await start('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'])
+    // Whose parent never asks how it ended: it is no shell any more by then.
+    const { child } = await start('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 60'])
     const pid = await new Promise<number>(resolve => {
       child.stdout?.once('data', (text: Buffer) => {
         resolve(Number(text))
