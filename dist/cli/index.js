@@ -65747,7 +65747,14 @@ async function registerHandlers({ id, emulators, setuid, interpreter }) {
         const name = handlerName(id, emulator);
         return [name, handlerLine({ name, elf: emulator.elf, interpreter: interpreter(emulator), setuid })];
     });
-    await asRoot('register', rows);
+    try {
+        await asRoot('register', rows);
+    }
+    catch (error) {
+        // All or none.
+        await withdrawHandlers(id).catch(() => undefined);
+        throw error;
+    }
 }
 /**
  * Removes the handlers of an id, or all that are ours. With the last of them, binfmt_misc is unmounted and switched off
