@@ -41,7 +41,7 @@ whereAble('pi-qemu binfmt (root, Linux 6.7 or newer)', () => {
       'handlers status',
       'handlers restore',
       'handlers status',
-      'cd /run; ls -d pi-qemu*'
+      'ls -d /run/pi-qemu* 2>/dev/null'
     )
     const names = ['aarch64', 'arm', 'ppc64le', 'riscv64', 's390x']
     const tried = names.map(name => `${name}: /usr/bin/qemu-${name}-static, tried with a program`)
@@ -57,8 +57,7 @@ whereAble('pi-qemu binfmt (root, Linux 6.7 or newer)', () => {
     ])
     expect(said.slice(12)).toEqual([
       `removed ${names.map(name => `pi-qemu-host-${name}`).join(', ')}`,
-      'binfmt_misc: not mounted',
-      'pi-qemu-binfmt.lock'
+      'binfmt_misc: not mounted'
     ])
   })
 
@@ -85,10 +84,10 @@ whereAble('pi-qemu binfmt (root, Linux 6.7 or newer)', () => {
       'mount --bind /run/bin /run/bin; mount -t tmpfs -o noexec tmpfs /mnt; cp /run/bin/qemu-arm-static /mnt; mount --bind /mnt/qemu-arm-static /run/bin/qemu-arm-static',
       'PATH=/run/bin:$PATH; handlers install',
       'handlers status',
-      'cd /run; ls -d pi-qemu*'
+      'ls -d /run/pi-qemu* 2>/dev/null'
     )
     expect(said.join('\n')).toMatch(
-      /^error: the handlers could not be changed[\s\S]*status 125\nbinfmt_misc: not mounted\npi-qemu-binfmt.lock$/
+      /^error: the handlers could not be changed[\s\S]*status 125\nbinfmt_misc: not mounted$/
     )
   })
 

@@ -65613,7 +65613,7 @@ const refused = 97;
 const binfmtScript = `set -u
 do=$1 fs=$2 note=$3
 shift 3
-exec 9>"$note.lock" && flock 9 || exit ${refused}
+exec 9< "\${note%/*}" && flock 9 || exit ${refused}
 drop() { [ ! -e "$fs/$1" ] || echo -1 > "$fs/$1"; }
 case $do in
 register)
