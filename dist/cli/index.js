@@ -64944,7 +64944,59 @@ function passwordlessSudo(facts, user) {
     };
 }
 
+;// CONCATENATED MODULE: ./src/host/elf.ts
+/** Where a program is in memory; a place that every platform has. */
+const base = 0x400000;
+/** A static program: ELF header, one segment that is read and executed, and in it these bytes, which start at their first. */
+function elfProgram({ bits, order, machine }, code) {
+    const wide = bits === 64;
+    const [headerSize, segmentSize] = wide ? [64, 56] : [52, 32];
+    const file = Buffer.concat([Buffer.alloc(headerSize + segmentSize), code]);
+    let at = 16;
+    const put = (size, value) => {
+        if (order === 'little') {
+            if (size === 8)
+                file.writeBigUInt64LE(BigInt(value), at);
+            else
+                file.writeUIntLE(value, at, size);
+        }
+        else if (size === 8)
+            file.writeBigUInt64BE(BigInt(value), at);
+        else
+            file.writeUIntBE(value, at, size);
+        at += size;
+    };
+    const word = wide ? 8 : 4;
+    Buffer.from([0x7f, 0x45, 0x4c, 0x46, bits / 32, order === 'little' ? 1 : 2, 1]).copy(file);
+    put(2, 2); // ET_EXEC
+    put(2, machine);
+    put(4, 1); // EV_CURRENT
+    put(word, base + headerSize + segmentSize);
+    put(word, headerSize); // of the segments' table
+    put(word, 0); // no sections
+    put(4, flagsOf(machine));
+    for (const size of [headerSize, segmentSize, 1, 0, 0, 0])
+        put(2, size);
+    put(4, 1); // PT_LOAD
+    if (wide)
+        put(4, 5); // readable and executable
+    put(word, 0);
+    put(word, base);
+    put(word, base);
+    put(word, file.length);
+    put(word, file.length);
+    if (!wide)
+        put(4, 5);
+    put(word, 0x10000);
+    return file;
+}
+/** e_flags that the kernel or QEMU asks for: Arm's EABI version 5, PowerPC's ABI version 2. */
+function flagsOf(machine) {
+    return { 40: 0x05000000, 21: 2 }[machine] ?? 0;
+}
+
 ;// CONCATENATED MODULE: ./src/images/provision/reseed.ts
+
 /**
  * A program of a few instructions that makes the kernel's random number generator take up, at once, what was written to
  * /dev/urandom: `ioctl(open("/dev/urandom", O_RDONLY), RNDRESEEDCRNG)`, see random(4). No shell can do that, and without
@@ -64954,9 +65006,9 @@ function passwordlessSudo(facts, user) {
 function reseedProgram(architecture) {
     switch (architecture) {
         case 'arm64':
-            return elf64(code(arm64));
+            return elfProgram({ bits: 64, order: 'little', machine: 183 }, code(arm64));
         case 'armhf':
-            return elf32(code(arm));
+            return elfProgram({ bits: 32, order: 'little', machine: 40 }, code(arm));
         case 'armel':
             return undefined;
     }
@@ -64993,48 +65045,6 @@ function code(instructions) {
     const words = Buffer.alloc(instructions.length * 4);
     instructions.forEach((word, at) => words.writeUInt32LE(word, at * 4));
     return Buffer.concat([words, Buffer.from('/dev/urandom\0')]);
-}
-/** Where the file is in memory. */
-const base = 0x400000;
-const executable = { type: 2, current: 1, load: 1, readAndExecute: 5, pageSize: 0x10000 };
-/** An ELF file with one segment, see elf(5): header, program header, code. */
-function elf64(text) {
-    const [header, program] = [Buffer.alloc(64), Buffer.alloc(56)];
-    const size = header.length + program.length + text.length;
-    Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]).copy(header);
-    header.writeUInt16LE(executable.type, 16);
-    header.writeUInt16LE(183, 18); // EM_AARCH64
-    header.writeUInt32LE(executable.current, 20);
-    header.writeBigUInt64LE(BigInt(base + header.length + program.length), 24);
-    header.writeBigUInt64LE(BigInt(header.length), 32);
-    header.writeUInt16LE(header.length, 52);
-    header.writeUInt16LE(program.length, 54);
-    header.writeUInt16LE(1, 56);
-    program.writeUInt32LE(executable.load, 0);
-    program.writeUInt32LE(executable.readAndExecute, 4);
-    for (const at of [16, 24])
-        program.writeBigUInt64LE(BigInt(base), at);
-    for (const at of [32, 40])
-        program.writeBigUInt64LE(BigInt(size), at);
-    program.writeBigUInt64LE(BigInt(executable.pageSize), 48);
-    return Buffer.concat([header, program, text]);
-}
-function elf32(text) {
-    const [header, program] = [Buffer.alloc(52), Buffer.alloc(32)];
-    const size = header.length + program.length + text.length;
-    Buffer.from([0x7f, 0x45, 0x4c, 0x46, 1, 1, 1]).copy(header);
-    header.writeUInt16LE(executable.type, 16);
-    header.writeUInt16LE(40, 18); // EM_ARM
-    header.writeUInt32LE(executable.current, 20);
-    header.writeUInt32LE(base + header.length + program.length, 24);
-    header.writeUInt32LE(header.length, 28);
-    header.writeUInt32LE(0x05000000, 36); // EF_ARM_EABI_VER5
-    header.writeUInt16LE(header.length, 40);
-    header.writeUInt16LE(program.length, 42);
-    header.writeUInt16LE(1, 44);
-    const fields = [executable.load, 0, base, base, size, size, executable.readAndExecute, executable.pageSize];
-    fields.forEach((field, at) => program.writeUInt32LE(field, at * 4));
-    return Buffer.concat([header, program, text]);
 }
 
 ;// CONCATENATED MODULE: ./src/images/provision/hold.ts
@@ -65870,60 +65880,18 @@ function emulatorsFor(wanted, host = process.arch) {
 
 
 
-/** Where the test program is in memory; any place that every platform has. */
-const self_test_base = 0x400000;
+
 /** Status of the test program: no failure of a shell or of QEMU has it. */
 const expected = 42;
-/** A static program of the platform that ends with status 42: ELF header, one segment, a few instructions (elf(5)). */
-function testProgram({ elf: { bits, order, machine }, exits42 }) {
-    const wide = bits === 64;
-    const [headerSize, segmentSize] = wide ? [64, 56] : [52, 32];
-    const file = Buffer.alloc(headerSize + segmentSize + exits42.length * 4);
-    let at = 0;
-    const put = (size, value) => {
-        if (order === 'little') {
-            if (size === 8)
-                file.writeBigUInt64LE(BigInt(value), at);
-            else
-                file.writeUIntLE(value, at, size);
-        }
-        else if (size === 8)
-            file.writeBigUInt64BE(BigInt(value), at);
+/** A program of the platform that ends with status 42. */
+function testProgram({ elf, exits42 }) {
+    const code = Buffer.alloc(exits42.length * 4);
+    for (const [at, word] of exits42.entries())
+        if (elf.order === 'little')
+            code.writeUInt32LE(word, at * 4);
         else
-            file.writeUIntBE(value, at, size);
-        at += size;
-    };
-    const word = wide ? 8 : 4;
-    const entry = self_test_base + headerSize + segmentSize;
-    Buffer.from([0x7f, 0x45, 0x4c, 0x46, bits / 32, order === 'little' ? 1 : 2, 1]).copy(file);
-    at = 16;
-    put(2, 2); // ET_EXEC
-    put(2, machine);
-    put(4, 1); // EV_CURRENT
-    put(word, entry);
-    put(word, headerSize); // of the segments' table
-    put(word, 0); // no sections
-    put(4, flagsOf(machine));
-    for (const size of [headerSize, segmentSize, 1, 0, 0, 0])
-        put(2, size);
-    put(4, 1); // PT_LOAD
-    if (wide)
-        put(4, 5); // readable and executable
-    put(word, 0);
-    put(word, self_test_base);
-    put(word, self_test_base);
-    put(word, file.length);
-    put(word, file.length);
-    if (!wide)
-        put(4, 5);
-    put(word, 0x10000);
-    for (const instruction of exits42)
-        put(4, instruction);
-    return file;
-}
-/** e_flags that the kernel or QEMU asks for: Arm's EABI version 5, PowerPC's ABI version 2. */
-function flagsOf(machine) {
-    return { 40: 0x05000000, 21: 2 }[machine] ?? 0;
+            code.writeUInt32BE(word, at * 4);
+    return elfProgram(elf, code);
 }
 /** Runs a program of the platform, as anybody would; returns what went wrong, or undefined. */
 async function selfTest(emulator, scratch) {

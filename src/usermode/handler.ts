@@ -1,4 +1,4 @@
-import type { ElfKind } from './platforms'
+import type { ElfKind } from '../host/elf'
 
 /** What names entries of ours, so that we never take another's for one. */
 export const ownPrefix = 'pi-qemu-'

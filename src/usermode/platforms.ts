@@ -1,20 +1,12 @@
+import type { ElfKind } from '../host/elf'
 import type { ToolName } from '../host/tools'
 import { BadInput } from '../report/errors'
-
-/** What a handler of binfmt_misc recognises a platform's programs by: fields of the ELF header, see elf(5). */
-export interface ElfKind {
-  /** EI_CLASS. */
-  readonly bits: 32 | 64
-  /** EI_DATA. */
-  readonly order: 'little' | 'big'
-  /** e_machine. */
-  readonly machine: number
-}
 
 /** Platforms that share an emulator. */
 export interface Emulator {
   /** What follows `qemu-` in its name. */
   readonly name: 'aarch64' | 'arm' | 'riscv64' | 'ppc64le' | 's390x'
+  /** What its programs are recognised by. */
   readonly elf: ElfKind
   /** Node's name of hosts that run it themselves. */
   readonly native?: NodeJS.Architecture

@@ -1,4 +1,5 @@
 import type { Architecture } from '../../boards'
+import { elfProgram } from '../../host/elf'
 
 /**
  * A program of a few instructions that makes the kernel's random number generator take up, at once, what was written to
@@ -9,9 +10,9 @@ import type { Architecture } from '../../boards'
 export function reseedProgram(architecture: Architecture): Buffer | undefined {
   switch (architecture) {
     case 'arm64':
-      return elf64(code(arm64))
+      return elfProgram({ bits: 64, order: 'little', machine: 183 }, code(arm64))
     case 'armhf':
-      return elf32(code(arm))
+      return elfProgram({ bits: 32, order: 'little', machine: 40 }, code(arm))
     case 'armel':
       return undefined
   }
@@ -51,47 +52,4 @@ function code(instructions: readonly number[]): Buffer {
   const words = Buffer.alloc(instructions.length * 4)
   instructions.forEach((word, at) => words.writeUInt32LE(word, at * 4))
   return Buffer.concat([words, Buffer.from('/dev/urandom\0')])
-}
-
-/** Where the file is in memory. */
-const base = 0x400000
-const executable = { type: 2, current: 1, load: 1, readAndExecute: 5, pageSize: 0x10000 } as const
-
-/** An ELF file with one segment, see elf(5): header, program header, code. */
-function elf64(text: Buffer): Buffer {
-  const [header, program] = [Buffer.alloc(64), Buffer.alloc(56)]
-  const size = header.length + program.length + text.length
-  Buffer.from([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]).copy(header)
-  header.writeUInt16LE(executable.type, 16)
-  header.writeUInt16LE(183, 18) // EM_AARCH64
-  header.writeUInt32LE(executable.current, 20)
-  header.writeBigUInt64LE(BigInt(base + header.length + program.length), 24)
-  header.writeBigUInt64LE(BigInt(header.length), 32)
-  header.writeUInt16LE(header.length, 52)
-  header.writeUInt16LE(program.length, 54)
-  header.writeUInt16LE(1, 56)
-  program.writeUInt32LE(executable.load, 0)
-  program.writeUInt32LE(executable.readAndExecute, 4)
-  for (const at of [16, 24]) program.writeBigUInt64LE(BigInt(base), at)
-  for (const at of [32, 40]) program.writeBigUInt64LE(BigInt(size), at)
-  program.writeBigUInt64LE(BigInt(executable.pageSize), 48)
-  return Buffer.concat([header, program, text])
-}
-
-function elf32(text: Buffer): Buffer {
-  const [header, program] = [Buffer.alloc(52), Buffer.alloc(32)]
-  const size = header.length + program.length + text.length
-  Buffer.from([0x7f, 0x45, 0x4c, 0x46, 1, 1, 1]).copy(header)
-  header.writeUInt16LE(executable.type, 16)
-  header.writeUInt16LE(40, 18) // EM_ARM
-  header.writeUInt32LE(executable.current, 20)
-  header.writeUInt32LE(base + header.length + program.length, 24)
-  header.writeUInt32LE(header.length, 28)
-  header.writeUInt32LE(0x05000000, 36) // EF_ARM_EABI_VER5
-  header.writeUInt16LE(header.length, 40)
-  header.writeUInt16LE(program.length, 42)
-  header.writeUInt16LE(1, 44)
-  const fields = [executable.load, 0, base, base, size, size, executable.readAndExecute, executable.pageSize]
-  fields.forEach((field, at) => program.writeUInt32LE(field, at * 4))
-  return Buffer.concat([header, program, text])
 }

@@ -1,16 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { release } from 'node:os'
 import { join } from 'node:path'
-import { keepsHandlersApart } from '../../../src/host/foreign'
-import { binfmtScript } from '../../../src/usermode/binfmt-script'
-import { handlerLine } from '../../../src/usermode/handler'
-import { platforms } from '../../../src/usermode/platforms'
-import { testProgram } from '../../../src/usermode/self-test'
-import { scratchFolder } from '../scratch'
+import { binfmtScript } from '../../src/usermode/binfmt-script'
+import { handlerLine } from '../../src/usermode/handler'
+import { platforms } from '../../src/usermode/platforms'
+import { testProgram } from '../../src/usermode/self-test'
+import { scratchFolder } from '../unit/scratch'
 
 const scratch = scratchFolder()
-const able = process.getuid?.() === 0 && keepsHandlersApart(release())
 
 /** A handler of a platform, by a program that says its name: real emulators are for the tests that install them. */
 function handler(name: string, platform: string, folder: string): readonly [string, string] {
@@ -43,9 +40,7 @@ function inNamespace(folder: string, lines: readonly string[], args: readonly st
   return execFileSync('unshare', unshare, { encoding: 'utf8' }).split('\n').slice(0, -1)
 }
 
-const whereAble = able ? describe : describe.skip
-
-whereAble('handlers (root, Linux 6.7 or newer)', () => {
+describe('handlers', () => {
   test('come and go; binfmt_misc is not mounted afterwards where it was not before', () => {
     const folder = scratch.fresh()
     const arm = handler('pi-qemu-1-arm', 'linux/arm/v7', folder)
