@@ -1,5 +1,14 @@
 export { lostGuest, Rebooted, waitForLogin, watchBoot, watchGuest } from './readiness'
 export { Guest } from './guest'
 export type { GuestSession, Login } from './ssh'
-export { guestDirectory, guestFolder, setupText, shellQuote, type SetupRequest } from './script'
+export { copyOutText, patternsWithoutMatch } from './copy-out'
+export {
+  guestDirectory,
+  guestFolder,
+  setupText,
+  shellQuote,
+  startText,
+  type ScriptRequest,
+  type SetupRequest
+} from './script'
 export { sshHost, writeSshConfig } from './ssh-config'
