@@ -37100,7 +37100,8 @@ async function enterRootfs(request) {
     const rows = files.flatMap(({ from, to, mode }) => [from, to, mode.toString(8)]);
     await writeFile(join(at, 'files'), rows.map(line => `${line}\n`).join(''));
     await writeFile(join(at, 'handlers'), handlers.map(line => `${line}\n`).join(''));
-    await rm(join(at, 'status'), { force: true });
+    // It has its room before the script may take all there is.
+    await writeFile(join(at, 'status'), ' '.repeat(4096));
     // In a file, since ps shows arguments.
     await writeFile(join(at, 'enter.pl'), namespaceScript);
     const sudo = isRoot() ? [] : ['sudo', '-n'];

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findTool } from '../../host/exec'
 import { goingOn } from '../../host/going-on'
@@ -88,7 +88,8 @@ export async function enterRootfs(request: EnterRequest): Promise<EnterResult> {
   const rows = files.flatMap(({ from, to, mode }) => [from, to, mode.toString(8)])
   await writeFile(join(at, 'files'), rows.map(line => `${line}\n`).join(''))
   await writeFile(join(at, 'handlers'), handlers.map(line => `${line}\n`).join(''))
-  await rm(join(at, 'status'), { force: true })
+  // It has its room before the script may take all there is.
+  await writeFile(join(at, 'status'), ' '.repeat(4096))
   // In a file, since ps shows arguments.
   await writeFile(join(at, 'enter.pl'), namespaceScript)
   const sudo = isRoot() ? [] : ['sudo', '-n']

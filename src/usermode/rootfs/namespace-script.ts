@@ -20,7 +20,7 @@ my %call = map { my ($name, $number) = split /:/; $name => $number + 0 } split /
 my ($at, $root) = ($o{at}, "$o{at}/root");
 my ($newuser, $newns, $newpid, $newuts, $newipc) = (0x10000000, 0x20000, 0x20000000, 0x4000000, 0x8000000);
 
-open my $status, '>', "$at/status" or die "$at/status: $!";
+open my $status, '+<', "$at/status" or die "$at/status: $!";
 $status->autoflush(1);
 sub refuse { my ($part, $why) = @_; $why =~ s/\s+$//; print $status "refused $part: $why\n"; exit 97 }
 sub call { my ($name, @args) = @_; return syscall($call{$name}, @args) }
@@ -146,12 +146,19 @@ sub owners_swapped {
   }
   close $tell; close $wait;
   sysread($ready, my $told, 1) or refuse('users', 'a user namespace for the owners of the workspace');
-  my $swapped = sub { my ($one, $other) = @_; return $one == $other ? "0 0 65536\n" : "$one $other 1\n$other $one 1\n" };
-  maps($keeper, $swapped->($o{owneruid}, $o{uid}), $swapped->($o{ownergid}, $o{gid}));
+  maps($keeper, swapped($o{owneruid}, $o{uid}), swapped($o{ownergid}, $o{gid}));
   my $tree = call('open_tree', -100, $place, 0x80001);
   open my $users, '<', "/proc/$keeper/ns/user";
   my $set = $tree >= 0 && call('mount_setattr', $tree, '', 0x1000, pack('QQQQ', 0x100000, 0, 0, fileno $users), 32) == 0;
   $set && call('move_mount', $tree, '', -100, $place, 4) == 0 or refuse('workspace', "$!");
+}
+# Lines of a map in which two numbers change places, and all others stay.
+sub swapped {
+  my ($low, $high) = sort { $a <=> $b } @_;
+  return "0 0 65536\n" if $low == $high;
+  my @rows = ([0, 0, $low], [$low, $high, 1], [$low + 1, $low + 1, ($high < 65536 ? $high : 65536) - $low - 1],
+    [$high, $low, 1], [$high + 1, $high + 1, 65535 - $high]);
+  return join '', map { "@$_\n" } grep { $_->[2] > 0 } @rows;
 }
 sub maps { my ($pid, $uids, $gids) = @_;
   for (['uid_map', $uids], ['gid_map', $gids]) {
