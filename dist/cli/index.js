@@ -63322,14 +63322,16 @@ async function privateEmulator(emulator, place) {
     for (const { folder } of cachedTools(root, { name, arch: process.arch }))
         if ((await versionIn(folder, program)) !== undefined)
             return (0,external_node_path_namespaceObject.join)(folder, program);
-    await ensureTools(['mmdebstrap'], log);
-    log.info(`Fetching ${program} from Debian ${suite}'s packages; the host's stays as it is`);
+    // One package has them all: it stays until the run ends.
     const packages = (0,external_node_path_namespaceObject.join)(scratch, 'emulator-packages');
-    await fetchPackages({ architecture, suite, packages: ['qemu-user'], into: packages });
+    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(packages, 'usr/bin', program))) {
+        await ensureTools(['mmdebstrap'], log);
+        log.info(`Fetching qemu-user from Debian ${suite}'s packages; the host's stays as it is`);
+        await fetchPackages({ architecture, suite, packages: ['qemu-user'], into: packages });
+    }
     const staging = await makeStaging(root, { name, run: id }, announce);
     await (0,promises_namespaceObject.mkdir)(staging, { recursive: true });
     await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(packages, 'usr/bin', program), (0,external_node_path_namespaceObject.join)(staging, program));
-    await removeTree(packages);
     const version = await versionIn(staging, program);
     if (version === undefined)
         throw new HostFailure({ symptom: `Debian ${suite}'s ${program} does not run on this host` });
@@ -63991,7 +63993,10 @@ async function started([program = '', ...args], { onStdout, onStderr }, timeout)
     await goingOn();
     const path = await findTool(program);
     if (path === undefined)
-        throw new HostFailure({ symptom: `this host has no ${program}` });
+        throw new HostFailure({
+            symptom: `a root file system is entered as root, and this host has no ${program}`,
+            remedy: 'run as root, install sudo, or use `mode: system`, which needs neither'
+        });
     const timedOut = await new Promise((resolve, reject) => {
         const child = (0,external_node_child_process_namespaceObject.spawn)(path, args, { stdio: ['pipe', 'pipe', 'pipe'] });
         let isLate = false;

@@ -126,7 +126,11 @@ async function started(
 ): Promise<boolean> {
   await goingOn()
   const path = await findTool(program)
-  if (path === undefined) throw new HostFailure({ symptom: `this host has no ${program}` })
+  if (path === undefined)
+    throw new HostFailure({
+      symptom: `a root file system is entered as root, and this host has no ${program}`,
+      remedy: 'run as root, install sudo, or use `mode: system`, which needs neither'
+    })
   const timedOut = await new Promise<boolean>((resolve, reject) => {
     const child = spawn(path, args, { stdio: ['pipe', 'pipe', 'pipe'] })
     let isLate = false
