@@ -41,6 +41,7 @@ export const tools = {
   'qemu-riscv64-static': { package: 'qemu-user-static' },
   'qemu-ppc64le-static': { package: 'qemu-user-static' },
   'qemu-s390x-static': { package: 'qemu-user-static' },
+  prlimit: { package: 'util-linux', version: ['--version'] },
   fdtput: { package: 'device-tree-compiler' },
   ssh: { package: 'openssh-client', version: ['-V'] },
   'ssh-keygen': { package: 'openssh-client' },

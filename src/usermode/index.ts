@@ -4,6 +4,7 @@ export {
   emulatorsFor,
   platform,
   platforms,
+  readPlatform,
   readPlatforms,
   staticEmulator,
   type Emulator,
