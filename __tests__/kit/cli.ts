@@ -15,6 +15,8 @@ export interface CliOptions {
   readonly home?: string
   readonly env?: Readonly<Record<string, string>>
   readonly node?: string
+  /** For its standard input; by default that is empty. */
+  readonly input?: string
   /** Called with what the CLI has said so far on stderr, to react to it. */
   readonly onStderr?: (text: string, pid: number) => void
 }
@@ -22,15 +24,17 @@ export interface CliOptions {
 /** Runs the committed command line to its end. */
 export function cli(
   args: readonly string[],
-  { cwd = repository, home = sharedHome, env = {}, node = process.execPath, onStderr }: CliOptions = {}
+  { cwd = repository, home = sharedHome, env = {}, node = process.execPath, input, onStderr }: CliOptions = {}
 ): Promise<CliResult> {
   return new Promise((resolve, reject) => {
     const started = Date.now()
     const child = spawn(node, [join(repository, 'dist/cli/index.js'), ...args], {
       cwd,
       env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/root', PI_QEMU_HOME: home, ...env },
-      stdio: ['ignore', 'pipe', 'pipe']
+      stdio: ['pipe', 'pipe', 'pipe']
     })
+    child.stdin.on('error', () => undefined)
+    child.stdin.end(input)
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
