@@ -129,7 +129,8 @@ export function lookInto<T>(path: string, look: (elf: Elf) => T): T | undefined 
     })
     return elf && look(elf)
   } catch (error) {
-    if (error instanceof RangeError) return undefined
+    // By its name, since it comes from Node's own part.
+    if ((error as Error).name === 'RangeError') return undefined
     throw error
   } finally {
     closeSync(file)

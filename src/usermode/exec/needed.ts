@@ -31,7 +31,7 @@ interface Loaded {
   /** Folder of the file as the program sees it. */
   readonly origin: string
   readonly dynamic: Dynamic
-  /** RPATHs of this file and of those that brought it. */
+  /** RPATHs of this file and of those that brought it, each with the `$ORIGIN` of the file that has it. */
   readonly rpaths: readonly string[]
 }
 
@@ -52,8 +52,9 @@ export function missingFiles(request: NeededRequest): readonly Missing[] {
   const everywhere = [...usual, '/usr/local/lib', ...folders]
   // musl's loader is its C library, under all the names that this has elsewhere.
   const own = basename(look.interpreter).startsWith('ld-musl-') ? /^lib(c|pthread|rt|m|dl|util|crypt)\./ : undefined
+  const home = dirname(realpathSync(program))
   const queue: Loaded[] = [
-    { path: program, origin: dirname(realpathSync(program)), dynamic: look.dynamic, rpaths: look.dynamic.rpath }
+    { path: program, origin: home, dynamic: look.dynamic, rpaths: expand(look.dynamic.rpath, home, triplets) }
   ]
   const met = new Set([basename(look.interpreter)])
   const missing: Missing[] = []
@@ -61,7 +62,7 @@ export function missingFiles(request: NeededRequest): readonly Missing[] {
     for (const name of from.dynamic.needed) {
       if (met.has(name) || own?.test(name) === true) continue
       met.add(name)
-      const named = [...from.rpaths, ...from.dynamic.runpath].map(folder => expand(folder, from, triplets))
+      const named = [...from.rpaths, ...expand(from.dynamic.runpath, from.origin, triplets)]
       const candidates = name.includes('/')
         ? [name]
         : [
@@ -79,7 +80,7 @@ export function missingFiles(request: NeededRequest): readonly Missing[] {
 /** The loader passes over files of another machine. */
 function firstOfKind(
   candidates: readonly string[],
-  { sysroot, kind }: NeededRequest,
+  { sysroot, kind, triplets }: NeededRequest,
   rpaths: readonly string[]
 ): Loaded | undefined {
   for (const candidate of candidates) {
@@ -87,14 +88,17 @@ function firstOfKind(
     if (path === undefined) continue
     const fits = (elf: ElfKind): boolean => elf.machine === kind.machine && elf.bits === kind.bits
     const dynamic = lookInto(path, elf => (fits(elf) ? dynamicOf(elf) : undefined))
-    if (dynamic !== undefined)
-      return { path, origin: dirname(candidate), dynamic, rpaths: [...dynamic.rpath, ...rpaths] }
+    if (dynamic === undefined) continue
+    const origin = dirname(candidate)
+    return { path, origin, dynamic, rpaths: [...expand(dynamic.rpath, origin, triplets), ...rpaths] }
   }
   return undefined
 }
 
-function expand(folder: string, { origin }: Loaded, triplets: readonly string[]): string {
-  return folder
-    .replaceAll(/\$(ORIGIN\b|\{ORIGIN\})/g, () => origin)
-    .replaceAll(/\$(LIB\b|\{LIB\})/g, () => join('lib', triplets[0] ?? ''))
+function expand(folders: readonly string[], origin: string, triplets: readonly string[]): readonly string[] {
+  return folders.map(folder =>
+    folder
+      .replaceAll(/\$(ORIGIN\b|\{ORIGIN\})/g, () => origin)
+      .replaceAll(/\$(LIB\b|\{LIB\})/g, () => join('lib', triplets[0] ?? ''))
+  )
 }
