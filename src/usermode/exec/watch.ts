@@ -44,8 +44,9 @@ export interface Watch {
 /**
  * Looks at a program from QEMU's gdb port, which stands still at the start until we come. It stops the program at each
  * signal before the program sees it, and nowhere else; so nothing is slower, and a program that handles SIGILL itself
- * gets it. QEMU does not bear two threads in that state: at the first other signal of a program with threads
- * we go, and that without an answer, for then QEMU delivers the signal as if we had not been there.
+ * gets it. QEMU (7.2 and 10 alike) takes no care of two threads in that state: at the first other signal of a program
+ * with threads we go, and that without an answer, for then QEMU delivers the signal as if we had not been there. What
+ * remains: if a program's first signals go to several threads within a moment, one may get lost.
  */
 export function watch(
   socket: Socket,
