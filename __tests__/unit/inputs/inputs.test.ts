@@ -36,6 +36,7 @@ const nothingAsked: Inputs = {
   platforms: undefined,
   qemuCpu: {},
   setuid: false,
+  sysroot: undefined,
   image: { kind: 'mini', name: 'mini-arm64', architecture: 'arm64' },
   imageSha256: undefined,
   catalogUrl: officialCatalogue,
@@ -128,11 +129,11 @@ test('every input arrives', () => {
       snapshot: 'off',
       boot: 'full',
       storage: '',
-      ...{ mode: ' system ', platforms: '', 'qemu-cpu': '', setuid: ' false ' }
+      ...{ mode: ' system ', platforms: '', 'qemu-cpu': '', setuid: ' false ', sysroot: '' }
     }
   }
   expect(parse(raw, { B: 'two' })).toEqual({
-    ...{ mode: 'system', platforms: undefined, qemuCpu: {}, setuid: false },
+    ...{ mode: 'system', platforms: undefined, qemuCpu: {}, setuid: false, sysroot: undefined },
     image: { kind: 'url', url: 'https://example.org/pi.img.xz?x=1' },
     imageSha256: 'ab'.repeat(32),
     catalogUrl: 'http://example.org/list.json',
