@@ -36,7 +36,7 @@ async function command(name: string | undefined, rest: readonly string[]): Promi
     shell: () => flagged(shellCommand),
     images: () => imagesCommand(rest, { home, print, log: terminalLog() }),
     cache: () => cacheCommand(rest, { home, print, log: terminalLog() }),
-    binfmt: () => binfmtCommand(rest, { print, log: terminalLog() }),
+    binfmt: () => binfmtCommand(rest, { home, print, log: terminalLog() }),
     boards: () => (onlyFlags(), boardsCommand(print)),
     doctor: () => (
       onlyFlags('--install'),

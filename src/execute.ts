@@ -8,6 +8,7 @@ import { describeFailure, Failure, ScriptFailure, type Outcome } from './report/
 import type { Log } from './report/log'
 import { Phases } from './report/phases'
 import { run } from './run'
+import { isOnlyHandlers } from './user-mode'
 import type { Inputs } from './inputs'
 
 /** Statuses that are ours and not the script's; as docker and timeout(1) have them. */
@@ -97,7 +98,7 @@ export async function execute({
       stderr: write(process.stderr)
     }
     report = { ...(await doing.run(() => work(inputs, context))), failure: undefined, phases }
-    kept = inputs.keepRunning
+    kept = inputs.keepRunning || isOnlyHandlers(inputs)
   } catch (error) {
     const outcome = error instanceof Failure ? error.outcome : 'host-failed'
     const own = outcome === 'timeout' ? ownStatus.timeLimit : ownStatus.fault

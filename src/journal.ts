@@ -16,6 +16,7 @@ import {
 } from './host/processes'
 import { messageOf } from './report/errors'
 import type { Log } from './report/log'
+import { hasHandlers, withdrawHandlers } from './usermode'
 
 /**
  * What exists on the host because of a run. An entry is written before its thing is made, and says what proves that
@@ -36,7 +37,9 @@ export type Entry =
   | { readonly kind: 'done'; readonly path: string }
   /** An entry of a cache that must not be evicted while the run lives. */
   | { readonly kind: 'uses'; readonly path: string }
-  /** The Pi is meant to stay up after main. */
+  /** Handlers in binfmt_misc, by what their names tell of the run. */
+  | { readonly kind: 'handlers'; readonly id: string }
+  /** The Pi, or the handlers, are meant to stay after main. */
   | { readonly kind: 'kept' }
 
 const fileName = 'journal.jsonl'
@@ -111,7 +114,9 @@ export function isInUse(folder: string): boolean {
   const kept = entries.some(entry => entry.kind === 'kept')
   return entries.some(
     entry =>
-      (entry.kind === 'owner' && isAlive(entry.process)) || (kept && entry.kind === 'process' && isAlive(entry.process))
+      (entry.kind === 'owner' && isAlive(entry.process)) ||
+      (kept && entry.kind === 'process' && isAlive(entry.process)) ||
+      (kept && entry.kind === 'handlers' && hasHandlers(entry.id))
   )
 }
 
@@ -160,6 +165,12 @@ export async function undo(folder: string, log: Log, { keepLogs = false } = {}):
         if (entries.some(other => other.kind === 'done' && other.path === entry.path)) break
         await attempt(entry.path, async () => {
           await rm(entry.path, { recursive: true, force: true })
+          return true
+        })
+        break
+      case 'handlers':
+        await attempt('a handler in binfmt_misc', async () => {
+          await withdrawHandlers(entry.id)
           return true
         })
         break

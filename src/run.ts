@@ -6,6 +6,7 @@ import type { Inputs } from './inputs'
 import { powerOff } from './power'
 import { runFiles } from './qemu'
 import { runScript, type ScriptResult } from './script-run'
+import { runUserMode } from './user-mode'
 import { bringsBack, workspaceOut } from './workspace-out'
 
 /** How a run ended. */
@@ -14,8 +15,9 @@ export interface Result extends ScriptResult {
   readonly verdict?: string | undefined
 }
 
-/** A system-mode run, phase by phase. The caller tears down, whatever happens here. */
+/** A run, phase by phase; in system mode unless the inputs say otherwise. The caller tears down, whatever happens here. */
 export async function run(inputs: Inputs, context: Context): Promise<Result> {
+  if (inputs.mode === 'user') return runUserMode(inputs, context)
   if (inputs.image.kind === 'none') return runBare(inputs, context)
   const pi = await bootPi(inputs, context)
   const result = await ranScript(inputs, pi, context)

@@ -37,19 +37,26 @@ describe('pi-qemu binfmt', () => {
       'handlers status',
       'ls -d /run/pi-qemu* 2>/dev/null'
     )
-    const names = ['aarch64', 'arm', 'ppc64le', 'riscv64', 's390x']
-    const tried = names.map(name => `${name}: /usr/bin/qemu-${name}-static, tried with a program`)
-    expect(said.slice(0, 1)).toEqual(['binfmt_misc: not mounted'])
-    expect([...said.slice(1, 6)].sort()).toEqual(tried)
-    expect(said[6]).toBe('binfmt_misc: mounted')
-    expect(said.slice(7, 12).map(line => line.replace(/ +/g, ' '))).toEqual([
-      'pi-qemu-host-aarch64 enabled ours /usr/bin/qemu-aarch64-static (F) linux/arm64',
-      'pi-qemu-host-arm enabled ours /usr/bin/qemu-arm-static (F) linux/arm/v7, linux/arm/v6, linux/arm/v5',
-      'pi-qemu-host-ppc64le enabled ours /usr/bin/qemu-ppc64le-static (F) linux/ppc64le',
-      'pi-qemu-host-riscv64 enabled ours /usr/bin/qemu-riscv64-static (F) linux/riscv64',
-      'pi-qemu-host-s390x enabled ours /usr/bin/qemu-s390x-static (F) linux/s390x'
+    const names = ['aarch64', 'arm', 'loongarch64', 'mips64el', 'ppc64le', 'riscv64', 's390x']
+    expect(said[0]).toBe('binfmt_misc: not mounted')
+    const tried = [...said.slice(1, 8)].sort().map(line => line.replace(/QEMU [\d.]+/, 'QEMU x'))
+    expect(tried).toEqual([
+      "aarch64: QEMU x, the host's, as a cortex-a72",
+      "arm: QEMU x, the host's, as a cortex-a7",
+      ...names.slice(2).map(name => `${name}: QEMU x, the host's, with all that it can`)
     ])
-    expect(said.slice(12)).toEqual([
+    expect(said[8]).toBe('binfmt_misc: mounted')
+    const seen = said.slice(9, 16).map(line => line.replace(/ +/g, ' ').replace(/\S+emulators\/(\S+)-\w+ /, '$1 '))
+    expect(seen).toEqual([
+      'pi-qemu-host-aarch64 enabled ours qemu-aarch64-cortex-a72 (PF) linux/arm64',
+      'pi-qemu-host-arm enabled ours qemu-arm-cortex-a7 (PF) linux/arm/v7, linux/arm/v6, linux/arm/v5',
+      'pi-qemu-host-loongarch64 enabled ours /usr/bin/qemu-loongarch64-static (PF) linux/loong64',
+      'pi-qemu-host-mips64el enabled ours /usr/bin/qemu-mips64el-static (PF) linux/mips64le',
+      'pi-qemu-host-ppc64le enabled ours /usr/bin/qemu-ppc64le-static (PF) linux/ppc64le',
+      'pi-qemu-host-riscv64 enabled ours /usr/bin/qemu-riscv64-static (PF) linux/riscv64',
+      'pi-qemu-host-s390x enabled ours /usr/bin/qemu-s390x-static (PF) linux/s390x'
+    ])
+    expect(said.slice(16)).toEqual([
       `removed ${names.map(name => `pi-qemu-host-${name}`).join(', ')}`,
       'binfmt_misc: not mounted'
     ])
@@ -65,7 +72,7 @@ describe('pi-qemu binfmt', () => {
       'cmp $fs/qemu-arm /run/before && ls $fs'
     )
     expect(said).toEqual([
-      'arm: /usr/bin/qemu-arm-static, tried with a program',
+      expect.stringMatching(/^arm: QEMU \S+, the host's, as a cortex-a7$/),
       'removed pi-qemu-host-arm',
       ...['qemu-arm', 'register', 'status']
     ])
@@ -75,8 +82,8 @@ describe('pi-qemu binfmt', () => {
     // The second one's emulator has a path that is too long for the kernel.
     const said = await inNamespace(
       'long=/run; for part in 1 2 3 4 5 6 7 8 9; do long=$long/$(printf %0220d $part); done',
-      'mkdir -p $long; ln -s /usr/bin/qemu-arm-static $long/; PATH=$long:$PATH',
-      'handlers install',
+      'mkdir -p $long; ln -s /usr/bin/qemu-riscv64-static $long/; PATH=$long:$PATH',
+      'handlers install --platforms linux/arm64,linux/riscv64',
       'handlers status',
       'ls -d /run/pi-qemu* 2>/dev/null'
     )
@@ -93,7 +100,7 @@ describe('pi-qemu binfmt', () => {
       'handlers status'
     )
     expect(said.join('\n')).toMatch(
-      /^error: \/usr\/bin\/qemu-aarch64-static does not run a program of aarch64: .*\nCause: .*noexec[\s\S]*status 125\nbinfmt_misc: not mounted$/
+      /^error: \S+\/qemu-aarch64-cortex-a72-\w+ does not run a program of aarch64: .*\nCause: .*noexec[\s\S]*status 125\nbinfmt_misc: not mounted$/
     )
   })
 

@@ -1121,7 +1121,7 @@ module.exports = clean
 const eq = __nccwpck_require__(273)
 const neq = __nccwpck_require__(2991)
 const gt = __nccwpck_require__(3740)
-const gte = __nccwpck_require__(8678)
+const gte = __nccwpck_require__(6297)
 const lt = __nccwpck_require__(2115)
 const lte = __nccwpck_require__(9824)
 
@@ -1383,7 +1383,7 @@ module.exports = gt
 
 /***/ }),
 
-/***/ 8678:
+/***/ 6297:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -1706,7 +1706,7 @@ const gt = __nccwpck_require__(3740)
 const lt = __nccwpck_require__(2115)
 const eq = __nccwpck_require__(273)
 const neq = __nccwpck_require__(2991)
-const gte = __nccwpck_require__(8678)
+const gte = __nccwpck_require__(6297)
 const lte = __nccwpck_require__(9824)
 const cmp = __nccwpck_require__(9647)
 const coerce = __nccwpck_require__(6141)
@@ -2859,7 +2859,7 @@ const satisfies = __nccwpck_require__(6326)
 const gt = __nccwpck_require__(3740)
 const lt = __nccwpck_require__(2115)
 const lte = __nccwpck_require__(9824)
-const gte = __nccwpck_require__(8678)
+const gte = __nccwpck_require__(6297)
 
 const outside = (version, range, hilo, options) => {
   version = new SemVer(version, options)
@@ -7740,7 +7740,7 @@ module.exports = {
 
 /***/ }),
 
-/***/ 6297:
+/***/ 8678:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -9952,7 +9952,7 @@ for (const ctor of [HttpAgent, HttpsAgent]) {
       const dstPort = options.port;
 
       if (Client === undefined)
-        Client = __nccwpck_require__(6297);
+        Client = __nccwpck_require__(8678);
 
       const client = new Client();
       let triedForward = false;
@@ -10046,7 +10046,7 @@ module.exports = {
   AgentProtocol,
   BaseAgent,
   createAgent,
-  Client: __nccwpck_require__(6297),
+  Client: __nccwpck_require__(8678),
   CygwinAgent,
   HTTPAgent,
   HTTPSAgent,
@@ -58804,7 +58804,8 @@ function homeFolders(env) {
         kernels: (0,external_node_path_namespaceObject.join)(root, 'kernels'),
         exchange: (0,external_node_path_namespaceObject.join)(root, 'exchange'),
         sources: (0,external_node_path_namespaceObject.join)(root, 'sources'),
-        tools: (0,external_node_path_namespaceObject.join)(root, 'tools')
+        tools: (0,external_node_path_namespaceObject.join)(root, 'tools'),
+        emulators: (0,external_node_path_namespaceObject.join)(root, 'emulators')
     };
 }
 /** Removes a folder with all it holds, folders that are closed to writing (a module cache, say) included. */
@@ -59152,6 +59153,76 @@ function kernelFor(board, architecture, available) {
     return board.architectures[architecture]?.kernels.find(name => available.has(name));
 }
 
+;// CONCATENATED MODULE: ./src/usermode/platforms.ts
+const little64 = (machine) => ({ bits: 64, order: 'little', machine });
+const little32 = (machine) => ({ bits: 32, order: 'little', machine });
+const aarch64 = { name: 'aarch64', elf: little64(183), native: ['arm64'] };
+const arm = { name: 'arm', elf: little32(40), native: ['arm'], maybeNative: 'arm64' };
+/** Platforms by Docker's names, the Pi's first; of those that share an emulator the most capable first. */
+const platforms = [
+    { name: 'linux/arm64', emulator: aarch64, cpu: 'cortex-a72' },
+    { name: 'linux/arm/v7', emulator: arm, cpu: 'cortex-a7' },
+    { name: 'linux/arm/v6', emulator: arm, cpu: 'arm1176' },
+    { name: 'linux/arm/v5', emulator: arm, cpu: 'arm926' },
+    { name: 'linux/riscv64', emulator: { name: 'riscv64', elf: little64(243) } },
+    { name: 'linux/ppc64le', emulator: { name: 'ppc64le', elf: little64(21) } },
+    {
+        name: 'linux/s390x',
+        emulator: { name: 's390x', elf: { bits: 64, order: 'big', machine: 22 }, native: ['s390x'] }
+    },
+    { name: 'linux/mips64le', emulator: { name: 'mips64el', elf: little64(8) } },
+    { name: 'linux/loong64', emulator: { name: 'loongarch64', elf: little64(258), native: ['loong64'] } },
+    { name: 'linux/amd64', emulator: { name: 'x86_64', elf: little64(62), native: ['x64'] } },
+    // Never registered on amd64: it would take the host's own 32-bit programs.
+    { name: 'linux/386', emulator: { name: 'i386', elf: little32(3), native: ['x64', 'ia32'] } }
+];
+/** The row of a platform, by Docker's name. */
+function platform(name) {
+    const found = platforms.find(row => row.name === name);
+    if (found === undefined)
+        throw new Error(`no platform ${name}`);
+    return found;
+}
+/** Other names for the same, as Docker takes them. */
+const aliases = {
+    'linux/arm64/v8': 'linux/arm64',
+    'linux/arm': 'linux/arm/v7',
+    arm64: 'linux/arm64',
+    arm: 'linux/arm/v7'
+};
+/** Those of every Pi: what handlers are for unless told otherwise. */
+const ofPis = {
+    rows: platforms.filter(({ cpu }) => cpu !== undefined),
+    asFarAsPossible: false
+};
+/**
+ * The platforms of a list, separated by commas or line breaks; `all` is all of them.
+ * @returns what is wrong with the list, in words, if something is
+ */
+function readPlatforms(text) {
+    const names = text.split(/[\s,]+/).filter(name => name !== '');
+    if (names.length === 1 && names[0] === 'all')
+        return { rows: platforms, asFarAsPossible: true };
+    const found = names.map(asked => ({ asked, row: platforms.find(({ name }) => name === (aliases[asked] ?? asked)) }));
+    const wrong = found.filter(({ row }) => row === undefined).map(({ asked }) => `“${asked}”`);
+    if (wrong.length > 0 || names.length === 0) {
+        const valid = ['all', ...platforms.map(({ name }) => name)].join(', ');
+        return `${names.length === 0 ? 'is empty' : `has ${wrong.join(', ')}, which is no platform`}; valid: ${valid}`;
+    }
+    return { rows: platforms.filter(platform => found.some(({ row }) => row === platform)), asFarAsPossible: false };
+}
+/** Debian's static program of an emulator. */
+const staticEmulator = ({ name }) => `qemu-${name}-static`;
+/** The emulators that some platforms need on a host, each once. */
+function emulatorsFor(wanted, host = process.arch) {
+    return [...new Set(wanted.map(({ emulator }) => emulator))].filter(({ native = [] }) => !native.includes(host));
+}
+/** The CPU that an emulator shows to programs: that of the most capable platform it is wanted for. */
+function cpuOf(emulator, wanted, models) {
+    const row = wanted.find(platform => platform.emulator === emulator);
+    return row && (models[row.name] ?? models[''] ?? row.cpu);
+}
+
 ;// CONCATENATED MODULE: ./src/inputs/readers.ts
 /**
  * Readers of single values. Each takes the text of an input and returns its value, or throws a {@link Fault} with the
@@ -59210,6 +59281,13 @@ function cpuModel(text) {
     if (!/^[a-z0-9][\w.-]*(,[a-z0-9-]+=[\w.-]+)*$/i.test(text))
         throw new Fault(`is ${quoted(text)}; valid: a CPU model of QEMU's, such as cortex-a72 or max`);
     return text;
+}
+/** Lines `MODEL` or `platform=MODEL`: by platform, under the empty name that of all others. */
+function cpuModels(text) {
+    return Object.fromEntries(lines(text).map(line => {
+        const [, platform = '', model = ''] = /^(?:(linux\/[^=,\s]+)=)?(.*)$/.exec(line) ?? [];
+        return [platform, cpuModel(model)];
+    }));
 }
 function hostName(text) {
     if (!/^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(text))
@@ -59434,7 +59512,82 @@ function architectureOf(image) {
         : undefined;
 }
 
+;// CONCATENATED MODULE: ./src/inputs/user-conflicts.ts
+const named = (rows) => rows
+    .filter(([, given]) => given)
+    .map(([input]) => `\`${input}\``)
+    .join(', ');
+/** What only an emulated board, or an image's own boot, has a use for. */
+const ofBoards = (inputs) => [
+    ['board', inputs.board !== undefined],
+    ['cpu', inputs.cpu !== undefined],
+    ['memory', inputs.memoryMiB !== undefined],
+    ['cpus', inputs.cpus !== undefined],
+    ['clock', inputs.clock !== undefined],
+    ['firmware', inputs.firmware !== undefined],
+    ['prepare-board', inputs.prepareBoard !== undefined],
+    ['append', inputs.append !== undefined],
+    ['kernel', inputs.kernel !== undefined],
+    ['initrd', inputs.initrd !== undefined],
+    ['dtb', inputs.dtb !== undefined],
+    ['overlays', inputs.overlays.length > 0],
+    ['disks', inputs.disks.length > 0],
+    ['expect', inputs.expect !== undefined],
+    ['qemu-args', inputs.qemuArgs.length > 0],
+    ['ports', inputs.ports.length > 0],
+    ['password', inputs.password !== undefined],
+    ['first-boot', inputs.firstBoot === 'run'],
+    ['ssh-key', inputs.sshKey !== undefined],
+    ['storage', inputs.storage !== 'auto'],
+    ['keep-running', inputs.keepRunning]
+];
+/** What only user mode has a use for. */
+const ofUserMode = (inputs) => [
+    ['platforms', inputs.platforms !== undefined],
+    ['qemu-cpu', Object.keys(inputs.qemuCpu).length > 0],
+    ['setuid', inputs.setuid]
+];
+/** Faults of inputs in `mode: system`. */
+function onlyInUserMode(inputs) {
+    const given = named(ofUserMode(inputs));
+    return given === '' ? [] : [`${given}: for \`mode: user\`, and the mode is “system”`];
+}
+/** Faults of inputs in `mode: user`. */
+function userConflicts(inputs) {
+    const { image, sync, prepare, saveImage } = inputs;
+    const given = named(ofBoards(inputs));
+    const rows = [
+        [given !== '', `${given}: for an emulated board, and \`mode: user\` has none`],
+        [
+            image.kind === 'none',
+            'input `image` is “none”, which is for `mode: system`; user mode runs programs of an image'
+        ],
+        [
+            inputs.syncExclude.length > 0 || inputs.syncGitignore,
+            `input \`${inputs.syncGitignore ? 'sync-gitignore' : 'sync-exclude'}\` does not go with \`mode: user\`: the workspace is not copied, it is the folder itself`
+        ],
+        [
+            prepare !== undefined && inputs.provision === 'none',
+            'input `prepare` changes the image, which `provision: none` forbids'
+        ],
+        [
+            (inputs.hostname !== undefined || inputs.files.length > 0) && inputs.provision === 'none',
+            `input \`${inputs.hostname === undefined ? 'files' : 'hostname'}\` changes the image, which \`provision: none\` forbids`
+        ],
+        [
+            inputs.copyOut.length > 0 && sync === 'none',
+            'input `copy-out` brings files into the workspace, which `sync: none` leaves alone'
+        ],
+        [
+            saveImage === undefined && inputs.run === undefined && prepare !== undefined,
+            'input `prepare` is for `run` or `save-image`, and there is neither'
+        ]
+    ];
+    return rows.filter(([wrong]) => wrong).map(([, fault]) => fault);
+}
+
 ;// CONCATENATED MODULE: ./src/inputs/conflicts.ts
+
 
 
 
@@ -59446,7 +59599,12 @@ const isNoFolder = (path) => (0,external_node_fs_namespaceObject.lstatSync)(path
 const isSameFile = (a, b) => (0,external_node_fs_namespaceObject.existsSync)(b) && (0,external_node_fs_namespaceObject.realpathSync)(a) === (0,external_node_fs_namespaceObject.realpathSync)(b);
 /** Faults that concern two inputs, or an input and the machine; all that can be known before any work. */
 function conflicts(inputs, env) {
-    const { board: name, image, saveImage, workspace } = inputs;
+    const own = inputs.mode === 'user' ? userConflicts(inputs) : [...onlyInUserMode(inputs), ...boardConflicts(inputs)];
+    return [...own, ...commonConflicts(inputs, env)];
+}
+/** Of the inputs for an emulated board. */
+function boardConflicts(inputs) {
+    const { board: name, image, saveImage } = inputs;
     const architecture = architectureOf(image);
     // Without `board` a Pi is taken, whichever it is.
     const board = boards[name ?? (architecture && defaultBoard(architecture)) ?? boardNames[0]];
@@ -59519,12 +59677,6 @@ function conflicts(inputs, env) {
             'inputs `copy-out` and `sync: live` do not go together: the script can copy into the workspace itself'
         ],
         [
-            inputs.copyOut.length > 0 &&
-                ['both', 'in', 'out'].includes(inputs.sync) &&
-                isNoFolder((0,external_node_path_namespaceObject.join)(workspace, copyOutFolder)),
-            `input \`copy-out\` fills the folder ${copyOutFolder} of the workspace, which has something else of that name`
-        ],
-        [
             inputs.prepareBoard !== undefined && inputs.prepare === undefined,
             'input `prepare-board` is for `prepare`, and there is none'
         ],
@@ -59575,6 +59727,20 @@ function conflicts(inputs, env) {
         [
             saveImage !== undefined && inputs.keepRunning,
             'inputs `save-image` and `keep-running` do not go together: the disk is saved once the Pi is switched off'
+        ]
+    ];
+    return rows.filter(([wrong]) => wrong).map(([, fault]) => fault);
+}
+/** Of the inputs for both modes. */
+function commonConflicts(inputs, env) {
+    const { image, saveImage, workspace } = inputs;
+    const bare = image.kind === 'none';
+    const rows = [
+        [
+            inputs.copyOut.length > 0 &&
+                ['both', 'in', 'out'].includes(inputs.sync) &&
+                isNoFolder((0,external_node_path_namespaceObject.join)(workspace, copyOutFolder)),
+            `input \`copy-out\` fills the folder ${copyOutFolder} of the workspace, which has something else of that name`
         ],
         [
             saveImage !== undefined && image.kind === 'file' && isSameFile(image.path, saveImage.path),
@@ -59614,13 +59780,23 @@ function diskFaults({ disks, image, saveImage }) {
 ;// CONCATENATED MODULE: ./src/inputs/definitions.ts
 
 /** Inputs that take several values, one per line; on the command line the flag is repeated. */
-const listInputs = ['copy-out', 'disks', 'env', 'files', 'overlays', 'ports', 'sync-exclude'];
+const listInputs = [
+    'copy-out',
+    'disks',
+    'env',
+    'files',
+    'overlays',
+    'ports',
+    'qemu-cpu',
+    'sync-exclude'
+];
 const definitions_define = (name, placeholder, fallback, description) => ({ name, placeholder, default: fallback, description });
 /**
  * Every input, once: action.yml, `pi-qemu --help` and the README's table are checked against this. A flag of the
  * command line has the input's name.
  */
 const definitions = [
+    definitions_define('mode', 'system|user', 'system', "`system` boots the image on an emulated board. `user` does not boot: programs of the image run on the host's kernel, each emulated by itself, with much less to wait for."),
     definitions_define('image', 'IMAGE', 'mini-arm64', 'What to boot: a name with a tag (`raspios-lite-arm64:bookworm`, `debian-armhf:trixie`, `mini-arm64`), an http(s) URL or a file (raw, `.xz`, `.gz`, `.zst`, `.zip`, `.qcow2`), or `none` for a bare `kernel`.'),
     definitions_define('image-sha256', 'HEX', '', 'SHA-256 of the image file as downloaded. Default: `<url>.sha256`, if the server has it.'),
     definitions_define('catalog-url', 'URL', '', "List of images that names are looked up in, in the form of Raspberry Pi's imager. Default: Raspberry Pi's own."),
@@ -59631,6 +59807,9 @@ const definitions = [
     definitions_define('clock', 'host|icount', '', "The guest's time follows the `host`'s, or the instructions executed (`icount`: slower, but no time-outs on a slow host). Default: `host`."),
     definitions_define('firmware', 'uefi', '', '`uefi` starts whatever boot loader the image has, as a generic cloud image needs it. Only on `virt`.'),
     definitions_define('qemu', 'auto|host|private|FILE', 'auto', "Which QEMU: the `host`'s, a `private` one (Debian stable's, kept apart from the host), or a program. `auto`: the host's if it can do the board, else a private one."),
+    definitions_define('platforms', 'LIST', '', "Only with `mode: user`: whose programs this host has to run, by Docker's names (`linux/arm64`, `linux/arm/v7`, `linux/arm/v6`, `linux/arm/v5`, …), separated by commas; `all` is what the QEMU at hand has. Default: the image's, else the four of the Pi."),
+    definitions_define('qemu-cpu', 'MODEL', '', "Only with `mode: user`: CPU that programs see, by QEMU's names (`cortex-a53`, `max`); one per line for single platforms: `linux/arm64=cortex-a53`. Default: a Pi's."),
+    definitions_define('setuid', 'true|false', 'false', 'Only with `mode: user`: whether setuid programs of other platforms (`sudo`) get their rights in containers and everywhere on this host. See docs/security.md.'),
     definitions_define('run', 'SCRIPT', '', 'The script to run in the Pi. Without it the Pi is only booted.'),
     definitions_define('shell', 'SHELL', '', 'Shell for `run`: a command, or a form with `{0}` for the script file, as in workflows. Default: `bash -e`, or `sh -e` where there is no bash.'),
     definitions_define('user', 'NAME', '', 'Guest user who runs the script. Default: `pi` where it exists, else `root`.'),
@@ -59683,6 +59862,7 @@ const outputs = {
     'serial-log': 'File with what the guest wrote to its serial console.',
     board: 'The emulated board.',
     'image-release': 'The exact release that the name of the image stood for, as `name:date`: give it as `image` to get the same again.',
+    platforms: 'With `mode: user`: platforms whose programs this host runs now, its own included, separated by commas.',
     'cache-hit': 'The most that came from a cache: `snapshot` (a booted Pi), `prepared` (a ready image), `image` (ready but for `prepare`), `qemu` (QEMU only) or `none`.',
     'qemu-version': 'Version of QEMU used.',
     'boot-seconds': "Seconds from QEMU's start to SSH.",
@@ -59690,6 +59870,7 @@ const outputs = {
 };
 
 ;// CONCATENATED MODULE: ./src/inputs/index.ts
+
 
 
 
@@ -59729,6 +59910,7 @@ function parseInputs(raw, { env, workspace }) {
     const trimmed = (text) => text.trim();
     const file = (text) => existingFile((0,external_node_path_namespaceObject.resolve)(workspace, text.trim()));
     const inputs = {
+        mode: get('mode', text => oneOf('system', 'user')(text.trim())) ?? 'system',
         image: get('image', text => imageRef(text.trim(), workspace)) ?? {
             kind: 'mini',
             name: 'mini-arm64',
@@ -59743,6 +59925,9 @@ function parseInputs(raw, { env, workspace }) {
         clock: get('clock', text => oneOf('host', 'icount')(text.trim())),
         firmware: get('firmware', text => oneOf('uefi')(text.trim())),
         qemu: get('qemu', text => qemuChoice(text.trim(), workspace)) ?? { kind: 'auto' },
+        platforms: get('platforms', platformList),
+        qemuCpu: get('qemu-cpu', cpuModels) ?? {},
+        setuid: get('setuid', text => truth(text.trim())) ?? false,
         run: get('run', text => text),
         prepare: get('prepare', text => text),
         prepareBoard: get('prepare-board', text => oneOf(...boardNames)(text.trim())),
@@ -59791,6 +59976,12 @@ function parseInputs(raw, { env, workspace }) {
     if (faults.length > 0)
         throw new BadInput(faults);
     return inputs;
+}
+function platformList(text) {
+    const list = readPlatforms(text);
+    if (typeof list === 'string')
+        throw new Fault(list);
+    return list;
 }
 function qemuChoice(text, base) {
     if (/^(auto|host|private)$/.test(text))
@@ -61276,18 +61467,18 @@ const getLinuxInfo = () => platform_awaiter(void 0, void 0, void 0, function* ()
         version
     };
 });
-const platform = external_os_namespaceObject.platform();
+const platform_platform = external_os_namespaceObject.platform();
 const arch = external_os_namespaceObject.arch();
-const isWindows = platform === 'win32';
-const isMacOS = platform === 'darwin';
-const isLinux = platform === 'linux';
+const isWindows = platform_platform === 'win32';
+const isMacOS = platform_platform === 'darwin';
+const isLinux = platform_platform === 'linux';
 function getDetails() {
     return platform_awaiter(this, void 0, void 0, function* () {
         return Object.assign(Object.assign({}, (yield (isWindows
             ? getWindowsInfo()
             : isMacOS
                 ? getMacOsInfo()
-                : getLinuxInfo()))), { platform,
+                : getLinuxInfo()))), { platform: platform_platform,
             arch,
             isWindows,
             isMacOS,
@@ -61684,7 +61875,1797 @@ async function end(processes, patience = 3000) {
     return left;
 }
 
+;// CONCATENATED MODULE: ./src/host/tools.ts
+
+
+
+
+
+
+
+/** Every program we start, and where it comes from. */
+const tools = {
+    'qemu-system-aarch64': { package: 'qemu-system-arm', version: ['--version'] },
+    'qemu-img': { package: 'qemu-utils', version: ['--version'] },
+    'qemu-io': { package: 'qemu-utils' },
+    sfdisk: { package: 'fdisk', version: ['--version'] },
+    mcopy: { package: 'mtools', version: ['--version'] },
+    'mkfs.vfat': { package: 'dosfstools' },
+    mke2fs: { package: 'e2fsprogs' },
+    e2fsck: { package: 'e2fsprogs' },
+    resize2fs: { package: 'e2fsprogs' },
+    debugfs: { package: 'e2fsprogs', version: ['-V'] },
+    xz: { package: 'xz-utils', version: ['--version'] },
+    zstd: { package: 'zstd', version: ['--version'] },
+    gzip: { package: 'gzip' },
+    bsdtar: { package: 'libarchive-tools' },
+    cpio: { package: 'cpio' },
+    depmod: { package: 'kmod' },
+    'qemu-aarch64-static': { package: 'qemu-user-static', version: ['--version'] },
+    'qemu-arm-static': { package: 'qemu-user-static', version: ['--version'] },
+    'qemu-riscv64-static': { package: 'qemu-user-static' },
+    'qemu-ppc64le-static': { package: 'qemu-user-static' },
+    'qemu-s390x-static': { package: 'qemu-user-static' },
+    'qemu-mips64el-static': { package: 'qemu-user-static' },
+    'qemu-loongarch64-static': { package: 'qemu-user-static' },
+    'qemu-x86_64-static': { package: 'qemu-user-static' },
+    'qemu-i386-static': { package: 'qemu-user-static' },
+    fdtput: { package: 'device-tree-compiler' },
+    ssh: { package: 'openssh-client', version: ['-V'] },
+    'ssh-keygen': { package: 'openssh-client' },
+    openssl: { package: 'openssl', version: ['version'] },
+    'uefi-arm64': {
+        package: 'qemu-efi-aarch64',
+        program: false,
+        files: ['/usr/share/AAVMF/AAVMF_CODE.fd', '/usr/share/AAVMF/AAVMF_VARS.fd']
+    },
+    'uefi-armhf': {
+        package: 'qemu-efi-arm',
+        program: false,
+        files: ['/usr/share/AAVMF/AAVMF32_CODE.fd', '/usr/share/AAVMF/AAVMF32_VARS.fd']
+    },
+    // Ubuntu's mmdebstrap can check Debian's signatures only with Debian's keys.
+    mmdebstrap: {
+        package: 'mmdebstrap',
+        version: ['--version'],
+        files: ['/usr/share/keyrings/debian-archive-keyring.gpg']
+    }
+};
+/** Packages that come along with a tool's own. */
+const companions = { mmdebstrap: ['debian-archive-keyring'] };
+/** Whether we run as root, and so need no sudo. */
+function isRoot() {
+    return process.getuid?.() === 0;
+}
+/** Tools of the list that this host lacks. */
+async function missingTools(names) {
+    const missing = [];
+    for (const name of names) {
+        const row = tools[name];
+        const complete = await Promise.all((row.files ?? []).map(file => tools_exists(file, external_node_fs_namespaceObject.constants.R_OK)));
+        const found = row.program === false || (await findTool(name)) !== undefined;
+        if (!found || complete.includes(false))
+            missing.push(name);
+    }
+    return missing;
+}
+/** Whether a tool tells its version. */
+function hasVersion(name) {
+    return 'version' in tools[name];
+}
+/** First line of a tool's own version message. */
+async function toolVersion(name) {
+    const row = tools[name];
+    if (row.version === undefined)
+        return 'present';
+    const { stdout, stderr } = await tryTool(name, row.version);
+    return ((stdout + stderr)
+        .split('\n')
+        .find(line => /\d/.test(line))
+        ?.trim() ?? 'present');
+}
+/**
+ * Makes sure that the tools are there; installs packages with apt if, and only if, something is missing.
+ * @throws HostFailure if that cannot be done
+ */
+async function ensureTools(names, log) {
+    addSbinToPath();
+    const missing = await missingTools(names);
+    if (missing.length > 0)
+        await install(packagesFor(missing), log);
+    const left = await missingTools(missing);
+    if (left.length > 0) {
+        throw new HostFailure({
+            symptom: `still missing after installation: ${left.join(', ')}`,
+            remedy: `install ${packagesFor(left).join(' ')} by hand`
+        });
+    }
+}
+/** apt packages that bring the tools. */
+function packagesFor(names) {
+    return [...new Set(names.flatMap(name => [tools[name].package, ...(companions[name] ?? [])]))].sort();
+}
+async function install(packages, log) {
+    if ((await findTool('apt-get')) === undefined) {
+        throw new HostFailure({
+            symptom: `this host lacks ${packages.join(', ')}, and has no apt-get to install them`,
+            remedy: "install them (by Debian's names) with the host's own package manager"
+        });
+    }
+    const sudo = isRoot() ? [] : ['sudo', '-n'];
+    if (sudo.length > 0 && (await tryTool('sudo', ['-n', 'true']).catch(() => ({ code: 1 }))).code !== 0) {
+        throw new HostFailure({
+            symptom: `this host lacks ${packages.join(', ')}, and sudo is not allowed without a password`,
+            remedy: `run: sudo apt-get install --no-install-recommends ${packages.join(' ')}`
+        });
+    }
+    log.info(`Installing ${packages.join(', ')}`);
+    const apt = ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=3'];
+    const add = [...apt, 'install', '--no-install-recommends', ...packages];
+    // The lists may be absent or stale, so an update follows the first failure.
+    for (let attempt = 1;; attempt++) {
+        const { code, stdout, stderr } = await asInstaller(sudo, add);
+        if (code === 0)
+            return;
+        if (attempt === 3)
+            throw toolFailure('apt-get', add.slice(1), code, stderr + stdout);
+        log.info(attempt === 1 ? 'Updating the package lists' : 'Trying again');
+        await asInstaller(sudo, [...apt, 'update']);
+        if (attempt > 1)
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(5000);
+    }
+}
+/**
+ * The version that apt would install of a package; undefined without apt, or if it knows none. Lists that are absent,
+ * as on a bare machine, are fetched where that is allowed.
+ */
+async function aptCandidate(name, log) {
+    if ((await findTool('apt-cache')) === undefined || (await findTool('apt-get')) === undefined)
+        return undefined;
+    const ask = async () => /^ +Candidate: (\d\S*)$/m.exec((await tryTool('apt-cache', ['policy', name])).stdout)?.[1];
+    const known = await ask();
+    if (known !== undefined)
+        return known;
+    const sudo = isRoot() ? [] : ['sudo', '-n'];
+    if (sudo.length > 0 && (await tryTool('sudo', ['-n', 'true']).catch(() => ({ code: 1 }))).code !== 0)
+        return undefined;
+    log.info('Updating the package lists');
+    await asInstaller(sudo, ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', 'update']);
+    return ask();
+}
+/** The marker of this run is replaced: see {@link installMarker}. sudo would drop what is set in front of it. */
+async function asInstaller(sudo, command) {
+    const marker = `${installMarker}=${process.env[runMarker] ?? ''}`;
+    const [program = '', ...args] = [
+        ...sudo,
+        'env',
+        '-u',
+        runMarker,
+        marker,
+        'DEBIAN_FRONTEND=noninteractive',
+        ...command
+    ];
+    return tryTool(program, args, { input: '' });
+}
+function addSbinToPath() {
+    const folders = (process.env['PATH'] ?? '').split(external_node_path_namespaceObject.delimiter);
+    process.env['PATH'] = [...folders, ...['/usr/sbin', '/sbin'].filter(folder => !folders.includes(folder))].join(external_node_path_namespaceObject.delimiter);
+}
+async function tools_exists(path, mode) {
+    return (0,promises_namespaceObject.access)(path, mode).then(() => true, () => false);
+}
+
+;// CONCATENATED MODULE: ./src/usermode/binfmt-script.ts
+/** Status with which {@link binfmtScript} ends where the host has no binfmt_misc for us. */
+const refused = 97;
+/**
+ * `sh -c binfmtScript NAME register FOLDER NOTE [ENTRY LINE …]` and `… withdraw FOLDER NOTE [ENTRY …]`, as root. One at a
+ * time: the first to register notes how it found binfmt_misc, the last to leave puts that back. Kept as data, since the
+ * committed bundle has to carry it; arguments, never text, carry what differs.
+ */
+const binfmtScript = `set -u
+do=$1 fs=$2 note=$3
+shift 3
+exec 9< "\${note%/*}" && flock 9 || exit ${refused}
+drop() { [ ! -e "$fs/$1" ] || echo -1 > "$fs/$1"; }
+case $do in
+register)
+  mounted=yes
+  [ -e "$fs/register" ] || mounted=no
+  if [ $mounted = no ]; then
+    [ -e "$note" ] || echo "no enabled" > "$note"
+    mount -t binfmt_misc binfmt_misc "$fs" || { rm -f "$note"; exit ${refused}; }
+  fi
+  status=$(cat "$fs/status")
+  [ -e "$note" ] || echo "yes $status" > "$note"
+  [ "$status" = enabled ] || echo 1 > "$fs/status"
+  while [ $# -gt 1 ]; do
+    drop "$1"
+    printf %s "$2" > "$fs/register" || exit 1
+    shift 2
+  done
+  ;;
+withdraw)
+  for name; do drop "$name"; done
+  for left in "$fs"/pi-qemu-*; do [ ! -e "$left" ] || exit 0; done
+  [ -e "$note" ] || exit 0
+  read -r mounted status < "$note"
+  [ "$status" = enabled ] || [ ! -e "$fs/status" ] || echo 0 > "$fs/status"
+  if [ "$mounted" = no ]; then
+    used=no
+    for left in "$fs"/*; do case $left in */register | */status) ;; *) used=yes ;; esac; done
+    [ $used = yes ] || [ ! -e "$fs/register" ] || umount "$fs"
+  fi
+  rm -f "$note"
+  ;;
+esac`;
+
+;// CONCATENATED MODULE: ./src/usermode/handler.ts
+/** What names entries of ours, so that we never take another's for one. */
+const ownPrefix = 'pi-qemu-';
+/** Executables and shared objects of a platform, whatever their ABI: magic and mask of 20 bytes each. */
+function elfPattern({ bits, order, machine }) {
+    const magic = Buffer.from([
+        0x7f,
+        0x45,
+        0x4c,
+        0x46,
+        bits / 32,
+        order === 'little' ? 1 : 2,
+        1,
+        ...Array(13).fill(0)
+    ]);
+    const mask = Buffer.alloc(20, 0xff);
+    // EI_OSABI says little: many systems leave it open.
+    mask[7] = 0;
+    // e_type 2 (executable) and 3 (shared object, as position-independent programs are): the lowest bit is free.
+    if (order === 'little') {
+        magic.writeUInt16LE(2, 16);
+        magic.writeUInt16LE(machine, 18);
+        mask.writeUInt16LE(0xfffe, 16);
+    }
+    else {
+        magic.writeUInt16BE(2, 16);
+        magic.writeUInt16BE(machine, 18);
+        mask.writeUInt16BE(0xfffe, 16);
+    }
+    return { magic, mask };
+}
+/**
+ * The line that registers a handler (the kernel's admin-guide/binfmt-misc). F opens the emulator at once, so that it
+ * works in any root; C gives a setuid program its owner's rights; P passes argv[0] on.
+ */
+function handlerLine({ name, elf, interpreter, setuid, keepsName = false }) {
+    const { magic, mask } = elfPattern(elf);
+    const hex = (bytes) => [...bytes].map(byte => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
+    return `:${name}:M::${hex(magic)}:${hex(mask)}:${interpreter}:${keepsName ? 'P' : ''}${setuid ? 'FC' : 'F'}`;
+}
+/** Reads what the kernel says of an entry of binfmt_misc. */
+function readHandler(name, text) {
+    const field = (pattern) => pattern.exec(text)?.[1];
+    const extension = field(/^extension \.(.*)$/m);
+    const mask = field(/^mask ([0-9a-f]+)$/m);
+    return {
+        name,
+        enabled: /^enabled$/m.test(text),
+        interpreter: field(/^interpreter (.*)$/m) ?? '',
+        flags: field(/^flags: (.*)$/m) ?? '',
+        matches: extension === undefined
+            ? { magic: field(/^magic ([0-9a-f]+)$/m) ?? '', ...(mask !== undefined && { mask }) }
+            : { extension }
+    };
+}
+/** Whether a handler takes programs of a kind. */
+function takes({ matches }, elf) {
+    if ('extension' in matches)
+        return false;
+    const header = elfPattern(elf).magic;
+    const magic = Buffer.from(matches.magic, 'hex');
+    const mask = matches.mask === undefined ? Buffer.alloc(magic.length, 0xff) : Buffer.from(matches.mask, 'hex');
+    if (magic.length === 0 || magic.length > header.length)
+        return false;
+    return magic.every((byte, at) => (byte & (mask[at] ?? 0xff)) === ((header[at] ?? 0) & (mask[at] ?? 0xff)));
+}
+
+;// CONCATENATED MODULE: ./src/usermode/binfmt.ts
+
+
+
+
+
+
+
+
+/** Where the kernel shows its handlers. */
+const folder = '/proc/sys/fs/binfmt_misc';
+/** Where the host's state before us is noted: gone with a reboot, as the handlers are. */
+const note = '/run/pi-qemu-binfmt';
+/** What is registered on this host. */
+async function registeredHandlers() {
+    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(folder, 'register')))
+        return { mounted: false, enabled: false, handlers: [] };
+    const names = (await (0,promises_namespaceObject.readdir)(folder)).filter(name => !['register', 'status'].includes(name)).sort();
+    const handlers = await Promise.all(names.map(async (name) => readHandler(name, await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, name), 'utf8'))));
+    return { mounted: true, enabled: (await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, 'status'), 'utf8')).trim() === 'enabled', handlers };
+}
+/** Whether a run's handlers are there. */
+function hasHandlers(id) {
+    return (0,external_node_fs_namespaceObject.existsSync)(folder) && (0,external_node_fs_namespaceObject.readdirSync)(folder).some(name => name.startsWith(`${ownPrefix}${id}-`));
+}
+/** Name of an entry. */
+const handlerName = (id, { name }) => `${ownPrefix}${id}-${name}`;
+/**
+ * Registers handlers of our own; the newest match wins, so that others stay as they are. binfmt_misc is mounted, and
+ * switched on, where it is not. All is noted first, for {@link withdrawHandlers}.
+ * @throws HostFailure if the host does not allow it
+ */
+async function registerHandlers({ id, handlers, setuid }) {
+    const rows = handlers.flatMap(({ emulator, interpreter: { path, keepsName } }) => {
+        const name = handlerName(id, emulator);
+        return [name, handlerLine({ name, elf: emulator.elf, interpreter: path, setuid, keepsName })];
+    });
+    try {
+        await asRoot('register', rows);
+    }
+    catch (error) {
+        // All or none.
+        await withdrawHandlers(id).catch(() => undefined);
+        throw error;
+    }
+}
+/**
+ * Removes the handlers of an id, or all that are ours. With the last of them, binfmt_misc is unmounted and switched off
+ * where it was. Harmless where there is nothing.
+ * @returns the names of what went
+ */
+async function withdrawHandlers(id) {
+    const { handlers } = await registeredHandlers();
+    const prefix = id === undefined ? ownPrefix : `${ownPrefix}${id}-`;
+    const names = handlers.map(({ name }) => name).filter(name => name.startsWith(prefix));
+    if (names.length > 0 || (0,external_node_fs_namespaceObject.existsSync)(note))
+        await asRoot('withdraw', names);
+    return names;
+}
+async function asRoot(what, args) {
+    const sudo = isRoot() ? [] : ['sudo', '-n'];
+    const [program = '', ...rest] = [...sudo, 'sh', '-c', binfmtScript, 'binfmt', what, folder, note, ...args];
+    if ((await findTool(program)) === undefined)
+        throw new HostFailure({ symptom: `handlers need root, and this host has no ${program}` });
+    const { code, stderr } = await tryTool(program, rest);
+    if (code === 0)
+        return;
+    throw new HostFailure({
+        symptom: `the handlers could not be changed (status ${code}): ${stderr.trim()}`,
+        cause: code === refused
+            ? 'this is a container, or a kernel without binfmt_misc (CONFIG_BINFMT_MISC)'
+            : sudo.length > 0 && /password|sudo:/.test(stderr)
+                ? 'sudo is not allowed without a password'
+                : undefined,
+        remedy: 'run it as root on a host or virtual machine'
+    });
+}
+
+;// CONCATENATED MODULE: ./src/usermode/preset.ts
+/** Fields of a 64-bit little-endian ELF file, see elf(5). */
+const field = { machine: 18, entry: 24, segments: 32, segmentCount: 56 };
+const segmentField = { type: 0, flags: 4, offset: 8, address: 16, fileSize: 32, memorySize: 40, length: 56 };
+const loaded = 1;
+const executable = 1;
+/** Bytes; what the kernel maps is whole pages of the file, up to where the next part begins. */
+const page = 0x1000;
+const hex = (...words) => Buffer.from(words.join(''), 'hex');
+/**
+ * By ELF machine, what goes in front of QEMU's own entry; as assembled from scripts/assembly/preset-*.s: it puts two
+ * words behind argv[0], unless QEMU_CPU is set. What QEMU starts is started the same way, so that nothing of it shows in
+ * an environment, where it would reach programs of other platforms, too.
+ */
+const starts = {
+    // x86-64
+    62: {
+        code: hex('488b0c24488d7ccc10488b074885c0741d4883c708813851454d5575ec81', '78045f43505575e38078083d75ddeb2b488b4424084883ec104883c10248', '890c244889442408488d051300000048894424104883c0054889442418e9', '00000000'),
+        jump: 89,
+        aim: (code, distance) => code.writeInt32LE(distance - 5, 90)
+    },
+    // AArch64: behind the jump stands the name that is looked for.
+    183: {
+        code: hex(...['e10340f9', 'e3030091', '620c018b', '42400091', '86020058', '448440f8', '040100b4', '850040f9', 'bf0006eb'], ...['81ffff54', '85204039', 'bff40071', '21ffff54', '0a000014', 'e40740f9', 'ff4300d1', '21080091', 'e10300f9'], ...['e40700f9', 'e5000010', 'e50b00f9', 'a5140091', 'e50f00f9', '00000014', '51454d55', '5f435055']),
+        jump: 92,
+        aim: (code, distance) => {
+            code.writeUInt32LE(0x14000000 | ((distance / 4) & 0x3ffffff), 92);
+        }
+    }
+};
+/**
+ * A static QEMU that shows a CPU of our choice to programs without being told to: in a container, and whatever a program
+ * does to its environment. QEMU_CPU is still obeyed. Its code goes into the unused rest of the file's last executable page.
+ * @returns undefined if this file has no room, or is of a machine that is not known here
+ */
+function presetCpu(qemu, cpu) {
+    if (qemu.length < 64 || qemu.toString('latin1', 0, 6) !== '\x7fELF\x02\x01')
+        return undefined;
+    const start = starts[qemu.readUInt16LE(field.machine)];
+    const segments = segmentsOf(qemu);
+    const text = segments.find(({ type, flags }) => type === loaded && (flags & executable) !== 0);
+    if (start === undefined || text === undefined || text.fileSize !== text.memorySize)
+        return undefined;
+    const begin = Math.ceil((text.offset + text.fileSize) / 16) * 16;
+    const end = Math.min(Math.ceil(begin / page) * page, ...segments.flatMap(({ offset, type }) => type === loaded && offset >= text.offset + text.fileSize ? [offset] : []));
+    const addition = Buffer.concat([start.code, Buffer.from(`-cpu\0${cpu}\0`)]);
+    const room = qemu.subarray(begin, end);
+    if (room.length < addition.length || room.some(byte => byte !== 0))
+        return undefined;
+    const address = text.address + (begin - text.offset);
+    start.aim(addition, Number(qemu.readBigUInt64LE(field.entry)) - (address + start.jump));
+    const changed = Buffer.from(qemu);
+    addition.copy(changed, begin);
+    changed.writeBigUInt64LE(BigInt(address), field.entry);
+    const grown = BigInt(begin + addition.length - text.offset);
+    for (const size of [segmentField.fileSize, segmentField.memorySize])
+        changed.writeBigUInt64LE(grown, text.at + size);
+    return changed;
+}
+function segmentsOf(file) {
+    const table = Number(file.readBigUInt64LE(field.segments));
+    return Array.from({ length: file.readUInt16LE(field.segmentCount) }, (_, index) => {
+        const at = table + index * segmentField.length;
+        const wide = (offset) => Number(file.readBigUInt64LE(at + offset));
+        return {
+            ...{ at, type: file.readUInt32LE(at), flags: file.readUInt32LE(at + segmentField.flags) },
+            ...{ offset: wide(segmentField.offset), address: wide(segmentField.address) },
+            ...{ fileSize: wide(segmentField.fileSize), memorySize: wide(segmentField.memorySize) }
+        };
+    });
+}
+
+// EXTERNAL MODULE: ./node_modules/@actions/tool-cache/node_modules/semver/index.js
+var node_modules_semver = __nccwpck_require__(885);
+;// CONCATENATED MODULE: ./node_modules/@actions/tool-cache/lib/manifest.js
+var manifest_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+
+
+
+
+// Internal object for testability (allows mocking in ESM)
+const _internal = {
+    readLinuxVersionFile() {
+        const lsbReleaseFile = '/etc/lsb-release';
+        const osReleaseFile = '/etc/os-release';
+        let contents = '';
+        if (external_fs_.existsSync(lsbReleaseFile)) {
+            contents = external_fs_.readFileSync(lsbReleaseFile).toString();
+        }
+        else if (external_fs_.existsSync(osReleaseFile)) {
+            contents = external_fs_.readFileSync(osReleaseFile).toString();
+        }
+        return contents;
+    }
+};
+function _findMatch(versionSpec, stable, candidates, archFilter) {
+    return manifest_awaiter(this, void 0, void 0, function* () {
+        const platFilter = os.platform();
+        let result;
+        let match;
+        let file;
+        for (const candidate of candidates) {
+            const version = candidate.version;
+            debug(`check ${version} satisfies ${versionSpec}`);
+            if (semver.satisfies(version, versionSpec) &&
+                (!stable || candidate.stable === stable)) {
+                file = candidate.files.find(item => {
+                    debug(`${item.arch}===${archFilter} && ${item.platform}===${platFilter}`);
+                    let chk = item.arch === archFilter && item.platform === platFilter;
+                    if (chk && item.platform_version) {
+                        const osVersion = _getOsVersion();
+                        if (osVersion === item.platform_version) {
+                            chk = true;
+                        }
+                        else {
+                            chk = semver.satisfies(osVersion, item.platform_version);
+                        }
+                    }
+                    return chk;
+                });
+                if (file) {
+                    debug(`matched ${candidate.version}`);
+                    match = candidate;
+                    break;
+                }
+            }
+        }
+        if (match && file) {
+            // clone since we're mutating the file list to be only the file that matches
+            result = Object.assign({}, match);
+            result.files = [file];
+        }
+        return result;
+    });
+}
+function _getOsVersion() {
+    // TODO: add windows and other linux, arm variants
+    // right now filtering on version is only an ubuntu and macos scenario for tools we build for hosted (python)
+    const plat = os.platform();
+    let version = '';
+    if (plat === 'darwin') {
+        version = cp.execSync('sw_vers -productVersion').toString();
+    }
+    else if (plat === 'linux') {
+        // lsb_release process not in some containers, readfile
+        // Run cat /etc/lsb-release
+        // DISTRIB_ID=Ubuntu
+        // DISTRIB_RELEASE=18.04
+        // DISTRIB_CODENAME=bionic
+        // DISTRIB_DESCRIPTION="Ubuntu 18.04.4 LTS"
+        const lsbContents = _internal.readLinuxVersionFile();
+        if (lsbContents) {
+            const lines = lsbContents.split('\n');
+            for (const line of lines) {
+                const parts = line.split('=');
+                if (parts.length === 2 &&
+                    (parts[0].trim() === 'VERSION_ID' ||
+                        parts[0].trim() === 'DISTRIB_RELEASE')) {
+                    version = parts[1].trim().replace(/^"/, '').replace(/"$/, '');
+                    break;
+                }
+            }
+        }
+    }
+    return version;
+}
+// Alias for backwards compatibility
+function _readLinuxVersionFile() {
+    return _internal.readLinuxVersionFile();
+}
+//# sourceMappingURL=manifest.js.map
+// EXTERNAL MODULE: external "stream"
+var external_stream_ = __nccwpck_require__(2203);
+// EXTERNAL MODULE: external "util"
+var external_util_ = __nccwpck_require__(9023);
+;// CONCATENATED MODULE: ./node_modules/@actions/tool-cache/lib/retry-helper.js
+var retry_helper_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+/**
+ * Internal class for retries
+ */
+class retry_helper_RetryHelper {
+    constructor(maxAttempts, minSeconds, maxSeconds) {
+        if (maxAttempts < 1) {
+            throw new Error('max attempts should be greater than or equal to 1');
+        }
+        this.maxAttempts = maxAttempts;
+        this.minSeconds = Math.floor(minSeconds);
+        this.maxSeconds = Math.floor(maxSeconds);
+        if (this.minSeconds > this.maxSeconds) {
+            throw new Error('min seconds should be less than or equal to max seconds');
+        }
+    }
+    execute(action, isRetryable) {
+        return retry_helper_awaiter(this, void 0, void 0, function* () {
+            let attempt = 1;
+            while (attempt < this.maxAttempts) {
+                // Try
+                try {
+                    return yield action();
+                }
+                catch (err) {
+                    if (isRetryable && !isRetryable(err)) {
+                        throw err;
+                    }
+                    core.info(err.message);
+                }
+                // Sleep
+                const seconds = this.getSleepAmount();
+                core.info(`Waiting ${seconds} seconds before trying again`);
+                yield this.sleep(seconds);
+                attempt++;
+            }
+            // Last attempt
+            return yield action();
+        });
+    }
+    getSleepAmount() {
+        return (Math.floor(Math.random() * (this.maxSeconds - this.minSeconds + 1)) +
+            this.minSeconds);
+    }
+    sleep(seconds) {
+        return retry_helper_awaiter(this, void 0, void 0, function* () {
+            return new Promise(resolve => setTimeout(resolve, seconds * 1000));
+        });
+    }
+}
+//# sourceMappingURL=retry-helper.js.map
+;// CONCATENATED MODULE: ./node_modules/@actions/tool-cache/lib/tool-cache.js
+var tool_cache_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
+    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
+    return new (P || (P = Promise))(function (resolve, reject) {
+        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
+        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
+        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
+        step((generator = generator.apply(thisArg, _arguments || [])).next());
+    });
+};
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+class HTTPError extends Error {
+    constructor(httpStatusCode) {
+        super(`Unexpected HTTP response: ${httpStatusCode}`);
+        this.httpStatusCode = httpStatusCode;
+        Object.setPrototypeOf(this, new.target.prototype);
+    }
+}
+const tool_cache_IS_WINDOWS = process.platform === 'win32';
+const IS_MAC = process.platform === 'darwin';
+const userAgent = 'actions/tool-cache';
+/**
+ * Download a tool from an url and stream it into a file
+ *
+ * @param url       url of tool to download
+ * @param dest      path to download tool
+ * @param auth      authorization header
+ * @param headers   other headers
+ * @returns         path to downloaded tool
+ */
+function downloadTool(url, dest, auth, headers) {
+    return tool_cache_awaiter(this, void 0, void 0, function* () {
+        dest = dest || path.join(_getTempDirectory(), crypto.randomUUID());
+        yield io.mkdirP(path.dirname(dest));
+        core.debug(`Downloading ${url}`);
+        core.debug(`Destination ${dest}`);
+        const maxAttempts = 3;
+        const minSeconds = _getGlobal('TEST_DOWNLOAD_TOOL_RETRY_MIN_SECONDS', 10);
+        const maxSeconds = _getGlobal('TEST_DOWNLOAD_TOOL_RETRY_MAX_SECONDS', 20);
+        const retryHelper = new RetryHelper(maxAttempts, minSeconds, maxSeconds);
+        return yield retryHelper.execute(() => tool_cache_awaiter(this, void 0, void 0, function* () {
+            return yield downloadToolAttempt(url, dest || '', auth, headers);
+        }), (err) => {
+            if (err instanceof HTTPError && err.httpStatusCode) {
+                // Don't retry anything less than 500, except 408 Request Timeout and 429 Too Many Requests
+                if (err.httpStatusCode < 500 &&
+                    err.httpStatusCode !== 408 &&
+                    err.httpStatusCode !== 429) {
+                    return false;
+                }
+            }
+            // Otherwise retry
+            return true;
+        });
+    });
+}
+function downloadToolAttempt(url, dest, auth, headers) {
+    return tool_cache_awaiter(this, void 0, void 0, function* () {
+        if (fs.existsSync(dest)) {
+            throw new Error(`Destination file path ${dest} already exists`);
+        }
+        // Get the response headers
+        const http = new httpm.HttpClient(userAgent, [], {
+            allowRetries: false
+        });
+        if (auth) {
+            core.debug('set auth');
+            if (headers === undefined) {
+                headers = {};
+            }
+            headers.authorization = auth;
+        }
+        const response = yield http.get(url, headers);
+        if (response.message.statusCode !== 200) {
+            const err = new HTTPError(response.message.statusCode);
+            core.debug(`Failed to download from "${url}". Code(${response.message.statusCode}) Message(${response.message.statusMessage})`);
+            throw err;
+        }
+        // Download the response body
+        const pipeline = util.promisify(stream.pipeline);
+        const responseMessageFactory = _getGlobal('TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY', () => response.message);
+        const readStream = responseMessageFactory();
+        let succeeded = false;
+        try {
+            yield pipeline(readStream, fs.createWriteStream(dest));
+            core.debug('download complete');
+            succeeded = true;
+            return dest;
+        }
+        finally {
+            // Error, delete dest before retry
+            if (!succeeded) {
+                core.debug('download failed');
+                try {
+                    yield io.rmRF(dest);
+                }
+                catch (err) {
+                    core.debug(`Failed to delete '${dest}'. ${err.message}`);
+                }
+            }
+        }
+    });
+}
+/**
+ * Extract a .7z file
+ *
+ * @param file     path to the .7z file
+ * @param dest     destination directory. Optional.
+ * @param _7zPath  path to 7zr.exe. Optional, for long path support. Most .7z archives do not have this
+ * problem. If your .7z archive contains very long paths, you can pass the path to 7zr.exe which will
+ * gracefully handle long paths. By default 7zdec.exe is used because it is a very small program and is
+ * bundled with the tool lib. However it does not support long paths. 7zr.exe is the reduced command line
+ * interface, it is smaller than the full command line interface, and it does support long paths. At the
+ * time of this writing, it is freely available from the LZMA SDK that is available on the 7zip website.
+ * Be sure to check the current license agreement. If 7zr.exe is bundled with your action, then the path
+ * to 7zr.exe can be pass to this function.
+ * @returns        path to the destination directory
+ */
+function extract7z(file, dest, _7zPath) {
+    return tool_cache_awaiter(this, void 0, void 0, function* () {
+        ok(tool_cache_IS_WINDOWS, 'extract7z() not supported on current OS');
+        ok(file, 'parameter "file" is required');
+        dest = yield _createExtractFolder(dest);
+        const originalCwd = process.cwd();
+        process.chdir(dest);
+        if (_7zPath) {
+            try {
+                const logLevel = core.isDebug() ? '-bb1' : '-bb0';
+                const args = [
+                    'x', // eXtract files with full paths
+                    logLevel, // -bb[0-3] : set output log level
+                    '-bd', // disable progress indicator
+                    '-sccUTF-8', // set charset for for console input/output
+                    file
+                ];
+                const options = {
+                    silent: true
+                };
+                yield exec(`"${_7zPath}"`, args, options);
+            }
+            finally {
+                process.chdir(originalCwd);
+            }
+        }
+        else {
+            const escapedScript = path
+                .join(__dirname, '..', 'scripts', 'Invoke-7zdec.ps1')
+                .replace(/'/g, "''")
+                .replace(/"|\n|\r/g, ''); // double-up single quotes, remove double quotes and newlines
+            const escapedFile = file.replace(/'/g, "''").replace(/"|\n|\r/g, '');
+            const escapedTarget = dest.replace(/'/g, "''").replace(/"|\n|\r/g, '');
+            const command = `& '${escapedScript}' -Source '${escapedFile}' -Target '${escapedTarget}'`;
+            const args = [
+                '-NoLogo',
+                '-Sta',
+                '-NoProfile',
+                '-NonInteractive',
+                '-ExecutionPolicy',
+                'Unrestricted',
+                '-Command',
+                command
+            ];
+            const options = {
+                silent: true
+            };
+            try {
+                const powershellPath = yield io.which('powershell', true);
+                yield exec(`"${powershellPath}"`, args, options);
+            }
+            finally {
+                process.chdir(originalCwd);
+            }
+        }
+        return dest;
+    });
+}
+/**
+ * Extract a compressed tar archive
+ *
+ * @param file     path to the tar
+ * @param dest     destination directory. Optional.
+ * @param flags    flags for the tar command to use for extraction. Defaults to 'xz' (extracting gzipped tars). Optional.
+ * @returns        path to the destination directory
+ */
+function extractTar(file_1, dest_1) {
+    return tool_cache_awaiter(this, arguments, void 0, function* (file, dest, flags = 'xz') {
+        if (!file) {
+            throw new Error("parameter 'file' is required");
+        }
+        // Create dest
+        dest = yield _createExtractFolder(dest);
+        // Determine whether GNU tar
+        core.debug('Checking tar --version');
+        let versionOutput = '';
+        yield exec('tar --version', [], {
+            ignoreReturnCode: true,
+            silent: true,
+            listeners: {
+                stdout: (data) => (versionOutput += data.toString()),
+                stderr: (data) => (versionOutput += data.toString())
+            }
+        });
+        core.debug(versionOutput.trim());
+        const isGnuTar = versionOutput.toUpperCase().includes('GNU TAR');
+        // Initialize args
+        let args;
+        if (flags instanceof Array) {
+            args = flags;
+        }
+        else {
+            args = [flags];
+        }
+        if (core.isDebug() && !flags.includes('v')) {
+            args.push('-v');
+        }
+        let destArg = dest;
+        let fileArg = file;
+        if (tool_cache_IS_WINDOWS && isGnuTar) {
+            args.push('--force-local');
+            destArg = dest.replace(/\\/g, '/');
+            // Technically only the dest needs to have `/` but for aesthetic consistency
+            // convert slashes in the file arg too.
+            fileArg = file.replace(/\\/g, '/');
+        }
+        if (isGnuTar) {
+            // Suppress warnings when using GNU tar to extract archives created by BSD tar
+            args.push('--warning=no-unknown-keyword');
+            args.push('--overwrite');
+        }
+        args.push('-C', destArg, '-f', fileArg);
+        yield exec(`tar`, args);
+        return dest;
+    });
+}
+/**
+ * Extract a xar compatible archive
+ *
+ * @param file     path to the archive
+ * @param dest     destination directory. Optional.
+ * @param flags    flags for the xar. Optional.
+ * @returns        path to the destination directory
+ */
+function extractXar(file_1, dest_1) {
+    return tool_cache_awaiter(this, arguments, void 0, function* (file, dest, flags = []) {
+        ok(IS_MAC, 'extractXar() not supported on current OS');
+        ok(file, 'parameter "file" is required');
+        dest = yield _createExtractFolder(dest);
+        let args;
+        if (flags instanceof Array) {
+            args = flags;
+        }
+        else {
+            args = [flags];
+        }
+        args.push('-x', '-C', dest, '-f', file);
+        if (core.isDebug()) {
+            args.push('-v');
+        }
+        const xarPath = yield io.which('xar', true);
+        yield exec(`"${xarPath}"`, _unique(args));
+        return dest;
+    });
+}
+/**
+ * Extract a zip
+ *
+ * @param file     path to the zip
+ * @param dest     destination directory. Optional.
+ * @returns        path to the destination directory
+ */
+function extractZip(file, dest) {
+    return tool_cache_awaiter(this, void 0, void 0, function* () {
+        if (!file) {
+            throw new Error("parameter 'file' is required");
+        }
+        dest = yield _createExtractFolder(dest);
+        if (tool_cache_IS_WINDOWS) {
+            yield extractZipWin(file, dest);
+        }
+        else {
+            yield extractZipNix(file, dest);
+        }
+        return dest;
+    });
+}
+function extractZipWin(file, dest) {
+    return tool_cache_awaiter(this, void 0, void 0, function* () {
+        // build the powershell command
+        const escapedFile = file.replace(/'/g, "''").replace(/"|\n|\r/g, ''); // double-up single quotes, remove double quotes and newlines
+        const escapedDest = dest.replace(/'/g, "''").replace(/"|\n|\r/g, '');
+        const pwshPath = yield io.which('pwsh', false);
+        //To match the file overwrite behavior on nix systems, we use the overwrite = true flag for ExtractToDirectory
+        //and the -Force flag for Expand-Archive as a fallback
+        if (pwshPath) {
+            //attempt to use pwsh with ExtractToDirectory, if this fails attempt Expand-Archive
+            const pwshCommand = [
+                `$ErrorActionPreference = 'Stop' ;`,
+                `try { Add-Type -AssemblyName System.IO.Compression.ZipFile } catch { } ;`,
+                `try { [System.IO.Compression.ZipFile]::ExtractToDirectory('${escapedFile}', '${escapedDest}', $true) }`,
+                `catch { if (($_.Exception.GetType().FullName -eq 'System.Management.Automation.MethodException') -or ($_.Exception.GetType().FullName -eq 'System.Management.Automation.RuntimeException') ){ Expand-Archive -LiteralPath '${escapedFile}' -DestinationPath '${escapedDest}' -Force } else { throw $_ } } ;`
+            ].join(' ');
+            const args = [
+                '-NoLogo',
+                '-NoProfile',
+                '-NonInteractive',
+                '-ExecutionPolicy',
+                'Unrestricted',
+                '-Command',
+                pwshCommand
+            ];
+            core.debug(`Using pwsh at path: ${pwshPath}`);
+            yield exec(`"${pwshPath}"`, args);
+        }
+        else {
+            const powershellCommand = [
+                `$ErrorActionPreference = 'Stop' ;`,
+                `try { Add-Type -AssemblyName System.IO.Compression.FileSystem } catch { } ;`,
+                `if ((Get-Command -Name Expand-Archive -Module Microsoft.PowerShell.Archive -ErrorAction Ignore)) { Expand-Archive -LiteralPath '${escapedFile}' -DestinationPath '${escapedDest}' -Force }`,
+                `else {[System.IO.Compression.ZipFile]::ExtractToDirectory('${escapedFile}', '${escapedDest}', $true) }`
+            ].join(' ');
+            const args = [
+                '-NoLogo',
+                '-Sta',
+                '-NoProfile',
+                '-NonInteractive',
+                '-ExecutionPolicy',
+                'Unrestricted',
+                '-Command',
+                powershellCommand
+            ];
+            const powershellPath = yield io.which('powershell', true);
+            core.debug(`Using powershell at path: ${powershellPath}`);
+            yield exec(`"${powershellPath}"`, args);
+        }
+    });
+}
+function extractZipNix(file, dest) {
+    return tool_cache_awaiter(this, void 0, void 0, function* () {
+        const unzipPath = yield io.which('unzip', true);
+        const args = [file];
+        if (!core.isDebug()) {
+            args.unshift('-q');
+        }
+        args.unshift('-o'); //overwrite with -o, otherwise a prompt is shown which freezes the run
+        yield exec(`"${unzipPath}"`, args, { cwd: dest });
+    });
+}
+/**
+ * Caches a directory and installs it into the tool cacheDir
+ *
+ * @param sourceDir    the directory to cache into tools
+ * @param tool          tool name
+ * @param version       version of the tool.  semver format
+ * @param arch          architecture of the tool.  Optional.  Defaults to machine architecture
+ */
+function cacheDir(sourceDir, tool, version, arch) {
+    return tool_cache_awaiter(this, void 0, void 0, function* () {
+        version = semver.clean(version) || version;
+        arch = arch || os.arch();
+        core.debug(`Caching tool ${tool} ${version} ${arch}`);
+        core.debug(`source dir: ${sourceDir}`);
+        if (!fs.statSync(sourceDir).isDirectory()) {
+            throw new Error('sourceDir is not a directory');
+        }
+        // Create the tool dir
+        const destPath = yield _createToolPath(tool, version, arch);
+        // copy each child item. do not move. move can fail on Windows
+        // due to anti-virus software having an open handle on a file.
+        for (const itemName of fs.readdirSync(sourceDir)) {
+            const s = path.join(sourceDir, itemName);
+            yield io.cp(s, destPath, { recursive: true });
+        }
+        // write .complete
+        _completeToolPath(tool, version, arch);
+        return destPath;
+    });
+}
+/**
+ * Caches a downloaded file (GUID) and installs it
+ * into the tool cache with a given targetName
+ *
+ * @param sourceFile    the file to cache into tools.  Typically a result of downloadTool which is a guid.
+ * @param targetFile    the name of the file name in the tools directory
+ * @param tool          tool name
+ * @param version       version of the tool.  semver format
+ * @param arch          architecture of the tool.  Optional.  Defaults to machine architecture
+ */
+function cacheFile(sourceFile, targetFile, tool, version, arch) {
+    return tool_cache_awaiter(this, void 0, void 0, function* () {
+        version = semver.clean(version) || version;
+        arch = arch || os.arch();
+        core.debug(`Caching tool ${tool} ${version} ${arch}`);
+        core.debug(`source file: ${sourceFile}`);
+        if (!fs.statSync(sourceFile).isFile()) {
+            throw new Error('sourceFile is not a file');
+        }
+        // create the tool dir
+        const destFolder = yield _createToolPath(tool, version, arch);
+        // copy instead of move. move can fail on Windows due to
+        // anti-virus software having an open handle on a file.
+        const destPath = path.join(destFolder, targetFile);
+        core.debug(`destination file ${destPath}`);
+        yield io.cp(sourceFile, destPath);
+        // write .complete
+        _completeToolPath(tool, version, arch);
+        return destFolder;
+    });
+}
+/**
+ * Finds the path to a tool version in the local installed tool cache
+ *
+ * @param toolName      name of the tool
+ * @param versionSpec   version of the tool
+ * @param arch          optional arch.  defaults to arch of computer
+ */
+function find(toolName, versionSpec, arch) {
+    if (!toolName) {
+        throw new Error('toolName parameter is required');
+    }
+    if (!versionSpec) {
+        throw new Error('versionSpec parameter is required');
+    }
+    arch = arch || external_os_namespaceObject.arch();
+    // attempt to resolve an explicit version
+    if (!isExplicitVersion(versionSpec)) {
+        const localVersions = findAllVersions(toolName, arch);
+        const match = evaluateVersions(localVersions, versionSpec);
+        versionSpec = match;
+    }
+    // check for the explicit version in the cache
+    let toolPath = '';
+    if (versionSpec) {
+        versionSpec = node_modules_semver.clean(versionSpec) || '';
+        const cachePath = external_path_.join(_getCacheDirectory(), toolName, versionSpec, arch);
+        core_debug(`checking cache: ${cachePath}`);
+        if (external_fs_.existsSync(cachePath) && external_fs_.existsSync(`${cachePath}.complete`)) {
+            core_debug(`Found tool in cache ${toolName} ${versionSpec} ${arch}`);
+            toolPath = cachePath;
+        }
+        else {
+            core_debug('not found');
+        }
+    }
+    return toolPath;
+}
+/**
+ * Finds the paths to all versions of a tool that are installed in the local tool cache
+ *
+ * @param toolName  name of the tool
+ * @param arch      optional arch.  defaults to arch of computer
+ */
+function findAllVersions(toolName, arch) {
+    const versions = [];
+    arch = arch || external_os_namespaceObject.arch();
+    const toolPath = external_path_.join(_getCacheDirectory(), toolName);
+    if (external_fs_.existsSync(toolPath)) {
+        const children = external_fs_.readdirSync(toolPath);
+        for (const child of children) {
+            if (isExplicitVersion(child)) {
+                const fullPath = external_path_.join(toolPath, child, arch || '');
+                if (external_fs_.existsSync(fullPath) && external_fs_.existsSync(`${fullPath}.complete`)) {
+                    versions.push(child);
+                }
+            }
+        }
+    }
+    return versions;
+}
+function getManifestFromRepo(owner_1, repo_1, auth_1) {
+    return tool_cache_awaiter(this, arguments, void 0, function* (owner, repo, auth, branch = 'master') {
+        let releases = [];
+        const treeUrl = `https://api.github.com/repos/${owner}/${repo}/git/trees/${branch}`;
+        const http = new httpm.HttpClient('tool-cache');
+        const headers = {};
+        if (auth) {
+            core.debug('set auth');
+            headers.authorization = auth;
+        }
+        const response = yield http.getJson(treeUrl, headers);
+        if (!response.result) {
+            return releases;
+        }
+        let manifestUrl = '';
+        for (const item of response.result.tree) {
+            if (item.path === 'versions-manifest.json') {
+                manifestUrl = item.url;
+                break;
+            }
+        }
+        headers['accept'] = 'application/vnd.github.VERSION.raw';
+        let versionsRaw = yield (yield http.get(manifestUrl, headers)).readBody();
+        if (versionsRaw) {
+            // shouldn't be needed but protects against invalid json saved with BOM
+            versionsRaw = versionsRaw.replace(/^\uFEFF/, '');
+            try {
+                releases = JSON.parse(versionsRaw);
+            }
+            catch (_a) {
+                core.debug('Invalid json');
+            }
+        }
+        return releases;
+    });
+}
+function findFromManifest(versionSpec_1, stable_1, manifest_1) {
+    return tool_cache_awaiter(this, arguments, void 0, function* (versionSpec, stable, manifest, archFilter = os.arch()) {
+        // wrap the internal impl
+        const match = yield mm._findMatch(versionSpec, stable, manifest, archFilter);
+        return match;
+    });
+}
+function _createExtractFolder(dest) {
+    return tool_cache_awaiter(this, void 0, void 0, function* () {
+        if (!dest) {
+            // create a temp dir
+            dest = path.join(_getTempDirectory(), crypto.randomUUID());
+        }
+        yield io.mkdirP(dest);
+        return dest;
+    });
+}
+function _createToolPath(tool, version, arch) {
+    return tool_cache_awaiter(this, void 0, void 0, function* () {
+        const folderPath = path.join(_getCacheDirectory(), tool, semver.clean(version) || version, arch || '');
+        core.debug(`destination ${folderPath}`);
+        const markerPath = `${folderPath}.complete`;
+        yield io.rmRF(folderPath);
+        yield io.rmRF(markerPath);
+        yield io.mkdirP(folderPath);
+        return folderPath;
+    });
+}
+function _completeToolPath(tool, version, arch) {
+    const folderPath = path.join(_getCacheDirectory(), tool, semver.clean(version) || version, arch || '');
+    const markerPath = `${folderPath}.complete`;
+    fs.writeFileSync(markerPath, '');
+    core.debug('finished caching tool');
+}
+/**
+ * Check if version string is explicit
+ *
+ * @param versionSpec      version string to check
+ */
+function isExplicitVersion(versionSpec) {
+    const c = node_modules_semver.clean(versionSpec) || '';
+    core_debug(`isExplicit: ${c}`);
+    const valid = node_modules_semver.valid(c) != null;
+    core_debug(`explicit? ${valid}`);
+    return valid;
+}
+/**
+ * Get the highest satisfiying semantic version in `versions` which satisfies `versionSpec`
+ *
+ * @param versions        array of versions to evaluate
+ * @param versionSpec     semantic version spec to satisfy
+ */
+function evaluateVersions(versions, versionSpec) {
+    let version = '';
+    core_debug(`evaluating ${versions.length} versions`);
+    versions = versions.sort((a, b) => {
+        if (node_modules_semver.gt(a, b)) {
+            return 1;
+        }
+        return -1;
+    });
+    for (let i = versions.length - 1; i >= 0; i--) {
+        const potential = versions[i];
+        const satisfied = node_modules_semver.satisfies(potential, versionSpec);
+        if (satisfied) {
+            version = potential;
+            break;
+        }
+    }
+    if (version) {
+        core_debug(`matched: ${version}`);
+    }
+    else {
+        core_debug('match not found');
+    }
+    return version;
+}
+/**
+ * Gets RUNNER_TOOL_CACHE
+ */
+function _getCacheDirectory() {
+    const cacheDirectory = process.env['RUNNER_TOOL_CACHE'] || '';
+    (0,external_assert_.ok)(cacheDirectory, 'Expected RUNNER_TOOL_CACHE to be defined');
+    return cacheDirectory;
+}
+/**
+ * Gets RUNNER_TEMP
+ */
+function _getTempDirectory() {
+    const tempDirectory = process.env['RUNNER_TEMP'] || '';
+    ok(tempDirectory, 'Expected RUNNER_TEMP to be defined');
+    return tempDirectory;
+}
+/**
+ * Gets a global variable
+ */
+function _getGlobal(key, defaultValue) {
+    /* eslint-disable @typescript-eslint/no-explicit-any */
+    const value = global[key];
+    /* eslint-enable @typescript-eslint/no-explicit-any */
+    return value !== undefined ? value : defaultValue;
+}
+/**
+ * Returns an array of unique values.
+ * @param values Values to make unique.
+ */
+function _unique(values) {
+    return Array.from(new Set(values));
+}
+//# sourceMappingURL=tool-cache.js.map
+;// CONCATENATED MODULE: ./src/host/tool-cache.ts
+
+
+
+
+
+
+/**
+ * Where tools are kept: the runner's tool cache, else (on a terminal, or where that is read-only) a folder of our own.
+ */
+async function toolCacheFolder(home, env) {
+    const runners = env['RUNNER_TOOL_CACHE'];
+    if (!runners)
+        return home.tools;
+    try {
+        await (0,promises_namespaceObject.mkdir)(runners, { recursive: true });
+        await (0,promises_namespaceObject.access)(runners, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
+        return runners;
+    }
+    catch {
+        return home.tools;
+    }
+}
+/** Whole tools of a name in the cache, the most recent first. */
+function cachedTools(root, { name, arch }) {
+    return inToolkit(root, () => findAllVersions(name, arch).map(version => ({ version, folder: find(name, version, arch) })))
+        .filter(({ folder }) => folder !== '')
+        .map(found => ({ ...found, current: (0,external_node_fs_namespaceObject.statSync)(marker(found.folder), { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
+        .sort((a, b) => b.current - a.current);
+}
+/**
+ * A new folder to make a tool in, on the same disk as its place.
+ * @param announce is told of every path that may be left behind, before it is made
+ * @throws HostFailure
+ */
+async function makeStaging(root, { name, run }, announce) {
+    const staging = (0,external_node_path_namespaceObject.join)(root, name, `.making-${run}`);
+    for (const path of [staging, asideOf(staging)])
+        announce(path);
+    try {
+        await (0,promises_namespaceObject.mkdir)(staging, { recursive: true });
+    }
+    catch (error) {
+        throw new HostFailure({
+            symptom: `the tool cache ${root} cannot be written: ${messageOf(error)}`,
+            remedy: 'point RUNNER_TOOL_CACHE or PI_QEMU_HOME at a folder that can be'
+        }, { cause: error });
+    }
+    return staging;
+}
+/**
+ * Puts a finished tool in its place, as the toolkit lays it out. The toolkit's own way empties the place and copies
+ * into it, under the feet of whoever runs the tool from there: this one is a rename, so that the folder is whole from
+ * the first moment, and the first of two runs wins.
+ * @param isWhole asked of what is there already; if it is not, it gives way
+ */
+async function placeTool(staging, root, { name, version, arch }, isWhole) {
+    const folder = (0,external_node_path_namespaceObject.join)(root, name, version, arch);
+    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(folder), { recursive: true });
+    const damaged = asideOf(staging);
+    if (!(await moved(staging, folder)) && !(await isWhole(folder))) {
+        // Not emptied where it is: a run that has just started from it would lose half of it.
+        await moved(folder, damaged);
+        await moved(staging, folder);
+    }
+    for (const left of [staging, damaged])
+        await removeTree(left);
+    await (0,promises_namespaceObject.writeFile)(marker(folder), '');
+    return folder;
+}
+/** Notes that a tool was looked after, and is still the current one. */
+async function touchTool({ folder }) {
+    const now = new Date();
+    await (0,promises_namespaceObject.utimes)(marker(folder), now, now);
+}
+/** Where a damaged tool goes. */
+const asideOf = (staging) => `${staging}-damaged`;
+/** The toolkit takes a tool as whole if this is there. */
+const marker = (folder) => `${folder}.complete`;
+/** Renames unless something is there already. */
+async function moved(from, to) {
+    try {
+        await (0,promises_namespaceObject.rename)(from, to);
+        return true;
+    }
+    catch (error) {
+        if (['ENOTEMPTY', 'EEXIST'].includes(error.code ?? ''))
+            return false;
+        if (error.code === 'ENOENT' && !(0,external_node_fs_namespaceObject.existsSync)(from))
+            return false;
+        throw error;
+    }
+}
+/**
+ * The toolkit takes the folder from the environment, and prints debug commands for a runner to stdout, which is the
+ * script's. Both are put right again before anything else gets to run.
+ */
+function inToolkit(root, work) {
+    const before = process.env['RUNNER_TOOL_CACHE'];
+    const write = Object.getOwnPropertyDescriptor(process.stdout, 'write');
+    process.env['RUNNER_TOOL_CACHE'] = root;
+    Object.defineProperty(process.stdout, 'write', { value: () => true, configurable: true, writable: true });
+    try {
+        return work();
+    }
+    finally {
+        if (write === undefined)
+            Reflect.deleteProperty(process.stdout, 'write');
+        else
+            Object.defineProperty(process.stdout, 'write', write);
+        if (before === undefined)
+            delete process.env['RUNNER_TOOL_CACHE'];
+        else
+            process.env['RUNNER_TOOL_CACHE'] = before;
+    }
+}
+
+;// CONCATENATED MODULE: ./src/host/packages.ts
+
+
+
+
+
+/** Signed with keys that hosts of 2021 have (Debian 11, Ubuntu 22.04), and with the keys of the next release in it. */
+const olderSuite = 'bullseye';
+/**
+ * Downloads a closure of Debian packages, signature-checked by apt, and unpacks it into a folder. Nothing of it is
+ * run, so the architecture does not matter. A host whose keys are too old for the release gets newer ones, for this
+ * alone, out of a package that it can check.
+ */
+async function fetchPackages(request) {
+    const keys = `${request.into}.keys`;
+    try {
+        await fetchWith(request);
+    }
+    catch (error) {
+        if (!/NO_PUBKEY/.test(messageOf(error)))
+            throw error;
+        await fetchWith({ ...request, suite: olderSuite, packages: ['debian-archive-keyring'], into: keys }).catch(() => {
+            throw error;
+        });
+        await fetchWith(request, (0,external_node_path_namespaceObject.join)(keys, 'usr/share/keyrings/debian-archive-keyring.gpg'));
+    }
+    finally {
+        await (0,promises_namespaceObject.rm)(keys, { recursive: true, force: true });
+    }
+}
+const attempts = 3;
+async function fetchWith({ architecture, suite, packages, into }, keyring) {
+    const args = [
+        // What apt says is for the error, if there is one.
+        ...['--variant=extract', '--verbose', `--architectures=${architecture}`, `--include=${packages.join(',')}`],
+        ...(keyring === undefined ? [] : [`--keyring=${keyring}`]),
+        // As root it would mount /dev and others, for programs that are not run here; killed then, the mounts would stay.
+        '--skip=chroot/mount',
+        // Without root, everything has to work as this user: chrootless asks for no namespaces and no mounts.
+        `--mode=${isRoot() ? 'root' : 'chrootless'}`,
+        ...['--aptopt=Acquire::Retries "3"', '--aptopt=APT::Install-Recommends "false"'],
+        suite,
+        into
+    ];
+    for (let attempt = 1;; attempt++) {
+        await (0,promises_namespaceObject.rm)(into, { recursive: true, force: true });
+        const all = attempt === attempts ? [mainSuiteAlone, ...args] : args;
+        const { code, stdout, stderr } = await tryTool('mmdebstrap', all);
+        if (code === 0)
+            return;
+        if (attempt === attempts)
+            throw toolFailure('mmdebstrap', all, code, stderr || stdout);
+    }
+}
+/**
+ * A mirror's lists of security and other updates may contradict their signed index for days ("Mirror sync in
+ * progress"); the release as it was made is there even then.
+ */
+const mainSuiteAlone = `--setup-hook=sed -i '/-security\\|-updates/d' "$1"/etc/apt/sources.list`;
+
+;// CONCATENATED MODULE: ./src/usermode/private.ts
+
+
+
+
+
+
+
+
+/** Debian release whose emulators they are: the stable one. */
+const suite = 'trixie';
+/** Debian's names for the hosts that they can be had for. */
+const hosts = { x64: 'amd64', arm64: 'arm64' };
+/**
+ * Debian stable's static emulator, apart from the host: from the tool cache, else fetched now.
+ * @throws HostFailure
+ */
+async function privateEmulator(emulator, place) {
+    const { home, scratch, id, log, announce } = place;
+    const architecture = hosts[process.arch];
+    if (architecture === undefined)
+        throw new HostFailure({ symptom: `there is no private emulator for a host of the architecture ${process.arch}` });
+    const program = `qemu-${emulator.name}`;
+    const name = `pi-${program}`;
+    const root = await toolCacheFolder(home, process.env);
+    for (const { folder } of cachedTools(root, { name, arch: process.arch }))
+        if ((await versionIn(folder, program)) !== undefined)
+            return (0,external_node_path_namespaceObject.join)(folder, program);
+    await ensureTools(['mmdebstrap'], log);
+    log.info(`Fetching ${program} from Debian ${suite}'s packages; the host's stays as it is`);
+    const packages = (0,external_node_path_namespaceObject.join)(scratch, 'emulator-packages');
+    await fetchPackages({ architecture, suite, packages: ['qemu-user'], into: packages });
+    const staging = await makeStaging(root, { name, run: id }, announce);
+    await (0,promises_namespaceObject.mkdir)(staging, { recursive: true });
+    await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(packages, 'usr/bin', program), (0,external_node_path_namespaceObject.join)(staging, program));
+    await removeTree(packages);
+    const version = await versionIn(staging, program);
+    if (version === undefined)
+        throw new HostFailure({ symptom: `Debian ${suite}'s ${program} does not run on this host` });
+    const key = { name, version, arch: process.arch };
+    const folder = await placeTool(staging, root, key, async (there) => (await versionIn(there, program)) !== undefined);
+    return (0,external_node_path_namespaceObject.join)(folder, program);
+}
+/** The version of the program in a folder, if it runs. */
+async function versionIn(folder, program) {
+    const { stdout } = await tryTool((0,external_node_path_namespaceObject.join)(folder, program), ['--version']).catch(() => ({ stdout: '' }));
+    return /version (\d+\.\d+\.\d+)/.exec(stdout)?.[1];
+}
+
+;// CONCATENATED MODULE: ./src/host/elf.ts
+/** Where a program is in memory; a place that every platform has. */
+const base = 0x400000;
+/** A static program: ELF header, one segment that is read and executed, and in it these bytes, which start at their first. */
+function elfProgram({ bits, order, machine }, code) {
+    const wide = bits === 64;
+    const [headerSize, segmentSize] = wide ? [64, 56] : [52, 32];
+    const file = Buffer.concat([Buffer.alloc(headerSize + segmentSize), code]);
+    let at = 16;
+    const put = (size, value) => {
+        if (order === 'little') {
+            if (size === 8)
+                file.writeBigUInt64LE(BigInt(value), at);
+            else
+                file.writeUIntLE(value, at, size);
+        }
+        else if (size === 8)
+            file.writeBigUInt64BE(BigInt(value), at);
+        else
+            file.writeUIntBE(value, at, size);
+        at += size;
+    };
+    const word = wide ? 8 : 4;
+    Buffer.from([0x7f, 0x45, 0x4c, 0x46, bits / 32, order === 'little' ? 1 : 2, 1]).copy(file);
+    put(2, 2); // ET_EXEC
+    put(2, machine);
+    put(4, 1); // EV_CURRENT
+    put(word, base + headerSize + segmentSize);
+    put(word, headerSize); // of the segments' table
+    put(word, 0); // no sections
+    put(4, flagsOf(machine));
+    for (const size of [headerSize, segmentSize, 1, 0, 0, 0])
+        put(2, size);
+    put(4, 1); // PT_LOAD
+    if (wide)
+        put(4, 5); // readable and executable
+    put(word, 0);
+    put(word, base);
+    put(word, base);
+    put(word, file.length);
+    put(word, file.length);
+    if (!wide)
+        put(4, 5);
+    put(word, 0x10000);
+    return file;
+}
+/** e_flags that the kernel or QEMU asks for: Arm's EABI version 5, PowerPC's ABI version 2, MIPS64 release 2, LoongArch's LP64D. */
+function flagsOf(machine) {
+    return { 40: 0x05000000, 21: 2, 8: 0x80000007, 258: 0x43 }[machine] ?? 0;
+}
+
+;// CONCATENATED MODULE: ./src/usermode/test-programs.ts
+/**
+ * Instructions of small programs that end with status 42, by platform, as words in its order. Those of scripts/assembly
+ * fork, and the child executes the same file once more: that, too, has to work. The others only end.
+ */
+const testPrograms = {
+    // scripts/assembly/fork-aarch64.s
+    aarch64: [
+        ...[0xf94003e9, 0xf100093f, 0x540003ea, 0xd2800220, 0xd2800001, 0xd2800002, 0xd2800003, 0xd2800004, 0xd2801b88],
+        ...[0xd4000001, 0xb4000180, 0x92800000, 0xd10043ff, 0x910003e1, 0xd2800002, 0xd2800003, 0xd2802088, 0xd4000001],
+        ...[0xb94003e0, 0x53087c00, 0xd2800ba8, 0xd4000001, 0xf94007e0, 0xd10083ff, 0xa90003e0, 0xa9017fff, 0x910003e1],
+        ...[0xd2800002, 0xd2801ba8, 0xd4000001, 0xd2800020, 0xd2800ba8, 0xd4000001, 0xd2800540, 0xd2800ba8, 0xd4000001]
+    ],
+    // scripts/assembly/fork-arm.s
+    arm: [
+        ...[0xe59d9000, 0xe3590002, 0xaa00001a, 0xe3a07002, 0xef000000, 0xe3500000, 0x0a00000a, 0xe3e00000, 0xe24dd008],
+        ...[0xe1a0100d, 0xe3a02000, 0xe3a03000, 0xe3a07072, 0xef000000, 0xe59d0000, 0xe1a00420, 0xe3a07001, 0xef000000],
+        ...[0xe59d0004, 0xe24dd010, 0xe3a02000, 0xe58d0000, 0xe58d0004, 0xe58d2008, 0xe1a0100d, 0xe3a0700b, 0xef000000],
+        ...[0xe3a00001, 0xe3a07001, 0xef000000, 0xe3a0002a, 0xe3a07001, 0xef000000]
+    ],
+    riscv64: [0x02a00513, 0x05d00893, 0x00000073], // li a0, 42; li a7, 93; ecall
+    ppc64le: [0x3860002a, 0x38000001, 0x44000002], // li r3, 42; li r0, 1; sc
+    s390x: [0xa729002a, 0x0a010000], // lghi %r2, 42; svc 1
+    mips64el: [0x2404002a, 0x240213c2, 0x0000000c], // li a0, 42; li v0, 5058; syscall
+    loongarch64: [0x0280a804, 0x0381740b, 0x002b0000], // li.w a0, 42; li.w a7, 93; syscall 0
+    // mov $42, %edi; mov $60, %eax; syscall
+    x86_64: [0x00002abf, 0x003cb800, 0x050f0000],
+    // mov $42, %ebx; mov $1, %eax; int $0x80
+    i386: [0x00002abb, 0x0001b800, 0x80cd0000]
+};
+
+;// CONCATENATED MODULE: ./src/usermode/self-test.ts
+
+
+
+
+
+
+/** Status of the test program: no failure of a shell or of QEMU has it. */
+const expected = 42;
+/** A program of the platform that ends with status 42. */
+function testProgram({ elf, name }) {
+    const words = testPrograms[name];
+    const code = Buffer.alloc(words.length * 4);
+    for (const [at, word] of words.entries())
+        if (elf.order === 'little')
+            code.writeUInt32LE(word, at * 4);
+        else
+            code.writeUInt32BE(word, at * 4);
+    return elfProgram(elf, code);
+}
+/** Runs a program of the platform, as anybody would; returns what went wrong, or undefined. */
+function selfTest(emulator, scratch) {
+    return withProgram(emulator, scratch, file => tryTool(file, []));
+}
+/** Runs a program of the platform by an emulator, whatever the kernel knows of it. With an argument it does not fork. */
+function directTest(interpreter, emulator, scratch) {
+    return withProgram(emulator, scratch, file => tryTool(interpreter, [file, 'once']));
+}
+async function withProgram(emulator, scratch, run) {
+    const folder = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(scratch, 'self-test-'));
+    const file = (0,external_node_path_namespaceObject.join)(folder, emulator.name);
+    try {
+        await (0,promises_namespaceObject.writeFile)(file, testProgram(emulator));
+        await (0,promises_namespaceObject.chmod)(file, 0o755);
+        const { code, stderr } = await run(file);
+        return code === expected ? undefined : `its status was ${code} and not ${expected}: ${stderr.trim()}`;
+    }
+    catch (error) {
+        return messageOf(error);
+    }
+    finally {
+        await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
+    }
+}
+
+;// CONCATENATED MODULE: ./src/usermode/interpreter.ts
+
+
+
+
+
+
+
+
+
+
+
+/** Where an emulator comes from, best first. */
+function origins({ kind }) {
+    return {
+        auto: ['host', 'private'],
+        host: ['host'],
+        private: ['private'],
+        path: ['path']
+    }[kind];
+}
+/**
+ * The first emulator, and CPU, with which a program of the platform runs. What did not work is told in the log.
+ * @throws BadInput or HostFailure if none does
+ */
+async function provideInterpreter(request, place) {
+    const { emulator, choice, cpu, isCpuAsked } = request;
+    const faults = [];
+    for (const origin of origins(choice)) {
+        let program;
+        try {
+            program = await programOf(emulator, origin, choice, place);
+        }
+        catch (error) {
+            if (origins(choice).length === 1)
+                throw error;
+            faults.push(messageOf(error));
+            continue;
+        }
+        for (const model of new Set(isCpuAsked ? [cpu] : [cpu, undefined])) {
+            const made = await withCpu(program, emulator, model, place.home);
+            const fault = made === undefined ? `${program} cannot be given a CPU` : await directTest(made, emulator, place.scratch);
+            if (isCpuAsked && /unable to find CPU model/.test(fault ?? ''))
+                throw noSuchCpu(program, cpu);
+            if (made === undefined || fault !== undefined) {
+                faults.push(`${program}${model === undefined ? '' : ` with CPU ${model}`}: ${fault ?? 'it is built in a way not known here'}`);
+                continue;
+            }
+            for (const line of faults)
+                place.log.warn(line);
+            const version = await versionOf(program);
+            return { path: made, version, origin, cpu: model, keepsName: keepsName(version, (0,external_node_os_namespaceObject.release)()) };
+        }
+    }
+    throw new HostFailure({
+        symptom: `no emulator runs programs of ${emulator.name}:\n${faults.join('\n')}`,
+        cause: 'the emulator is broken, or files of the folders named above may not be executed (noexec)',
+        remedy: '`qemu: private` fetches another one; TMPDIR and PI_QEMU_HOME name the folders'
+    });
+}
+function noSuchCpu(program, cpu = '') {
+    return new BadInput([
+        `input \`qemu-cpu\` names “${cpu}”, which ${program} does not have; valid: what \`${program} -cpu help\` lists; for one platform of several: linux/arm64=cortex-a72`
+    ]);
+}
+async function programOf(emulator, origin, choice, place) {
+    if (choice.kind === 'path')
+        return choice.path;
+    if (origin === 'private')
+        return privateEmulator(emulator, place);
+    const name = staticEmulator(emulator);
+    await ensureTools([name], place.log);
+    return (await findTool(name)) ?? name;
+}
+/** A program that shows the CPU by itself; kept, since it is the same for all runs. */
+async function withCpu(program, emulator, cpu, { emulators }) {
+    if (cpu === undefined)
+        return program;
+    const { size, mtimeMs } = await (0,promises_namespaceObject.stat)(program);
+    const name = `qemu-${emulator.name}-${cpu.replaceAll(/[^\w.-]+/g, '_')}-${size.toString(36)}${Math.trunc(mtimeMs).toString(36)}`;
+    const path = (0,external_node_path_namespaceObject.join)(emulators, name);
+    if ((0,external_node_fs_namespaceObject.existsSync)(path))
+        return path;
+    const changed = presetCpu(await (0,promises_namespaceObject.readFile)(program), cpu);
+    if (changed === undefined)
+        return undefined;
+    await (0,promises_namespaceObject.mkdir)(emulators, { recursive: true });
+    const making = (0,external_node_path_namespaceObject.join)(emulators, `.${name}-${process.pid}`);
+    try {
+        await (0,promises_namespaceObject.writeFile)(making, changed, { mode: 0o755 });
+        await (0,promises_namespaceObject.rename)(making, path);
+    }
+    finally {
+        await (0,promises_namespaceObject.rm)(making, { force: true });
+    }
+    return path;
+}
+async function versionOf(program) {
+    const { stdout } = await tryTool(program, ['--version']);
+    return /version (\d+\.\d+\.\d+)/.exec(stdout)?.[1] ?? 'unknown';
+}
+/**
+ * Whether argv[0] can be kept (flag P): kernels from 5.12 on tell the emulator that it was, in AT_FLAGS, and QEMU from
+ * 6.0 on heeds it.
+ */
+function keepsName(qemu, kernel) {
+    const [major = 0, minor = 0] = kernel.split('.').map(part => Number.parseInt(part, 10));
+    return Number(qemu.split('.')[0]) >= 6 && (major > 5 || (major === 5 && minor >= 12));
+}
+
+;// CONCATENATED MODULE: ./src/usermode/provide.ts
+
+
+
+
+
+
+
+/** The emulators that some platforms need here, each with a program that works. */
+async function provideInterpreters({ wanted, choice, models }, place) {
+    const needed = emulatorsFor(wanted.rows);
+    if (choice.kind === 'path' && needed.length > 1) {
+        const names = needed.map(({ name }) => name).join(', ');
+        throw new BadInput([
+            `input \`qemu\` names one emulator, and \`platforms\` need several (${names}); valid: auto, host, private`
+        ]);
+    }
+    const provided = [];
+    for (const emulator of needed) {
+        if (await isNative(emulator, place.scratch)) {
+            provided.push({ emulator, interpreter: undefined });
+            continue;
+        }
+        // The package is there, but not every QEMU has all.
+        if (wanted.asFarAsPossible && provided.length > 0 && (await missingTools([staticEmulator(emulator)])).length > 0)
+            continue;
+        const isCpuAsked = wanted.rows.some(row => row.emulator === emulator && (models[row.name] ?? models['']) !== undefined);
+        const cpu = cpuOf(emulator, wanted.rows, models);
+        provided.push({ emulator, interpreter: await provideInterpreter({ emulator, choice, cpu, isCpuAsked }, place) });
+    }
+    return provided;
+}
+/** Whether this host's CPU runs the programs, where that differs between hosts of its kind. */
+async function isNative(emulator, scratch) {
+    if (emulator.maybeNative !== process.arch)
+        return false;
+    const { handlers, enabled } = await registeredHandlers();
+    if (enabled && handlers.some(handler => handler.enabled && takes(handler, emulator.elf)))
+        return false;
+    return (await selfTest(emulator, scratch)) === undefined;
+}
+/**
+ * Registers handlers for platforms on this host, each tried at once with a real program of its platform.
+ * The caller has noted `id` for {@link withdrawHandlers}.
+ * @throws BadInput or HostFailure; then none is registered
+ */
+async function provideHandlers(request, place) {
+    const { id, setuid } = request;
+    const provided = await provideInterpreters(request, place);
+    const needed = provided.flatMap(({ emulator, interpreter }) => interpreter === undefined ? [] : [{ emulator, interpreter }]);
+    if (needed.length === 0)
+        return provided;
+    await registerHandlers({ id, handlers: needed, setuid });
+    const faults = [];
+    for (const { emulator, interpreter } of needed) {
+        const fault = await selfTest(emulator, place.scratch);
+        if (fault !== undefined)
+            faults.push(`${interpreter.path} does not run a program of ${emulator.name}: ${fault}`);
+    }
+    if (faults.length === 0)
+        return provided;
+    await withdrawHandlers(id);
+    throw new HostFailure({
+        symptom: faults.join('; '),
+        cause: 'files in the temporary folder may not be executed (noexec), or the kernel did not take the handler',
+        remedy: 'set TMPDIR to another folder, or see `pi-qemu binfmt status`'
+    });
+}
+/** A line for the log. */
+function describeProvided({ emulator, interpreter }) {
+    if (interpreter === undefined)
+        return `${emulator.name}: this host's own CPU`;
+    const { path, version, origin, cpu } = interpreter;
+    const from = { host: "the host's", private: 'private', path }[origin];
+    return `${emulator.name}: QEMU ${version}, ${from}, ${cpu === undefined ? 'with all that it can' : `as a ${cpu}`}`;
+}
+
+;// CONCATENATED MODULE: ./src/usermode/index.ts
+
+
+
+
+
+
 ;// CONCATENATED MODULE: ./src/journal.ts
+
 
 
 
@@ -61769,7 +63750,9 @@ function readJournal(folder) {
 function isInUse(folder) {
     const entries = readJournal(folder);
     const kept = entries.some(entry => entry.kind === 'kept');
-    return entries.some(entry => (entry.kind === 'owner' && isAlive(entry.process)) || (kept && entry.kind === 'process' && isAlive(entry.process)));
+    return entries.some(entry => (entry.kind === 'owner' && isAlive(entry.process)) ||
+        (kept && entry.kind === 'process' && isAlive(entry.process)) ||
+        (kept && entry.kind === 'handlers' && hasHandlers(entry.id)));
 }
 /** Entries of caches that living runs use. */
 function pathsInUse(runs) {
@@ -61814,6 +63797,12 @@ async function undo(folder, log, { keepLogs = false } = {}) {
                     break;
                 await attempt(entry.path, async () => {
                     await (0,promises_namespaceObject.rm)(entry.path, { recursive: true, force: true });
+                    return true;
+                });
+                break;
+            case 'handlers':
+                await attempt('a handler in binfmt_misc', async () => {
+                    await withdrawHandlers(entry.id);
                     return true;
                 });
                 break;
@@ -61983,182 +63972,6 @@ class Phases {
     }
 }
 const round = (seconds) => Math.round(seconds * 1000) / 1000;
-
-;// CONCATENATED MODULE: ./src/host/tools.ts
-
-
-
-
-
-
-
-/** Every program we start, and where it comes from. */
-const tools = {
-    'qemu-system-aarch64': { package: 'qemu-system-arm', version: ['--version'] },
-    'qemu-img': { package: 'qemu-utils', version: ['--version'] },
-    'qemu-io': { package: 'qemu-utils' },
-    sfdisk: { package: 'fdisk', version: ['--version'] },
-    mcopy: { package: 'mtools', version: ['--version'] },
-    'mkfs.vfat': { package: 'dosfstools' },
-    mke2fs: { package: 'e2fsprogs' },
-    e2fsck: { package: 'e2fsprogs' },
-    resize2fs: { package: 'e2fsprogs' },
-    debugfs: { package: 'e2fsprogs', version: ['-V'] },
-    xz: { package: 'xz-utils', version: ['--version'] },
-    zstd: { package: 'zstd', version: ['--version'] },
-    gzip: { package: 'gzip' },
-    bsdtar: { package: 'libarchive-tools' },
-    cpio: { package: 'cpio' },
-    depmod: { package: 'kmod' },
-    'qemu-aarch64-static': { package: 'qemu-user-static', version: ['--version'] },
-    'qemu-arm-static': { package: 'qemu-user-static', version: ['--version'] },
-    'qemu-riscv64-static': { package: 'qemu-user-static' },
-    'qemu-ppc64le-static': { package: 'qemu-user-static' },
-    'qemu-s390x-static': { package: 'qemu-user-static' },
-    fdtput: { package: 'device-tree-compiler' },
-    ssh: { package: 'openssh-client', version: ['-V'] },
-    'ssh-keygen': { package: 'openssh-client' },
-    openssl: { package: 'openssl', version: ['version'] },
-    'uefi-arm64': {
-        package: 'qemu-efi-aarch64',
-        program: false,
-        files: ['/usr/share/AAVMF/AAVMF_CODE.fd', '/usr/share/AAVMF/AAVMF_VARS.fd']
-    },
-    'uefi-armhf': {
-        package: 'qemu-efi-arm',
-        program: false,
-        files: ['/usr/share/AAVMF/AAVMF32_CODE.fd', '/usr/share/AAVMF/AAVMF32_VARS.fd']
-    },
-    // Ubuntu's mmdebstrap can check Debian's signatures only with Debian's keys.
-    mmdebstrap: {
-        package: 'mmdebstrap',
-        version: ['--version'],
-        files: ['/usr/share/keyrings/debian-archive-keyring.gpg']
-    }
-};
-/** Packages that come along with a tool's own. */
-const companions = { mmdebstrap: ['debian-archive-keyring'] };
-/** Whether we run as root, and so need no sudo. */
-function isRoot() {
-    return process.getuid?.() === 0;
-}
-/** Tools of the list that this host lacks. */
-async function missingTools(names) {
-    const missing = [];
-    for (const name of names) {
-        const row = tools[name];
-        const complete = await Promise.all((row.files ?? []).map(file => tools_exists(file, external_node_fs_namespaceObject.constants.R_OK)));
-        const found = row.program === false || (await findTool(name)) !== undefined;
-        if (!found || complete.includes(false))
-            missing.push(name);
-    }
-    return missing;
-}
-/** Whether a tool tells its version. */
-function hasVersion(name) {
-    return 'version' in tools[name];
-}
-/** First line of a tool's own version message. */
-async function toolVersion(name) {
-    const row = tools[name];
-    if (row.version === undefined)
-        return 'present';
-    const { stdout, stderr } = await tryTool(name, row.version);
-    return ((stdout + stderr)
-        .split('\n')
-        .find(line => /\d/.test(line))
-        ?.trim() ?? 'present');
-}
-/**
- * Makes sure that the tools are there; installs packages with apt if, and only if, something is missing.
- * @throws HostFailure if that cannot be done
- */
-async function ensureTools(names, log) {
-    addSbinToPath();
-    const missing = await missingTools(names);
-    if (missing.length > 0)
-        await install(packagesFor(missing), log);
-    const left = await missingTools(missing);
-    if (left.length > 0) {
-        throw new HostFailure({
-            symptom: `still missing after installation: ${left.join(', ')}`,
-            remedy: `install ${packagesFor(left).join(' ')} by hand`
-        });
-    }
-}
-/** apt packages that bring the tools. */
-function packagesFor(names) {
-    return [...new Set(names.flatMap(name => [tools[name].package, ...(companions[name] ?? [])]))].sort();
-}
-async function install(packages, log) {
-    if ((await findTool('apt-get')) === undefined) {
-        throw new HostFailure({
-            symptom: `this host lacks ${packages.join(', ')}, and has no apt-get to install them`,
-            remedy: "install them (by Debian's names) with the host's own package manager"
-        });
-    }
-    const sudo = isRoot() ? [] : ['sudo', '-n'];
-    if (sudo.length > 0 && (await tryTool('sudo', ['-n', 'true']).catch(() => ({ code: 1 }))).code !== 0) {
-        throw new HostFailure({
-            symptom: `this host lacks ${packages.join(', ')}, and sudo is not allowed without a password`,
-            remedy: `run: sudo apt-get install --no-install-recommends ${packages.join(' ')}`
-        });
-    }
-    log.info(`Installing ${packages.join(', ')}`);
-    const apt = ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=3'];
-    const add = [...apt, 'install', '--no-install-recommends', ...packages];
-    // The lists may be absent or stale, so an update follows the first failure.
-    for (let attempt = 1;; attempt++) {
-        const { code, stdout, stderr } = await asInstaller(sudo, add);
-        if (code === 0)
-            return;
-        if (attempt === 3)
-            throw toolFailure('apt-get', add.slice(1), code, stderr + stdout);
-        log.info(attempt === 1 ? 'Updating the package lists' : 'Trying again');
-        await asInstaller(sudo, [...apt, 'update']);
-        if (attempt > 1)
-            await (0,external_node_timers_promises_namespaceObject.setTimeout)(5000);
-    }
-}
-/**
- * The version that apt would install of a package; undefined without apt, or if it knows none. Lists that are absent,
- * as on a bare machine, are fetched where that is allowed.
- */
-async function aptCandidate(name, log) {
-    if ((await findTool('apt-cache')) === undefined || (await findTool('apt-get')) === undefined)
-        return undefined;
-    const ask = async () => /^ +Candidate: (\d\S*)$/m.exec((await tryTool('apt-cache', ['policy', name])).stdout)?.[1];
-    const known = await ask();
-    if (known !== undefined)
-        return known;
-    const sudo = isRoot() ? [] : ['sudo', '-n'];
-    if (sudo.length > 0 && (await tryTool('sudo', ['-n', 'true']).catch(() => ({ code: 1 }))).code !== 0)
-        return undefined;
-    log.info('Updating the package lists');
-    await asInstaller(sudo, ['apt-get', '-q', '-y', '-o', 'DPkg::Lock::Timeout=300', 'update']);
-    return ask();
-}
-/** The marker of this run is replaced: see {@link installMarker}. sudo would drop what is set in front of it. */
-async function asInstaller(sudo, command) {
-    const marker = `${installMarker}=${process.env[runMarker] ?? ''}`;
-    const [program = '', ...args] = [
-        ...sudo,
-        'env',
-        '-u',
-        runMarker,
-        marker,
-        'DEBIAN_FRONTEND=noninteractive',
-        ...command
-    ];
-    return tryTool(program, args, { input: '' });
-}
-function addSbinToPath() {
-    const folders = (process.env['PATH'] ?? '').split(external_node_path_namespaceObject.delimiter);
-    process.env['PATH'] = [...folders, ...['/usr/sbin', '/sbin'].filter(folder => !folders.includes(folder))].join(external_node_path_namespaceObject.delimiter);
-}
-async function tools_exists(path, mode) {
-    return (0,promises_namespaceObject.access)(path, mode).then(() => true, () => false);
-}
 
 ;// CONCATENATED MODULE: ./src/plan/board.ts
 
@@ -62875,13 +64688,13 @@ const maxBreaks = 5;
 const maxRetries = 3;
 /** Bytes; the official catalogue has less than half a MiB. What is larger is not read into memory. */
 const maxTextSize = 32 * 1_048_576;
-const versionOf = ({ headers }) => headers.etag ?? headers['last-modified'];
+const download_versionOf = ({ headers }) => headers.etag ?? headers['last-modified'];
 const client = () => new lib_HttpClient('pi-qemu-action', undefined, { socketTimeout: stallTimeout, allowRedirects: false });
 /** Opens a URL for reading. Proxies are taken from the environment, as everywhere in the toolkit. */
 async function openDownload(url, log) {
     const response = await request(url, 0, undefined, log);
     const size = Number(response.headers['content-length'] ?? Number.NaN);
-    const version = versionOf(response);
+    const version = download_versionOf(response);
     return {
         size: Number.isFinite(size) ? size : undefined,
         version,
@@ -62967,7 +64780,7 @@ async function request(url, from, version, log) {
     const message = await answered(url, range, log);
     const status = message.statusCode ?? 0;
     // A server may not know If-Range; the rest of another file would come as if nothing had been.
-    const sameFile = version === undefined || versionOf(message) === undefined || versionOf(message) === version;
+    const sameFile = version === undefined || download_versionOf(message) === undefined || download_versionOf(message) === version;
     if (status === (from === 0 ? 200 : 206) && sameFile)
         return received(message, 0);
     // It cannot resume: read from the start and drop what we have.
@@ -63351,7 +65164,7 @@ function letters(a, b) {
  * does not list any more.
  */
 function resolve(asked, catalogue, index, builtIn = []) {
-    const found = find(asked, catalogue) ?? find(asked, index);
+    const found = resolve_find(asked, catalogue) ?? resolve_find(asked, index);
     if (found !== undefined)
         return found;
     const all = [...catalogue, ...index];
@@ -63363,15 +65176,15 @@ function resolve(asked, catalogue, index, builtIn = []) {
     const tags = new Set(['latest', ...[...related].sort(newestFirst).flatMap(release => release.tags)]);
     return { kind: 'unknown tag', valid: nearestFirst(asked.tag, [...tags]) };
 }
-function find({ name, tag }, releases) {
+function resolve_find({ name, tag }, releases) {
     if (tag === 'latest')
-        return [...named(name, releases)].sort(newestFirst)[0];
+        return [...resolve_named(name, releases)].sort(newestFirst)[0];
     const matches = withOldstable(name, releases).filter(({ tags }) => tags.includes(tag));
     // A folder's date may be the date of another release.
     return matches.find(({ pin }) => pin === tag) ?? matches.sort(newestFirst)[0];
 }
 /** `ubuntu` is the server. */
-const named = (name, releases) => {
+const resolve_named = (name, releases) => {
     const own = name.replace(/^ubuntu-server-/, 'ubuntu-');
     return releases.filter(release => release.name === own);
 };
@@ -63381,7 +65194,7 @@ const named = (name, releases) => {
  */
 function withOldstable(name, releases) {
     const old = name.replace(/^raspios-(?!oldstable-)/, 'raspios-oldstable-');
-    return [...named(name, releases), ...(old === name ? [] : named(old, releases))];
+    return [...resolve_named(name, releases), ...(old === name ? [] : resolve_named(old, releases))];
 }
 
 ;// CONCATENATED MODULE: ./src/images/catalogue/overview.ts
@@ -64122,10 +65935,10 @@ async function readRootFacts(root) {
     const sshConfig = await root.readText('/etc/ssh/sshd_config');
     return {
         family: familyOf(osRelease, paths),
-        title: field(osRelease, 'PRETTY_NAME') ?? 'unknown system',
+        title: families_field(osRelease, 'PRETTY_NAME') ?? 'unknown system',
         architecture: families_architectureOf(paths),
         users: parseUsers(texts['/etc/passwd'] ?? ''),
-        codename: field(osRelease, 'VERSION_CODENAME'),
+        codename: families_field(osRelease, 'VERSION_CODENAME'),
         variant: displayManagers.some(unit => units.has(unit)) ? 'desktop' : 'lite',
         enabled,
         bootMount: bootMountIn(texts['/etc/fstab'] ?? ''),
@@ -64146,7 +65959,7 @@ function familyOf(osRelease, paths) {
         ubuntu: 'ubuntu',
         mini: 'mini'
     };
-    const id = field(osRelease, 'ID') ?? '';
+    const id = families_field(osRelease, 'ID') ?? '';
     return (Object.hasOwn(ids, id) ? ids[id] : undefined) ?? 'unknown';
 }
 function families_architectureOf(paths) {
@@ -64155,7 +65968,7 @@ function families_architectureOf(paths) {
     return paths.has('/lib/ld-linux-armhf.so.3') ? 'armhf' : 'armel';
 }
 /** A field of os-release, quotes removed. */
-function field(osRelease, name) {
+function families_field(osRelease, name) {
     return new RegExp(`^${name}=(["']?)(.*)\\1$`, 'm').exec(osRelease)?.[2];
 }
 /** Where fstab mounts the boot partition. */
@@ -64722,7 +66535,7 @@ function trivialRootFlags(fstab = '') {
 ;// CONCATENATED MODULE: ./src/images/provision/part.ts
 
 /** Where our own files lie in a guest. */
-const folder = '/etc/pi-qemu';
+const part_folder = '/etc/pi-qemu';
 /** Gives a file of the image another text, until it is saved. */
 const replacing = (file) => ({
     edits: [{ kind: 'file', path: file.path, content: file.after, mode: 0o644 }],
@@ -64837,14 +66650,14 @@ const replaceAt = (fields, index, value) => fields.map((field, at) => (at === in
 
 
 
-const authorizedKeys = `${folder}/authorized_keys`;
-const hostKey = `${folder}/ssh_host_ed25519_key`;
-const passwordLogin = `${folder}/sshd_password.conf`;
+const authorizedKeys = `${part_folder}/authorized_keys`;
+const hostKey = `${part_folder}/ssh_host_ed25519_key`;
+const passwordLogin = `${part_folder}/sshd_password.conf`;
 function miniLogin() {
-    const dropbearKey = `${folder}/dropbear_host_key`;
+    const dropbearKey = `${part_folder}/dropbear_host_key`;
     return {
         edits: [
-            { kind: 'folder', path: folder, mode: 0o755 },
+            { kind: 'folder', path: part_folder, mode: 0o755 },
             slotFile(authorizedKeys, 'authorized-keys', 0o600),
             slotFile(dropbearKey, 'dropbear-host-key', 0o600)
         ],
@@ -64876,7 +66689,7 @@ function sshLogin(facts) {
     const unit = facts.units.has('ssh.service') ? 'ssh.service' : 'sshd.service';
     return {
         edits: [
-            { kind: 'folder', path: folder, mode: 0o755 },
+            { kind: 'folder', path: part_folder, mode: 0o755 },
             slotFile(authorizedKeys, 'authorized-keys', 0o644),
             slotFile(hostKey, 'host-key', 0o600),
             ...(facts.sshDropIns ? [slotFile(passwordLogin, 'password-login', 0o644)] : []),
@@ -64944,57 +66757,6 @@ function passwordlessSudo(facts, user) {
     };
 }
 
-;// CONCATENATED MODULE: ./src/host/elf.ts
-/** Where a program is in memory; a place that every platform has. */
-const base = 0x400000;
-/** A static program: ELF header, one segment that is read and executed, and in it these bytes, which start at their first. */
-function elfProgram({ bits, order, machine }, code) {
-    const wide = bits === 64;
-    const [headerSize, segmentSize] = wide ? [64, 56] : [52, 32];
-    const file = Buffer.concat([Buffer.alloc(headerSize + segmentSize), code]);
-    let at = 16;
-    const put = (size, value) => {
-        if (order === 'little') {
-            if (size === 8)
-                file.writeBigUInt64LE(BigInt(value), at);
-            else
-                file.writeUIntLE(value, at, size);
-        }
-        else if (size === 8)
-            file.writeBigUInt64BE(BigInt(value), at);
-        else
-            file.writeUIntBE(value, at, size);
-        at += size;
-    };
-    const word = wide ? 8 : 4;
-    Buffer.from([0x7f, 0x45, 0x4c, 0x46, bits / 32, order === 'little' ? 1 : 2, 1]).copy(file);
-    put(2, 2); // ET_EXEC
-    put(2, machine);
-    put(4, 1); // EV_CURRENT
-    put(word, base + headerSize + segmentSize);
-    put(word, headerSize); // of the segments' table
-    put(word, 0); // no sections
-    put(4, flagsOf(machine));
-    for (const size of [headerSize, segmentSize, 1, 0, 0, 0])
-        put(2, size);
-    put(4, 1); // PT_LOAD
-    if (wide)
-        put(4, 5); // readable and executable
-    put(word, 0);
-    put(word, base);
-    put(word, base);
-    put(word, file.length);
-    put(word, file.length);
-    if (!wide)
-        put(4, 5);
-    put(word, 0x10000);
-    return file;
-}
-/** e_flags that the kernel or QEMU asks for: Arm's EABI version 5, PowerPC's ABI version 2. */
-function flagsOf(machine) {
-    return { 40: 0x05000000, 21: 2 }[machine] ?? 0;
-}
-
 ;// CONCATENATED MODULE: ./src/images/provision/reseed.ts
 
 /**
@@ -65008,7 +66770,7 @@ function reseedProgram(architecture) {
         case 'arm64':
             return elfProgram({ bits: 64, order: 'little', machine: 183 }, code(arm64));
         case 'armhf':
-            return elfProgram({ bits: 32, order: 'little', machine: 40 }, code(arm));
+            return elfProgram({ bits: 32, order: 'little', machine: 40 }, code(reseed_arm));
         case 'armel':
             return undefined;
     }
@@ -65027,7 +66789,7 @@ const arm64 = [
     0xd2800ba8, // mov x8, #93 (exit): 0, or the low byte of the error
     0xd4000001 // svc #0
 ];
-const arm = [
+const reseed_arm = [
     0xe28f0028, // add r0, pc, #40: the name
     0xe3a01000, // mov r1, #0 (O_RDONLY)
     0xe3a02000, // mov r2, #0
@@ -65056,8 +66818,8 @@ const holdArgument = 'pi-qemu.hold';
 /** Name of the virtio-serial port on which the host speaks. */
 const channelName = 'pi-qemu';
 /** Programs in the guest: what listens there, and what reseeds the kernel's random numbers. */
-const agentFile = `${folder}/agent`;
-const reseedFile = `${folder}/reseed`;
+const agentFile = `${part_folder}/agent`;
+const reseedFile = `${part_folder}/reseed`;
 /** Written once a held guest has its keys: then SSH starts. */
 const keysFile = '/run/pi-qemu/keys';
 /**
@@ -65612,311 +67374,6 @@ cp -r --no-preserve=ownership "$3/." "$1/root"
 shift 3
 exec "$@"`;
 
-;// CONCATENATED MODULE: ./src/usermode/binfmt-script.ts
-/** Status with which {@link binfmtScript} ends where the host has no binfmt_misc for us. */
-const refused = 97;
-/**
- * `sh -c binfmtScript NAME register FOLDER NOTE [ENTRY LINE …]` and `… withdraw FOLDER NOTE [ENTRY …]`, as root. One at a
- * time: the first to register notes how it found binfmt_misc, the last to leave puts that back. Kept as data, since the
- * committed bundle has to carry it; arguments, never text, carry what differs.
- */
-const binfmtScript = `set -u
-do=$1 fs=$2 note=$3
-shift 3
-exec 9< "\${note%/*}" && flock 9 || exit ${refused}
-drop() { [ ! -e "$fs/$1" ] || echo -1 > "$fs/$1"; }
-case $do in
-register)
-  mounted=yes
-  [ -e "$fs/register" ] || mounted=no
-  if [ $mounted = no ]; then
-    [ -e "$note" ] || echo "no enabled" > "$note"
-    mount -t binfmt_misc binfmt_misc "$fs" || { rm -f "$note"; exit ${refused}; }
-  fi
-  status=$(cat "$fs/status")
-  [ -e "$note" ] || echo "yes $status" > "$note"
-  [ "$status" = enabled ] || echo 1 > "$fs/status"
-  while [ $# -gt 1 ]; do
-    drop "$1"
-    printf %s "$2" > "$fs/register" || exit 1
-    shift 2
-  done
-  ;;
-withdraw)
-  for name; do drop "$name"; done
-  for left in "$fs"/pi-qemu-*; do [ ! -e "$left" ] || exit 0; done
-  [ -e "$note" ] || exit 0
-  read -r mounted status < "$note"
-  [ "$status" = enabled ] || [ ! -e "$fs/status" ] || echo 0 > "$fs/status"
-  if [ "$mounted" = no ]; then
-    used=no
-    for left in "$fs"/*; do case $left in */register | */status) ;; *) used=yes ;; esac; done
-    [ $used = yes ] || [ ! -e "$fs/register" ] || umount "$fs"
-  fi
-  rm -f "$note"
-  ;;
-esac`;
-
-;// CONCATENATED MODULE: ./src/usermode/handler.ts
-/** What names entries of ours, so that we never take another's for one. */
-const ownPrefix = 'pi-qemu-';
-/** Executables and shared objects of a platform, whatever their ABI: magic and mask of 20 bytes each. */
-function elfPattern({ bits, order, machine }) {
-    const magic = Buffer.from([
-        0x7f,
-        0x45,
-        0x4c,
-        0x46,
-        bits / 32,
-        order === 'little' ? 1 : 2,
-        1,
-        ...Array(13).fill(0)
-    ]);
-    const mask = Buffer.alloc(20, 0xff);
-    // EI_OSABI says little: many systems leave it open.
-    mask[7] = 0;
-    // e_type 2 (executable) and 3 (shared object, as position-independent programs are): the lowest bit is free.
-    if (order === 'little') {
-        magic.writeUInt16LE(2, 16);
-        magic.writeUInt16LE(machine, 18);
-        mask.writeUInt16LE(0xfffe, 16);
-    }
-    else {
-        magic.writeUInt16BE(2, 16);
-        magic.writeUInt16BE(machine, 18);
-        mask.writeUInt16BE(0xfffe, 16);
-    }
-    return { magic, mask };
-}
-/**
- * The line that registers a handler (the kernel's admin-guide/binfmt-misc). F opens the emulator at once, so that it
- * works in any root; C gives a setuid program its owner's rights.
- */
-function handlerLine({ name, elf, interpreter, setuid }) {
-    const { magic, mask } = elfPattern(elf);
-    const hex = (bytes) => [...bytes].map(byte => `\\x${byte.toString(16).padStart(2, '0')}`).join('');
-    return `:${name}:M::${hex(magic)}:${hex(mask)}:${interpreter}:${setuid ? 'FC' : 'F'}`;
-}
-/** Reads what the kernel says of an entry of binfmt_misc. */
-function readHandler(name, text) {
-    const field = (pattern) => pattern.exec(text)?.[1];
-    const extension = field(/^extension \.(.*)$/m);
-    const mask = field(/^mask ([0-9a-f]+)$/m);
-    return {
-        name,
-        enabled: /^enabled$/m.test(text),
-        interpreter: field(/^interpreter (.*)$/m) ?? '',
-        flags: field(/^flags: (.*)$/m) ?? '',
-        matches: extension === undefined
-            ? { magic: field(/^magic ([0-9a-f]+)$/m) ?? '', ...(mask !== undefined && { mask }) }
-            : { extension }
-    };
-}
-/** Whether a handler takes programs of a kind. */
-function takes({ matches }, elf) {
-    if ('extension' in matches)
-        return false;
-    const header = elfPattern(elf).magic;
-    const magic = Buffer.from(matches.magic, 'hex');
-    const mask = matches.mask === undefined ? Buffer.alloc(magic.length, 0xff) : Buffer.from(matches.mask, 'hex');
-    if (magic.length === 0 || magic.length > header.length)
-        return false;
-    return magic.every((byte, at) => (byte & (mask[at] ?? 0xff)) === ((header[at] ?? 0) & (mask[at] ?? 0xff)));
-}
-
-;// CONCATENATED MODULE: ./src/usermode/binfmt.ts
-
-
-
-
-
-
-
-
-/** Where the kernel shows its handlers. */
-const binfmt_folder = '/proc/sys/fs/binfmt_misc';
-/** Where the host's state before us is noted: gone with a reboot, as the handlers are. */
-const note = '/run/pi-qemu-binfmt';
-/** What is registered on this host. */
-async function registeredHandlers() {
-    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(binfmt_folder, 'register')))
-        return { mounted: false, enabled: false, handlers: [] };
-    const names = (await (0,promises_namespaceObject.readdir)(binfmt_folder)).filter(name => !['register', 'status'].includes(name)).sort();
-    const handlers = await Promise.all(names.map(async (name) => readHandler(name, await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(binfmt_folder, name), 'utf8'))));
-    return { mounted: true, enabled: (await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(binfmt_folder, 'status'), 'utf8')).trim() === 'enabled', handlers };
-}
-/** Name of an entry. */
-const handlerName = (id, { name }) => `${ownPrefix}${id}-${name}`;
-/**
- * Registers handlers of our own; the newest match wins, so that others stay as they are. binfmt_misc is mounted, and
- * switched on, where it is not. All is noted first, for {@link withdrawHandlers}.
- * @throws HostFailure if the host does not allow it
- */
-async function registerHandlers({ id, emulators, setuid, interpreter }) {
-    const rows = emulators.flatMap(emulator => {
-        const name = handlerName(id, emulator);
-        return [name, handlerLine({ name, elf: emulator.elf, interpreter: interpreter(emulator), setuid })];
-    });
-    try {
-        await asRoot('register', rows);
-    }
-    catch (error) {
-        // All or none.
-        await withdrawHandlers(id).catch(() => undefined);
-        throw error;
-    }
-}
-/**
- * Removes the handlers of an id, or all that are ours. With the last of them, binfmt_misc is unmounted and switched off
- * where it was. Harmless where there is nothing.
- * @returns the names of what went
- */
-async function withdrawHandlers(id) {
-    const { handlers } = await registeredHandlers();
-    const prefix = id === undefined ? ownPrefix : `${ownPrefix}${id}-`;
-    const names = handlers.map(({ name }) => name).filter(name => name.startsWith(prefix));
-    if (names.length > 0 || (0,external_node_fs_namespaceObject.existsSync)(note))
-        await asRoot('withdraw', names);
-    return names;
-}
-async function asRoot(what, args) {
-    const sudo = isRoot() ? [] : ['sudo', '-n'];
-    const [program = '', ...rest] = [...sudo, 'sh', '-c', binfmtScript, 'binfmt', what, binfmt_folder, note, ...args];
-    if ((await findTool(program)) === undefined)
-        throw new HostFailure({ symptom: `handlers need root, and this host has no ${program}` });
-    const { code, stderr } = await tryTool(program, rest);
-    if (code === 0)
-        return;
-    throw new HostFailure({
-        symptom: `the handlers could not be changed (status ${code}): ${stderr.trim()}`,
-        cause: code === refused
-            ? 'this is a container, or a kernel without binfmt_misc (CONFIG_BINFMT_MISC)'
-            : sudo.length > 0 && /password|sudo:/.test(stderr)
-                ? 'sudo is not allowed without a password'
-                : undefined,
-        remedy: 'run it as root on a host or virtual machine'
-    });
-}
-
-;// CONCATENATED MODULE: ./src/usermode/platforms.ts
-
-const aarch64 = {
-    name: 'aarch64',
-    elf: { bits: 64, order: 'little', machine: 183 },
-    native: 'arm64',
-    exits42: [0xd2800540, 0xd2800ba8, 0xd4000001] // mov x0, #42; mov x8, #93; svc #0
-};
-const platforms_arm = {
-    name: 'arm',
-    elf: { bits: 32, order: 'little', machine: 40 },
-    exits42: [0xe3a0002a, 0xe3a07001, 0xef000000] // mov r0, #42; mov r7, #1; svc #0
-};
-const riscv64 = {
-    name: 'riscv64',
-    elf: { bits: 64, order: 'little', machine: 243 },
-    exits42: [0x02a00513, 0x05d00893, 0x00000073] // li a0, 42; li a7, 93; ecall
-};
-const ppc64le = {
-    name: 'ppc64le',
-    elf: { bits: 64, order: 'little', machine: 21 },
-    exits42: [0x3860002a, 0x38000001, 0x44000002] // li r3, 42; li r0, 1; sc
-};
-const s390x = {
-    name: 's390x',
-    elf: { bits: 64, order: 'big', machine: 22 },
-    native: 's390x',
-    exits42: [0xa729002a, 0x0a010000] // lghi %r2, 42; svc 1
-};
-/** Platforms by Docker's names, the Pi's first. */
-const platforms = [
-    { name: 'linux/arm64', emulator: aarch64, cpu: 'cortex-a72' },
-    { name: 'linux/arm/v7', emulator: platforms_arm, cpu: 'cortex-a7' },
-    { name: 'linux/arm/v6', emulator: platforms_arm, cpu: 'arm1176' },
-    { name: 'linux/arm/v5', emulator: platforms_arm, cpu: 'arm926' },
-    { name: 'linux/riscv64', emulator: riscv64 },
-    { name: 'linux/ppc64le', emulator: ppc64le },
-    { name: 'linux/s390x', emulator: s390x }
-];
-/** The row of a platform, by Docker's name. */
-function platforms_platform(name) {
-    const found = platforms.find(row => row.name === name);
-    if (found === undefined)
-        throw new Error(`no platform ${name}`);
-    return found;
-}
-/** Other names for the same, as Docker takes them. */
-const aliases = {
-    'linux/arm64/v8': 'linux/arm64',
-    'linux/arm': 'linux/arm/v7',
-    arm64: 'linux/arm64',
-    arm: 'linux/arm/v7'
-};
-/**
- * The platforms of a list, separated by commas or line breaks; `all` is all of them.
- * @throws BadInput for a name that is none
- */
-function readPlatforms(text) {
-    const names = text.split(/[\s,]+/).filter(name => name !== '');
-    if (names.length === 1 && names[0] === 'all')
-        return platforms;
-    const found = names.map(asked => ({ asked, row: platforms.find(({ name }) => name === (aliases[asked] ?? asked)) }));
-    const wrong = found.filter(({ row }) => row === undefined).map(({ asked }) => `“${asked}”`);
-    if (wrong.length > 0 || names.length === 0) {
-        const valid = ['all', ...platforms.map(({ name }) => name)].join(', ');
-        throw new BadInput([
-            `\`platforms\` ${names.length === 0 ? 'is empty' : `has ${wrong.join(', ')}, which is no platform`}; valid: ${valid}`
-        ]);
-    }
-    return platforms.filter(platform => found.some(({ row }) => row === platform));
-}
-/** Debian's static program of an emulator. */
-const staticEmulator = ({ name }) => `qemu-${name}-static`;
-/** The emulators that some platforms need on a host, each once. */
-function emulatorsFor(wanted, host = process.arch) {
-    return [...new Set(wanted.map(({ emulator }) => emulator))].filter(({ native }) => native !== host);
-}
-
-;// CONCATENATED MODULE: ./src/usermode/self-test.ts
-
-
-
-
-/** Status of the test program: no failure of a shell or of QEMU has it. */
-const expected = 42;
-/** A program of the platform that ends with status 42. */
-function testProgram({ elf, exits42 }) {
-    const code = Buffer.alloc(exits42.length * 4);
-    for (const [at, word] of exits42.entries())
-        if (elf.order === 'little')
-            code.writeUInt32LE(word, at * 4);
-        else
-            code.writeUInt32BE(word, at * 4);
-    return elfProgram(elf, code);
-}
-/** Runs a program of the platform, as anybody would; returns what went wrong, or undefined. */
-async function selfTest(emulator, scratch) {
-    const folder = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(scratch, 'self-test-'));
-    const file = (0,external_node_path_namespaceObject.join)(folder, emulator.name);
-    try {
-        await (0,promises_namespaceObject.writeFile)(file, testProgram(emulator));
-        await (0,promises_namespaceObject.chmod)(file, 0o755);
-        const { code, stderr } = await tryTool(file, []);
-        return code === expected ? undefined : `its status was ${code} and not ${expected}: ${stderr.trim()}`;
-    }
-    catch (error) {
-        return error.message;
-    }
-    finally {
-        await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
-    }
-}
-
-;// CONCATENATED MODULE: ./src/usermode/index.ts
-
-
-
-
-
 ;// CONCATENATED MODULE: ./src/host/foreign.ts
 
 
@@ -65929,9 +67386,9 @@ async function selfTest(emulator, scratch) {
 
 /** The platform whose emulator and CPU each architecture's programs get; armel is what a Pi 1 runs. */
 const platformOf = {
-    arm64: platforms_platform('linux/arm64'),
-    armhf: platforms_platform('linux/arm/v7'),
-    armel: platforms_platform('linux/arm/v6')
+    arm64: platform('linux/arm64'),
+    armhf: platform('linux/arm/v7'),
+    armel: platform('linux/arm/v6')
 };
 /** Emulator that this host needs for programs of an architecture; undefined where it runs them itself. */
 function emulatorFor(architecture, host = process.arch) {
@@ -66139,66 +67596,6 @@ async function assembleImage(request) {
     });
     await (0,promises_namespaceObject.truncate)(out, (rootStart + rootMiB) * assemble_MiB);
 }
-
-;// CONCATENATED MODULE: ./src/images/packages.ts
-
-
-
-
-
-/** Signed with keys that hosts of 2021 have (Debian 11, Ubuntu 22.04), and with the keys of the next release in it. */
-const olderSuite = 'bullseye';
-/**
- * Downloads a closure of Debian packages, signature-checked by apt, and unpacks it into a folder. Nothing of it is
- * run, so the architecture does not matter. A host whose keys are too old for the release gets newer ones, for this
- * alone, out of a package that it can check.
- */
-async function fetchPackages(request) {
-    const keys = `${request.into}.keys`;
-    try {
-        await fetchWith(request);
-    }
-    catch (error) {
-        if (!/NO_PUBKEY/.test(messageOf(error)))
-            throw error;
-        await fetchWith({ ...request, suite: olderSuite, packages: ['debian-archive-keyring'], into: keys }).catch(() => {
-            throw error;
-        });
-        await fetchWith(request, (0,external_node_path_namespaceObject.join)(keys, 'usr/share/keyrings/debian-archive-keyring.gpg'));
-    }
-    finally {
-        await (0,promises_namespaceObject.rm)(keys, { recursive: true, force: true });
-    }
-}
-const attempts = 3;
-async function fetchWith({ architecture, suite, packages, into }, keyring) {
-    const args = [
-        // What apt says is for the error, if there is one.
-        ...['--variant=extract', '--verbose', `--architectures=${architecture}`, `--include=${packages.join(',')}`],
-        ...(keyring === undefined ? [] : [`--keyring=${keyring}`]),
-        // As root it would mount /dev and others, for programs that are not run here; killed then, the mounts would stay.
-        '--skip=chroot/mount',
-        // Without root, everything has to work as this user: chrootless asks for no namespaces and no mounts.
-        `--mode=${isRoot() ? 'root' : 'chrootless'}`,
-        ...['--aptopt=Acquire::Retries "3"', '--aptopt=APT::Install-Recommends "false"'],
-        suite,
-        into
-    ];
-    for (let attempt = 1;; attempt++) {
-        await (0,promises_namespaceObject.rm)(into, { recursive: true, force: true });
-        const all = attempt === attempts ? [mainSuiteAlone, ...args] : args;
-        const { code, stdout, stderr } = await tryTool('mmdebstrap', all);
-        if (code === 0)
-            return;
-        if (attempt === attempts)
-            throw toolFailure('mmdebstrap', all, code, stderr || stdout);
-    }
-}
-/**
- * A mirror's lists of security and other updates may contradict their signed index for days ("Mirror sync in
- * progress"); the release as it was made is there even then.
- */
-const mainSuiteAlone = `--setup-hook=sed -i '/-security\\|-updates/d' "$1"/etc/apt/sources.list`;
 
 ;// CONCATENATED MODULE: ./src/images/mini/scripts.ts
 /**
@@ -66713,7 +68110,7 @@ const scripts = {
     'etc/rc.d/50-ssh': miniSshStart,
     'usr/share/udhcpc/default.script': miniDhcpScript
 };
-const suite = 'bookworm';
+const build_suite = 'bookworm';
 /**
  * Builds a mini image: busybox and dropbear on Debian's kernel, shaped like a Raspberry Pi OS card (MBR, FAT32 boot
  * partition with kernels under Raspberry Pi's names, device trees, cmdline.txt and config.txt; ext4 root). Nothing of
@@ -66725,7 +68122,7 @@ async function buildMini(architecture, out, workDir) {
     const kernels = [];
     for (const port of kernelPorts[architecture]) {
         const userland = port === architecture ? ['dropbear-bin', 'libtomcrypt1'] : [];
-        kernels.push(await fetchKernel(port, suite, (0,external_node_path_namespaceObject.join)(workDir, `packages-${port}`), userland));
+        kernels.push(await fetchKernel(port, build_suite, (0,external_node_path_namespaceObject.join)(workDir, `packages-${port}`), userland));
     }
     const boot = await bootTree(kernels, workDir);
     const root = await rootTree(architecture, kernels, workDir);
@@ -67302,7 +68699,7 @@ async function privateCopy(image, { files, password, userconf }, runFolder, log)
     const edits = [];
     const folders = new Set();
     for (const { from, to, mode } of files) {
-        if (to.startsWith(`${folder}/`))
+        if (to.startsWith(`${part_folder}/`))
             throw new BadInput([`input \`files\` names ${to}, which belongs to pi-qemu`]);
         const name = onBoot(to);
         if (name !== undefined) {
@@ -67363,7 +68760,6 @@ async function toBootPartition(volume, from, name) {
 }
 
 ;// CONCATENATED MODULE: ./src/images/index.ts
-
 
 
 
@@ -67581,923 +68977,6 @@ function lacking(board, version, has) {
         `input \`qemu\` is “host”, but board \`${board.name}\` needs QEMU ${board.sinceQemu.join('.')} or newer, and the host is behind: ${has} ${named}`,
         `valid: \`qemu: auto\` or \`qemu: private\`${other === undefined ? '' : `, or \`board: ${other}\``}`
     ].join('; ');
-}
-
-// EXTERNAL MODULE: ./node_modules/@actions/tool-cache/node_modules/semver/index.js
-var node_modules_semver = __nccwpck_require__(885);
-;// CONCATENATED MODULE: ./node_modules/@actions/tool-cache/lib/manifest.js
-var manifest_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-
-
-
-// Internal object for testability (allows mocking in ESM)
-const _internal = {
-    readLinuxVersionFile() {
-        const lsbReleaseFile = '/etc/lsb-release';
-        const osReleaseFile = '/etc/os-release';
-        let contents = '';
-        if (external_fs_.existsSync(lsbReleaseFile)) {
-            contents = external_fs_.readFileSync(lsbReleaseFile).toString();
-        }
-        else if (external_fs_.existsSync(osReleaseFile)) {
-            contents = external_fs_.readFileSync(osReleaseFile).toString();
-        }
-        return contents;
-    }
-};
-function _findMatch(versionSpec, stable, candidates, archFilter) {
-    return manifest_awaiter(this, void 0, void 0, function* () {
-        const platFilter = os.platform();
-        let result;
-        let match;
-        let file;
-        for (const candidate of candidates) {
-            const version = candidate.version;
-            debug(`check ${version} satisfies ${versionSpec}`);
-            if (semver.satisfies(version, versionSpec) &&
-                (!stable || candidate.stable === stable)) {
-                file = candidate.files.find(item => {
-                    debug(`${item.arch}===${archFilter} && ${item.platform}===${platFilter}`);
-                    let chk = item.arch === archFilter && item.platform === platFilter;
-                    if (chk && item.platform_version) {
-                        const osVersion = _getOsVersion();
-                        if (osVersion === item.platform_version) {
-                            chk = true;
-                        }
-                        else {
-                            chk = semver.satisfies(osVersion, item.platform_version);
-                        }
-                    }
-                    return chk;
-                });
-                if (file) {
-                    debug(`matched ${candidate.version}`);
-                    match = candidate;
-                    break;
-                }
-            }
-        }
-        if (match && file) {
-            // clone since we're mutating the file list to be only the file that matches
-            result = Object.assign({}, match);
-            result.files = [file];
-        }
-        return result;
-    });
-}
-function _getOsVersion() {
-    // TODO: add windows and other linux, arm variants
-    // right now filtering on version is only an ubuntu and macos scenario for tools we build for hosted (python)
-    const plat = os.platform();
-    let version = '';
-    if (plat === 'darwin') {
-        version = cp.execSync('sw_vers -productVersion').toString();
-    }
-    else if (plat === 'linux') {
-        // lsb_release process not in some containers, readfile
-        // Run cat /etc/lsb-release
-        // DISTRIB_ID=Ubuntu
-        // DISTRIB_RELEASE=18.04
-        // DISTRIB_CODENAME=bionic
-        // DISTRIB_DESCRIPTION="Ubuntu 18.04.4 LTS"
-        const lsbContents = _internal.readLinuxVersionFile();
-        if (lsbContents) {
-            const lines = lsbContents.split('\n');
-            for (const line of lines) {
-                const parts = line.split('=');
-                if (parts.length === 2 &&
-                    (parts[0].trim() === 'VERSION_ID' ||
-                        parts[0].trim() === 'DISTRIB_RELEASE')) {
-                    version = parts[1].trim().replace(/^"/, '').replace(/"$/, '');
-                    break;
-                }
-            }
-        }
-    }
-    return version;
-}
-// Alias for backwards compatibility
-function _readLinuxVersionFile() {
-    return _internal.readLinuxVersionFile();
-}
-//# sourceMappingURL=manifest.js.map
-// EXTERNAL MODULE: external "stream"
-var external_stream_ = __nccwpck_require__(2203);
-// EXTERNAL MODULE: external "util"
-var external_util_ = __nccwpck_require__(9023);
-;// CONCATENATED MODULE: ./node_modules/@actions/tool-cache/lib/retry-helper.js
-var retry_helper_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-/**
- * Internal class for retries
- */
-class retry_helper_RetryHelper {
-    constructor(maxAttempts, minSeconds, maxSeconds) {
-        if (maxAttempts < 1) {
-            throw new Error('max attempts should be greater than or equal to 1');
-        }
-        this.maxAttempts = maxAttempts;
-        this.minSeconds = Math.floor(minSeconds);
-        this.maxSeconds = Math.floor(maxSeconds);
-        if (this.minSeconds > this.maxSeconds) {
-            throw new Error('min seconds should be less than or equal to max seconds');
-        }
-    }
-    execute(action, isRetryable) {
-        return retry_helper_awaiter(this, void 0, void 0, function* () {
-            let attempt = 1;
-            while (attempt < this.maxAttempts) {
-                // Try
-                try {
-                    return yield action();
-                }
-                catch (err) {
-                    if (isRetryable && !isRetryable(err)) {
-                        throw err;
-                    }
-                    core.info(err.message);
-                }
-                // Sleep
-                const seconds = this.getSleepAmount();
-                core.info(`Waiting ${seconds} seconds before trying again`);
-                yield this.sleep(seconds);
-                attempt++;
-            }
-            // Last attempt
-            return yield action();
-        });
-    }
-    getSleepAmount() {
-        return (Math.floor(Math.random() * (this.maxSeconds - this.minSeconds + 1)) +
-            this.minSeconds);
-    }
-    sleep(seconds) {
-        return retry_helper_awaiter(this, void 0, void 0, function* () {
-            return new Promise(resolve => setTimeout(resolve, seconds * 1000));
-        });
-    }
-}
-//# sourceMappingURL=retry-helper.js.map
-;// CONCATENATED MODULE: ./node_modules/@actions/tool-cache/lib/tool-cache.js
-var tool_cache_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _arguments, P, generator) {
-    function adopt(value) { return value instanceof P ? value : new P(function (resolve) { resolve(value); }); }
-    return new (P || (P = Promise))(function (resolve, reject) {
-        function fulfilled(value) { try { step(generator.next(value)); } catch (e) { reject(e); } }
-        function rejected(value) { try { step(generator["throw"](value)); } catch (e) { reject(e); } }
-        function step(result) { result.done ? resolve(result.value) : adopt(result.value).then(fulfilled, rejected); }
-        step((generator = generator.apply(thisArg, _arguments || [])).next());
-    });
-};
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-class HTTPError extends Error {
-    constructor(httpStatusCode) {
-        super(`Unexpected HTTP response: ${httpStatusCode}`);
-        this.httpStatusCode = httpStatusCode;
-        Object.setPrototypeOf(this, new.target.prototype);
-    }
-}
-const tool_cache_IS_WINDOWS = process.platform === 'win32';
-const IS_MAC = process.platform === 'darwin';
-const userAgent = 'actions/tool-cache';
-/**
- * Download a tool from an url and stream it into a file
- *
- * @param url       url of tool to download
- * @param dest      path to download tool
- * @param auth      authorization header
- * @param headers   other headers
- * @returns         path to downloaded tool
- */
-function downloadTool(url, dest, auth, headers) {
-    return tool_cache_awaiter(this, void 0, void 0, function* () {
-        dest = dest || path.join(_getTempDirectory(), crypto.randomUUID());
-        yield io.mkdirP(path.dirname(dest));
-        core.debug(`Downloading ${url}`);
-        core.debug(`Destination ${dest}`);
-        const maxAttempts = 3;
-        const minSeconds = _getGlobal('TEST_DOWNLOAD_TOOL_RETRY_MIN_SECONDS', 10);
-        const maxSeconds = _getGlobal('TEST_DOWNLOAD_TOOL_RETRY_MAX_SECONDS', 20);
-        const retryHelper = new RetryHelper(maxAttempts, minSeconds, maxSeconds);
-        return yield retryHelper.execute(() => tool_cache_awaiter(this, void 0, void 0, function* () {
-            return yield downloadToolAttempt(url, dest || '', auth, headers);
-        }), (err) => {
-            if (err instanceof HTTPError && err.httpStatusCode) {
-                // Don't retry anything less than 500, except 408 Request Timeout and 429 Too Many Requests
-                if (err.httpStatusCode < 500 &&
-                    err.httpStatusCode !== 408 &&
-                    err.httpStatusCode !== 429) {
-                    return false;
-                }
-            }
-            // Otherwise retry
-            return true;
-        });
-    });
-}
-function downloadToolAttempt(url, dest, auth, headers) {
-    return tool_cache_awaiter(this, void 0, void 0, function* () {
-        if (fs.existsSync(dest)) {
-            throw new Error(`Destination file path ${dest} already exists`);
-        }
-        // Get the response headers
-        const http = new httpm.HttpClient(userAgent, [], {
-            allowRetries: false
-        });
-        if (auth) {
-            core.debug('set auth');
-            if (headers === undefined) {
-                headers = {};
-            }
-            headers.authorization = auth;
-        }
-        const response = yield http.get(url, headers);
-        if (response.message.statusCode !== 200) {
-            const err = new HTTPError(response.message.statusCode);
-            core.debug(`Failed to download from "${url}". Code(${response.message.statusCode}) Message(${response.message.statusMessage})`);
-            throw err;
-        }
-        // Download the response body
-        const pipeline = util.promisify(stream.pipeline);
-        const responseMessageFactory = _getGlobal('TEST_DOWNLOAD_TOOL_RESPONSE_MESSAGE_FACTORY', () => response.message);
-        const readStream = responseMessageFactory();
-        let succeeded = false;
-        try {
-            yield pipeline(readStream, fs.createWriteStream(dest));
-            core.debug('download complete');
-            succeeded = true;
-            return dest;
-        }
-        finally {
-            // Error, delete dest before retry
-            if (!succeeded) {
-                core.debug('download failed');
-                try {
-                    yield io.rmRF(dest);
-                }
-                catch (err) {
-                    core.debug(`Failed to delete '${dest}'. ${err.message}`);
-                }
-            }
-        }
-    });
-}
-/**
- * Extract a .7z file
- *
- * @param file     path to the .7z file
- * @param dest     destination directory. Optional.
- * @param _7zPath  path to 7zr.exe. Optional, for long path support. Most .7z archives do not have this
- * problem. If your .7z archive contains very long paths, you can pass the path to 7zr.exe which will
- * gracefully handle long paths. By default 7zdec.exe is used because it is a very small program and is
- * bundled with the tool lib. However it does not support long paths. 7zr.exe is the reduced command line
- * interface, it is smaller than the full command line interface, and it does support long paths. At the
- * time of this writing, it is freely available from the LZMA SDK that is available on the 7zip website.
- * Be sure to check the current license agreement. If 7zr.exe is bundled with your action, then the path
- * to 7zr.exe can be pass to this function.
- * @returns        path to the destination directory
- */
-function extract7z(file, dest, _7zPath) {
-    return tool_cache_awaiter(this, void 0, void 0, function* () {
-        ok(tool_cache_IS_WINDOWS, 'extract7z() not supported on current OS');
-        ok(file, 'parameter "file" is required');
-        dest = yield _createExtractFolder(dest);
-        const originalCwd = process.cwd();
-        process.chdir(dest);
-        if (_7zPath) {
-            try {
-                const logLevel = core.isDebug() ? '-bb1' : '-bb0';
-                const args = [
-                    'x', // eXtract files with full paths
-                    logLevel, // -bb[0-3] : set output log level
-                    '-bd', // disable progress indicator
-                    '-sccUTF-8', // set charset for for console input/output
-                    file
-                ];
-                const options = {
-                    silent: true
-                };
-                yield exec(`"${_7zPath}"`, args, options);
-            }
-            finally {
-                process.chdir(originalCwd);
-            }
-        }
-        else {
-            const escapedScript = path
-                .join(__dirname, '..', 'scripts', 'Invoke-7zdec.ps1')
-                .replace(/'/g, "''")
-                .replace(/"|\n|\r/g, ''); // double-up single quotes, remove double quotes and newlines
-            const escapedFile = file.replace(/'/g, "''").replace(/"|\n|\r/g, '');
-            const escapedTarget = dest.replace(/'/g, "''").replace(/"|\n|\r/g, '');
-            const command = `& '${escapedScript}' -Source '${escapedFile}' -Target '${escapedTarget}'`;
-            const args = [
-                '-NoLogo',
-                '-Sta',
-                '-NoProfile',
-                '-NonInteractive',
-                '-ExecutionPolicy',
-                'Unrestricted',
-                '-Command',
-                command
-            ];
-            const options = {
-                silent: true
-            };
-            try {
-                const powershellPath = yield io.which('powershell', true);
-                yield exec(`"${powershellPath}"`, args, options);
-            }
-            finally {
-                process.chdir(originalCwd);
-            }
-        }
-        return dest;
-    });
-}
-/**
- * Extract a compressed tar archive
- *
- * @param file     path to the tar
- * @param dest     destination directory. Optional.
- * @param flags    flags for the tar command to use for extraction. Defaults to 'xz' (extracting gzipped tars). Optional.
- * @returns        path to the destination directory
- */
-function extractTar(file_1, dest_1) {
-    return tool_cache_awaiter(this, arguments, void 0, function* (file, dest, flags = 'xz') {
-        if (!file) {
-            throw new Error("parameter 'file' is required");
-        }
-        // Create dest
-        dest = yield _createExtractFolder(dest);
-        // Determine whether GNU tar
-        core.debug('Checking tar --version');
-        let versionOutput = '';
-        yield exec('tar --version', [], {
-            ignoreReturnCode: true,
-            silent: true,
-            listeners: {
-                stdout: (data) => (versionOutput += data.toString()),
-                stderr: (data) => (versionOutput += data.toString())
-            }
-        });
-        core.debug(versionOutput.trim());
-        const isGnuTar = versionOutput.toUpperCase().includes('GNU TAR');
-        // Initialize args
-        let args;
-        if (flags instanceof Array) {
-            args = flags;
-        }
-        else {
-            args = [flags];
-        }
-        if (core.isDebug() && !flags.includes('v')) {
-            args.push('-v');
-        }
-        let destArg = dest;
-        let fileArg = file;
-        if (tool_cache_IS_WINDOWS && isGnuTar) {
-            args.push('--force-local');
-            destArg = dest.replace(/\\/g, '/');
-            // Technically only the dest needs to have `/` but for aesthetic consistency
-            // convert slashes in the file arg too.
-            fileArg = file.replace(/\\/g, '/');
-        }
-        if (isGnuTar) {
-            // Suppress warnings when using GNU tar to extract archives created by BSD tar
-            args.push('--warning=no-unknown-keyword');
-            args.push('--overwrite');
-        }
-        args.push('-C', destArg, '-f', fileArg);
-        yield exec(`tar`, args);
-        return dest;
-    });
-}
-/**
- * Extract a xar compatible archive
- *
- * @param file     path to the archive
- * @param dest     destination directory. Optional.
- * @param flags    flags for the xar. Optional.
- * @returns        path to the destination directory
- */
-function extractXar(file_1, dest_1) {
-    return tool_cache_awaiter(this, arguments, void 0, function* (file, dest, flags = []) {
-        ok(IS_MAC, 'extractXar() not supported on current OS');
-        ok(file, 'parameter "file" is required');
-        dest = yield _createExtractFolder(dest);
-        let args;
-        if (flags instanceof Array) {
-            args = flags;
-        }
-        else {
-            args = [flags];
-        }
-        args.push('-x', '-C', dest, '-f', file);
-        if (core.isDebug()) {
-            args.push('-v');
-        }
-        const xarPath = yield io.which('xar', true);
-        yield exec(`"${xarPath}"`, _unique(args));
-        return dest;
-    });
-}
-/**
- * Extract a zip
- *
- * @param file     path to the zip
- * @param dest     destination directory. Optional.
- * @returns        path to the destination directory
- */
-function extractZip(file, dest) {
-    return tool_cache_awaiter(this, void 0, void 0, function* () {
-        if (!file) {
-            throw new Error("parameter 'file' is required");
-        }
-        dest = yield _createExtractFolder(dest);
-        if (tool_cache_IS_WINDOWS) {
-            yield extractZipWin(file, dest);
-        }
-        else {
-            yield extractZipNix(file, dest);
-        }
-        return dest;
-    });
-}
-function extractZipWin(file, dest) {
-    return tool_cache_awaiter(this, void 0, void 0, function* () {
-        // build the powershell command
-        const escapedFile = file.replace(/'/g, "''").replace(/"|\n|\r/g, ''); // double-up single quotes, remove double quotes and newlines
-        const escapedDest = dest.replace(/'/g, "''").replace(/"|\n|\r/g, '');
-        const pwshPath = yield io.which('pwsh', false);
-        //To match the file overwrite behavior on nix systems, we use the overwrite = true flag for ExtractToDirectory
-        //and the -Force flag for Expand-Archive as a fallback
-        if (pwshPath) {
-            //attempt to use pwsh with ExtractToDirectory, if this fails attempt Expand-Archive
-            const pwshCommand = [
-                `$ErrorActionPreference = 'Stop' ;`,
-                `try { Add-Type -AssemblyName System.IO.Compression.ZipFile } catch { } ;`,
-                `try { [System.IO.Compression.ZipFile]::ExtractToDirectory('${escapedFile}', '${escapedDest}', $true) }`,
-                `catch { if (($_.Exception.GetType().FullName -eq 'System.Management.Automation.MethodException') -or ($_.Exception.GetType().FullName -eq 'System.Management.Automation.RuntimeException') ){ Expand-Archive -LiteralPath '${escapedFile}' -DestinationPath '${escapedDest}' -Force } else { throw $_ } } ;`
-            ].join(' ');
-            const args = [
-                '-NoLogo',
-                '-NoProfile',
-                '-NonInteractive',
-                '-ExecutionPolicy',
-                'Unrestricted',
-                '-Command',
-                pwshCommand
-            ];
-            core.debug(`Using pwsh at path: ${pwshPath}`);
-            yield exec(`"${pwshPath}"`, args);
-        }
-        else {
-            const powershellCommand = [
-                `$ErrorActionPreference = 'Stop' ;`,
-                `try { Add-Type -AssemblyName System.IO.Compression.FileSystem } catch { } ;`,
-                `if ((Get-Command -Name Expand-Archive -Module Microsoft.PowerShell.Archive -ErrorAction Ignore)) { Expand-Archive -LiteralPath '${escapedFile}' -DestinationPath '${escapedDest}' -Force }`,
-                `else {[System.IO.Compression.ZipFile]::ExtractToDirectory('${escapedFile}', '${escapedDest}', $true) }`
-            ].join(' ');
-            const args = [
-                '-NoLogo',
-                '-Sta',
-                '-NoProfile',
-                '-NonInteractive',
-                '-ExecutionPolicy',
-                'Unrestricted',
-                '-Command',
-                powershellCommand
-            ];
-            const powershellPath = yield io.which('powershell', true);
-            core.debug(`Using powershell at path: ${powershellPath}`);
-            yield exec(`"${powershellPath}"`, args);
-        }
-    });
-}
-function extractZipNix(file, dest) {
-    return tool_cache_awaiter(this, void 0, void 0, function* () {
-        const unzipPath = yield io.which('unzip', true);
-        const args = [file];
-        if (!core.isDebug()) {
-            args.unshift('-q');
-        }
-        args.unshift('-o'); //overwrite with -o, otherwise a prompt is shown which freezes the run
-        yield exec(`"${unzipPath}"`, args, { cwd: dest });
-    });
-}
-/**
- * Caches a directory and installs it into the tool cacheDir
- *
- * @param sourceDir    the directory to cache into tools
- * @param tool          tool name
- * @param version       version of the tool.  semver format
- * @param arch          architecture of the tool.  Optional.  Defaults to machine architecture
- */
-function cacheDir(sourceDir, tool, version, arch) {
-    return tool_cache_awaiter(this, void 0, void 0, function* () {
-        version = semver.clean(version) || version;
-        arch = arch || os.arch();
-        core.debug(`Caching tool ${tool} ${version} ${arch}`);
-        core.debug(`source dir: ${sourceDir}`);
-        if (!fs.statSync(sourceDir).isDirectory()) {
-            throw new Error('sourceDir is not a directory');
-        }
-        // Create the tool dir
-        const destPath = yield _createToolPath(tool, version, arch);
-        // copy each child item. do not move. move can fail on Windows
-        // due to anti-virus software having an open handle on a file.
-        for (const itemName of fs.readdirSync(sourceDir)) {
-            const s = path.join(sourceDir, itemName);
-            yield io.cp(s, destPath, { recursive: true });
-        }
-        // write .complete
-        _completeToolPath(tool, version, arch);
-        return destPath;
-    });
-}
-/**
- * Caches a downloaded file (GUID) and installs it
- * into the tool cache with a given targetName
- *
- * @param sourceFile    the file to cache into tools.  Typically a result of downloadTool which is a guid.
- * @param targetFile    the name of the file name in the tools directory
- * @param tool          tool name
- * @param version       version of the tool.  semver format
- * @param arch          architecture of the tool.  Optional.  Defaults to machine architecture
- */
-function cacheFile(sourceFile, targetFile, tool, version, arch) {
-    return tool_cache_awaiter(this, void 0, void 0, function* () {
-        version = semver.clean(version) || version;
-        arch = arch || os.arch();
-        core.debug(`Caching tool ${tool} ${version} ${arch}`);
-        core.debug(`source file: ${sourceFile}`);
-        if (!fs.statSync(sourceFile).isFile()) {
-            throw new Error('sourceFile is not a file');
-        }
-        // create the tool dir
-        const destFolder = yield _createToolPath(tool, version, arch);
-        // copy instead of move. move can fail on Windows due to
-        // anti-virus software having an open handle on a file.
-        const destPath = path.join(destFolder, targetFile);
-        core.debug(`destination file ${destPath}`);
-        yield io.cp(sourceFile, destPath);
-        // write .complete
-        _completeToolPath(tool, version, arch);
-        return destFolder;
-    });
-}
-/**
- * Finds the path to a tool version in the local installed tool cache
- *
- * @param toolName      name of the tool
- * @param versionSpec   version of the tool
- * @param arch          optional arch.  defaults to arch of computer
- */
-function tool_cache_find(toolName, versionSpec, arch) {
-    if (!toolName) {
-        throw new Error('toolName parameter is required');
-    }
-    if (!versionSpec) {
-        throw new Error('versionSpec parameter is required');
-    }
-    arch = arch || external_os_namespaceObject.arch();
-    // attempt to resolve an explicit version
-    if (!isExplicitVersion(versionSpec)) {
-        const localVersions = findAllVersions(toolName, arch);
-        const match = evaluateVersions(localVersions, versionSpec);
-        versionSpec = match;
-    }
-    // check for the explicit version in the cache
-    let toolPath = '';
-    if (versionSpec) {
-        versionSpec = node_modules_semver.clean(versionSpec) || '';
-        const cachePath = external_path_.join(_getCacheDirectory(), toolName, versionSpec, arch);
-        core_debug(`checking cache: ${cachePath}`);
-        if (external_fs_.existsSync(cachePath) && external_fs_.existsSync(`${cachePath}.complete`)) {
-            core_debug(`Found tool in cache ${toolName} ${versionSpec} ${arch}`);
-            toolPath = cachePath;
-        }
-        else {
-            core_debug('not found');
-        }
-    }
-    return toolPath;
-}
-/**
- * Finds the paths to all versions of a tool that are installed in the local tool cache
- *
- * @param toolName  name of the tool
- * @param arch      optional arch.  defaults to arch of computer
- */
-function findAllVersions(toolName, arch) {
-    const versions = [];
-    arch = arch || external_os_namespaceObject.arch();
-    const toolPath = external_path_.join(_getCacheDirectory(), toolName);
-    if (external_fs_.existsSync(toolPath)) {
-        const children = external_fs_.readdirSync(toolPath);
-        for (const child of children) {
-            if (isExplicitVersion(child)) {
-                const fullPath = external_path_.join(toolPath, child, arch || '');
-                if (external_fs_.existsSync(fullPath) && external_fs_.existsSync(`${fullPath}.complete`)) {
-                    versions.push(child);
-                }
-            }
-        }
-    }
-    return versions;
-}
-function getManifestFromRepo(owner_1, repo_1, auth_1) {
-    return tool_cache_awaiter(this, arguments, void 0, function* (owner, repo, auth, branch = 'master') {
-        let releases = [];
-        const treeUrl = `https://api.github.com/repos/${owner}/${repo}/git/trees/${branch}`;
-        const http = new httpm.HttpClient('tool-cache');
-        const headers = {};
-        if (auth) {
-            core.debug('set auth');
-            headers.authorization = auth;
-        }
-        const response = yield http.getJson(treeUrl, headers);
-        if (!response.result) {
-            return releases;
-        }
-        let manifestUrl = '';
-        for (const item of response.result.tree) {
-            if (item.path === 'versions-manifest.json') {
-                manifestUrl = item.url;
-                break;
-            }
-        }
-        headers['accept'] = 'application/vnd.github.VERSION.raw';
-        let versionsRaw = yield (yield http.get(manifestUrl, headers)).readBody();
-        if (versionsRaw) {
-            // shouldn't be needed but protects against invalid json saved with BOM
-            versionsRaw = versionsRaw.replace(/^\uFEFF/, '');
-            try {
-                releases = JSON.parse(versionsRaw);
-            }
-            catch (_a) {
-                core.debug('Invalid json');
-            }
-        }
-        return releases;
-    });
-}
-function findFromManifest(versionSpec_1, stable_1, manifest_1) {
-    return tool_cache_awaiter(this, arguments, void 0, function* (versionSpec, stable, manifest, archFilter = os.arch()) {
-        // wrap the internal impl
-        const match = yield mm._findMatch(versionSpec, stable, manifest, archFilter);
-        return match;
-    });
-}
-function _createExtractFolder(dest) {
-    return tool_cache_awaiter(this, void 0, void 0, function* () {
-        if (!dest) {
-            // create a temp dir
-            dest = path.join(_getTempDirectory(), crypto.randomUUID());
-        }
-        yield io.mkdirP(dest);
-        return dest;
-    });
-}
-function _createToolPath(tool, version, arch) {
-    return tool_cache_awaiter(this, void 0, void 0, function* () {
-        const folderPath = path.join(_getCacheDirectory(), tool, semver.clean(version) || version, arch || '');
-        core.debug(`destination ${folderPath}`);
-        const markerPath = `${folderPath}.complete`;
-        yield io.rmRF(folderPath);
-        yield io.rmRF(markerPath);
-        yield io.mkdirP(folderPath);
-        return folderPath;
-    });
-}
-function _completeToolPath(tool, version, arch) {
-    const folderPath = path.join(_getCacheDirectory(), tool, semver.clean(version) || version, arch || '');
-    const markerPath = `${folderPath}.complete`;
-    fs.writeFileSync(markerPath, '');
-    core.debug('finished caching tool');
-}
-/**
- * Check if version string is explicit
- *
- * @param versionSpec      version string to check
- */
-function isExplicitVersion(versionSpec) {
-    const c = node_modules_semver.clean(versionSpec) || '';
-    core_debug(`isExplicit: ${c}`);
-    const valid = node_modules_semver.valid(c) != null;
-    core_debug(`explicit? ${valid}`);
-    return valid;
-}
-/**
- * Get the highest satisfiying semantic version in `versions` which satisfies `versionSpec`
- *
- * @param versions        array of versions to evaluate
- * @param versionSpec     semantic version spec to satisfy
- */
-function evaluateVersions(versions, versionSpec) {
-    let version = '';
-    core_debug(`evaluating ${versions.length} versions`);
-    versions = versions.sort((a, b) => {
-        if (node_modules_semver.gt(a, b)) {
-            return 1;
-        }
-        return -1;
-    });
-    for (let i = versions.length - 1; i >= 0; i--) {
-        const potential = versions[i];
-        const satisfied = node_modules_semver.satisfies(potential, versionSpec);
-        if (satisfied) {
-            version = potential;
-            break;
-        }
-    }
-    if (version) {
-        core_debug(`matched: ${version}`);
-    }
-    else {
-        core_debug('match not found');
-    }
-    return version;
-}
-/**
- * Gets RUNNER_TOOL_CACHE
- */
-function _getCacheDirectory() {
-    const cacheDirectory = process.env['RUNNER_TOOL_CACHE'] || '';
-    (0,external_assert_.ok)(cacheDirectory, 'Expected RUNNER_TOOL_CACHE to be defined');
-    return cacheDirectory;
-}
-/**
- * Gets RUNNER_TEMP
- */
-function _getTempDirectory() {
-    const tempDirectory = process.env['RUNNER_TEMP'] || '';
-    ok(tempDirectory, 'Expected RUNNER_TEMP to be defined');
-    return tempDirectory;
-}
-/**
- * Gets a global variable
- */
-function _getGlobal(key, defaultValue) {
-    /* eslint-disable @typescript-eslint/no-explicit-any */
-    const value = global[key];
-    /* eslint-enable @typescript-eslint/no-explicit-any */
-    return value !== undefined ? value : defaultValue;
-}
-/**
- * Returns an array of unique values.
- * @param values Values to make unique.
- */
-function _unique(values) {
-    return Array.from(new Set(values));
-}
-//# sourceMappingURL=tool-cache.js.map
-;// CONCATENATED MODULE: ./src/host/tool-cache.ts
-
-
-
-
-
-
-/**
- * Where tools are kept: the runner's tool cache, else (on a terminal, or where that is read-only) a folder of our own.
- */
-async function toolCacheFolder(home, env) {
-    const runners = env['RUNNER_TOOL_CACHE'];
-    if (!runners)
-        return home.tools;
-    try {
-        await (0,promises_namespaceObject.mkdir)(runners, { recursive: true });
-        await (0,promises_namespaceObject.access)(runners, external_node_fs_namespaceObject.constants.W_OK | external_node_fs_namespaceObject.constants.X_OK);
-        return runners;
-    }
-    catch {
-        return home.tools;
-    }
-}
-/** Whole tools of a name in the cache, the most recent first. */
-function cachedTools(root, { name, arch }) {
-    return inToolkit(root, () => findAllVersions(name, arch).map(version => ({ version, folder: tool_cache_find(name, version, arch) })))
-        .filter(({ folder }) => folder !== '')
-        .map(found => ({ ...found, current: (0,external_node_fs_namespaceObject.statSync)(marker(found.folder), { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
-        .sort((a, b) => b.current - a.current);
-}
-/**
- * A new folder to make a tool in, on the same disk as its place.
- * @param announce is told of every path that may be left behind, before it is made
- * @throws HostFailure
- */
-async function makeStaging(root, { name, run }, announce) {
-    const staging = (0,external_node_path_namespaceObject.join)(root, name, `.making-${run}`);
-    for (const path of [staging, asideOf(staging)])
-        announce(path);
-    try {
-        await (0,promises_namespaceObject.mkdir)(staging, { recursive: true });
-    }
-    catch (error) {
-        throw new HostFailure({
-            symptom: `the tool cache ${root} cannot be written: ${messageOf(error)}`,
-            remedy: 'point RUNNER_TOOL_CACHE or PI_QEMU_HOME at a folder that can be'
-        }, { cause: error });
-    }
-    return staging;
-}
-/**
- * Puts a finished tool in its place, as the toolkit lays it out. The toolkit's own way empties the place and copies
- * into it, under the feet of whoever runs the tool from there: this one is a rename, so that the folder is whole from
- * the first moment, and the first of two runs wins.
- * @param isWhole asked of what is there already; if it is not, it gives way
- */
-async function placeTool(staging, root, { name, version, arch }, isWhole) {
-    const folder = (0,external_node_path_namespaceObject.join)(root, name, version, arch);
-    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(folder), { recursive: true });
-    const damaged = asideOf(staging);
-    if (!(await moved(staging, folder)) && !(await isWhole(folder))) {
-        // Not emptied where it is: a run that has just started from it would lose half of it.
-        await moved(folder, damaged);
-        await moved(staging, folder);
-    }
-    for (const left of [staging, damaged])
-        await removeTree(left);
-    await (0,promises_namespaceObject.writeFile)(marker(folder), '');
-    return folder;
-}
-/** Notes that a tool was looked after, and is still the current one. */
-async function touchTool({ folder }) {
-    const now = new Date();
-    await (0,promises_namespaceObject.utimes)(marker(folder), now, now);
-}
-/** Where a damaged tool goes. */
-const asideOf = (staging) => `${staging}-damaged`;
-/** The toolkit takes a tool as whole if this is there. */
-const marker = (folder) => `${folder}.complete`;
-/** Renames unless something is there already. */
-async function moved(from, to) {
-    try {
-        await (0,promises_namespaceObject.rename)(from, to);
-        return true;
-    }
-    catch (error) {
-        if (['ENOTEMPTY', 'EEXIST'].includes(error.code ?? ''))
-            return false;
-        if (error.code === 'ENOENT' && !(0,external_node_fs_namespaceObject.existsSync)(from))
-            return false;
-        throw error;
-    }
-}
-/**
- * The toolkit takes the folder from the environment, and prints debug commands for a runner to stdout, which is the
- * script's. Both are put right again before anything else gets to run.
- */
-function inToolkit(root, work) {
-    const before = process.env['RUNNER_TOOL_CACHE'];
-    const write = Object.getOwnPropertyDescriptor(process.stdout, 'write');
-    process.env['RUNNER_TOOL_CACHE'] = root;
-    Object.defineProperty(process.stdout, 'write', { value: () => true, configurable: true, writable: true });
-    try {
-        return work();
-    }
-    finally {
-        if (write === undefined)
-            Reflect.deleteProperty(process.stdout, 'write');
-        else
-            Object.defineProperty(process.stdout, 'write', write);
-        if (before === undefined)
-            delete process.env['RUNNER_TOOL_CACHE'];
-        else
-            process.env['RUNNER_TOOL_CACHE'] = before;
-    }
 }
 
 ;// CONCATENATED MODULE: ./src/qemu/probe.ts
@@ -68906,7 +69385,7 @@ const toolName = 'pi-qemu-system-arm';
 /** Past this (ms), it is looked whether Debian has a newer build: QEMU gets security fixes, too. */
 const renewal = 30 * 24 * 60 * 60 * 1000;
 /** Debian's names for the hosts that it can be had for. */
-const hosts = {
+const private_hosts = {
     x64: { debian: 'amd64', triplet: 'x86_64-linux-gnu', loader: 'ld-linux-x86-64.so.2' },
     arm64: { debian: 'arm64', triplet: 'aarch64-linux-gnu', loader: 'ld-linux-aarch64.so.1' }
 };
@@ -68921,7 +69400,7 @@ function sharedQemuKey(now) {
 }
 /** Whether there can be a private QEMU on this host's architecture. */
 function hasPrivateQemu() {
-    return hosts[process.arch] !== undefined;
+    return private_hosts[process.arch] !== undefined;
 }
 /** The version of the private QEMU that is in the cache, if one is. */
 async function cachedPrivateVersion(home) {
@@ -68959,7 +69438,7 @@ function cacheVersion({ version, build }) {
  */
 async function providePrivateQemu(place) {
     const { home, log } = place;
-    const host = hosts[process.arch];
+    const host = private_hosts[process.arch];
     if (host === undefined) {
         throw new HostFailure({
             symptom: `there is no private QEMU for a host of the architecture ${process.arch}`,
@@ -73060,6 +73539,53 @@ async function leave({ guest, qemu }, { disks }, log) {
     await quitQemu(qemu, kept ? flushPatience : undefined);
 }
 
+;// CONCATENATED MODULE: ./src/user-mode.ts
+
+/** Whether a run only makes this host able to run programs of other platforms, for the steps that follow. */
+function isOnlyHandlers({ mode, run, saveImage }) {
+    return mode === 'user' && run === undefined && saveImage === undefined;
+}
+/** A run in user mode, phase by phase. The caller tears down, whatever happens here. */
+async function runUserMode(inputs, context) {
+    await handlersOnHost(inputs, inputs.platforms ?? ofPis, context);
+    context.journal.record({ kind: 'kept' });
+    return { outcome: 'success', exitCode: 0, signal: undefined };
+}
+/** Registers handlers on this host, until the run is torn down. */
+async function handlersOnHost({ qemu, qemuCpu, setuid }, wanted, context) {
+    const { journal, log, phases, output } = context;
+    return phases.run('handlers', 'Handlers in binfmt_misc', async () => {
+        journal.record({ kind: 'handlers', id: journal.id });
+        const request = { id: journal.id, wanted, choice: qemu, models: qemuCpu, setuid };
+        const provided = await provideHandlers(request, interpreterPlace(context));
+        for (const row of provided)
+            log.info(describeProvided(row));
+        const [first] = provided.flatMap(({ interpreter }) => interpreter?.version ?? []);
+        if (first !== undefined)
+            output('qemu-version', first);
+        output('platforms', runnable(wanted, provided).join(','));
+        return provided;
+    });
+}
+/** What a run gives to those who look for emulators. */
+function interpreterPlace({ home, journal, log }) {
+    const announce = (path) => {
+        journal.record({ kind: 'partial', path });
+    };
+    return { home, scratch: journal.folder, id: journal.id, log, announce };
+}
+/** Docker's names of hosts, with what they run by themselves. */
+const ownPlatforms = {
+    x64: ['linux/amd64', 'linux/386'],
+    arm64: ['linux/arm64'],
+    arm: ['linux/arm/v7', 'linux/arm/v6']
+};
+/** Platforms whose programs run on this host now, its own first. */
+function runnable(wanted, provided, host = process.arch) {
+    const emulated = wanted.rows.filter(row => provided.some(({ emulator }) => emulator === row.emulator));
+    return [...new Set([...(ownPlatforms[host] ?? []), ...emulated.map(({ name }) => name)])];
+}
+
 ;// CONCATENATED MODULE: ./src/workspace-out.ts
 
 
@@ -73110,8 +73636,11 @@ function afterwards({ keepRunning, saveImage, disks }, asked, remove) {
 
 
 
-/** A system-mode run, phase by phase. The caller tears down, whatever happens here. */
+
+/** A run, phase by phase; in system mode unless the inputs say otherwise. The caller tears down, whatever happens here. */
 async function run(inputs, context) {
+    if (inputs.mode === 'user')
+        return runUserMode(inputs, context);
     if (inputs.image.kind === 'none')
         return runBare(inputs, context);
     const pi = await bootPi(inputs, context);
@@ -73150,6 +73679,7 @@ async function ranScript(inputs, pi, context) {
 }
 
 ;// CONCATENATED MODULE: ./src/execute.ts
+
 
 
 
@@ -73198,7 +73728,7 @@ async function execute({ raw, env, workspace, log, output, work = run, started, 
             stderr: write(process.stderr)
         };
         report = { ...(await doing.run(() => work(inputs, context))), failure: undefined, phases };
-        kept = inputs.keepRunning;
+        kept = inputs.keepRunning || isOnlyHandlers(inputs);
     }
     catch (error) {
         const outcome = error instanceof Failure ? error.outcome : 'host-failed';
@@ -73256,7 +73786,7 @@ var external_node_util_ = __nccwpck_require__(7975);
 
 const arguments_names = definitions.map(({ name }) => name);
 /** Flags whose value may be left out, and then is "true". */
-const switches = ['keep-running'];
+const switches = ['keep-running', 'setuid'];
 /**
  * Reads the flags of a command that takes the action's inputs. What follows `--` is the command to run in the guest.
  * @throws BadInput for flags that do not exist and for stray words
@@ -73342,7 +73872,7 @@ const ownFlags = {
     demo: ' [flags]',
     images: ' [--json] [--check] [--catalog-url URL]',
     cache: ' [--json] [--remove NAME] [--prune SIZE]',
-    binfmt: ' status|install|restore [--platforms LIST] [--setuid]',
+    binfmt: ' status|install|restore [--platforms LIST] [--qemu-cpu MODEL] [--setuid]',
     doctor: ' [--install]',
     clean: ' [--cache]'
 };
@@ -73388,6 +73918,7 @@ function wrap(text, width) {
 }
 
 ;// CONCATENATED MODULE: ./src/commands/binfmt.ts
+
 
 
 
@@ -73440,42 +73971,35 @@ function describe(handler) {
         .join(' ')
         .trimEnd();
 }
-async function binfmt_install(args, { print, log }) {
-    const { platforms: list = 'linux/arm64,linux/arm/v7', setuid = false } = binfmt_read(args, {
+async function binfmt_install(args, { print, log, home }) {
+    const values = binfmt_read(args, {
         platforms: { type: 'string' },
-        setuid: { type: 'boolean' }
+        setuid: { type: 'boolean' },
+        'qemu-cpu': { type: 'string', multiple: true },
+        qemu: { type: 'string' }
     });
-    const emulators = emulatorsFor(readPlatforms(list));
-    if (emulators.length === 0) {
-        print('this host runs programs of these platforms itself');
+    const raw = {
+        mode: 'user',
+        platforms: values.platforms ?? '',
+        qemu: values.qemu ?? '',
+        setuid: String(values.setuid === true),
+        'qemu-cpu': values['qemu-cpu']?.join('\n') ?? ''
+    };
+    const inputs = parseInputs(raw, { env: process.env, workspace: process.cwd() });
+    const scratch = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)((0,external_node_os_namespaceObject.tmpdir)(), 'pi-qemu-binfmt-'));
+    try {
+        const request = {
+            ...{ id: terminal, wanted: inputs.platforms ?? ofPis, choice: inputs.qemu, models: inputs.qemuCpu },
+            setuid: inputs.setuid
+        };
+        const place = { home, scratch, id: terminal, log, announce: () => undefined };
+        for (const row of await provideHandlers(request, place))
+            print(describeProvided(row));
         return 0;
     }
-    const names = emulators.map(staticEmulator);
-    await ensureTools(names, log);
-    const paths = new Map();
-    for (const [at, emulator] of emulators.entries()) {
-        const path = await findTool(names[at] ?? '');
-        if (path !== undefined)
-            paths.set(emulator.name, path);
+    finally {
+        await (0,promises_namespaceObject.rm)(scratch, { recursive: true, force: true });
     }
-    const interpreter = ({ name }) => paths.get(name) ?? '';
-    await registerHandlers({ id: terminal, emulators, setuid, interpreter });
-    const faults = [];
-    for (const emulator of emulators) {
-        const fault = await selfTest(emulator, (0,external_node_os_namespaceObject.tmpdir)());
-        if (fault === undefined)
-            print(`${emulator.name}: ${interpreter(emulator)}, tried with a program`);
-        else
-            faults.push(`${interpreter(emulator)} does not run a program of ${emulator.name}: ${fault}`);
-    }
-    if (faults.length === 0)
-        return 0;
-    await withdrawHandlers(terminal);
-    throw new HostFailure({
-        symptom: faults.join('; '),
-        cause: 'the emulator is broken, or files in the temporary folder may not be executed (noexec)',
-        remedy: 'install qemu-user-static anew, or set TMPDIR to another folder'
-    });
 }
 async function restore(args, { print }) {
     binfmt_read(args, {});
@@ -73674,7 +74198,10 @@ async function cleanCommand(home, log, { cache }) {
     if (cache && busy.length > 0)
         log.warn('the cache is in use by a living run, and was kept');
     else if (cache)
-        for (const path of [home.images, home.snapshots, home.kernels, home.sources, home.exchange, home.tools])
+        for (const path of [
+            ...[home.images, home.snapshots, home.kernels, home.sources, home.exchange],
+            ...[home.tools, home.emulators]
+        ])
             await (0,promises_namespaceObject.rm)(path, { recursive: true, force: true });
     return clean ? 0 : 1;
 }
@@ -73916,7 +74443,7 @@ async function command(name, rest) {
         shell: () => flagged(run_shellCommand),
         images: () => imagesCommand(rest, { home, print, log: terminalLog() }),
         cache: () => cacheCommand(rest, { home, print, log: terminalLog() }),
-        binfmt: () => binfmtCommand(rest, { print, log: terminalLog() }),
+        binfmt: () => binfmtCommand(rest, { home, print, log: terminalLog() }),
         boards: () => (onlyFlags(), boardsCommand(print)),
         doctor: () => (onlyFlags('--install'),
             doctorCommand(home, print, terminalLog(), { install: rest.includes('--install') })),

@@ -1,21 +1,20 @@
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs, type ParseArgsConfig } from 'node:util'
-import { findTool } from '../host/exec'
-import { ensureTools } from '../host/tools'
-import { BadInput, HostFailure, messageOf } from '../report/errors'
+import type { Home } from '../host/paths'
+import { parseInputs, type RawInputs } from '../inputs'
+import { BadInput, messageOf } from '../report/errors'
 import type { Log } from '../report/log'
 import {
-  emulatorsFor,
+  describeProvided,
+  ofPis,
   ownPrefix,
   platforms,
-  readPlatforms,
+  provideHandlers,
   registeredHandlers,
-  registerHandlers,
-  selfTest,
-  staticEmulator,
   takes,
   withdrawHandlers,
-  type Emulator,
   type Handler
 } from '../usermode'
 
@@ -25,6 +24,7 @@ const terminal = 'host'
 interface Place {
   readonly print: (line: string) => void
   readonly log: Log
+  readonly home: Home
 }
 
 const actions: Readonly<Record<string, (args: readonly string[], place: Place) => Promise<number>>> = {
@@ -74,38 +74,33 @@ function describe(handler: Handler): string {
     .trimEnd()
 }
 
-async function install(args: readonly string[], { print, log }: Place): Promise<number> {
-  const { platforms: list = 'linux/arm64,linux/arm/v7', setuid = false } = read(args, {
+async function install(args: readonly string[], { print, log, home }: Place): Promise<number> {
+  const values = read(args, {
     platforms: { type: 'string' },
-    setuid: { type: 'boolean' }
-  }) as { readonly platforms?: string; readonly setuid?: boolean }
-  const emulators = emulatorsFor(readPlatforms(list))
-  if (emulators.length === 0) {
-    print('this host runs programs of these platforms itself')
+    setuid: { type: 'boolean' },
+    'qemu-cpu': { type: 'string', multiple: true },
+    qemu: { type: 'string' }
+  }) as Readonly<Record<'platforms' | 'qemu', string | undefined>> & { 'qemu-cpu'?: readonly string[]; setuid?: true }
+  const raw: RawInputs = {
+    mode: 'user',
+    platforms: values.platforms ?? '',
+    qemu: values.qemu ?? '',
+    setuid: String(values.setuid === true),
+    'qemu-cpu': values['qemu-cpu']?.join('\n') ?? ''
+  }
+  const inputs = parseInputs(raw, { env: process.env, workspace: process.cwd() })
+  const scratch = await mkdtemp(join(tmpdir(), 'pi-qemu-binfmt-'))
+  try {
+    const request = {
+      ...{ id: terminal, wanted: inputs.platforms ?? ofPis, choice: inputs.qemu, models: inputs.qemuCpu },
+      setuid: inputs.setuid
+    }
+    const place = { home, scratch, id: terminal, log, announce: () => undefined }
+    for (const row of await provideHandlers(request, place)) print(describeProvided(row))
     return 0
+  } finally {
+    await rm(scratch, { recursive: true, force: true })
   }
-  const names = emulators.map(staticEmulator)
-  await ensureTools(names, log)
-  const paths = new Map<string, string>()
-  for (const [at, emulator] of emulators.entries()) {
-    const path = await findTool(names[at] ?? '')
-    if (path !== undefined) paths.set(emulator.name, path)
-  }
-  const interpreter = ({ name }: Emulator): string => paths.get(name) ?? ''
-  await registerHandlers({ id: terminal, emulators, setuid, interpreter })
-  const faults: string[] = []
-  for (const emulator of emulators) {
-    const fault = await selfTest(emulator, tmpdir())
-    if (fault === undefined) print(`${emulator.name}: ${interpreter(emulator)}, tried with a program`)
-    else faults.push(`${interpreter(emulator)} does not run a program of ${emulator.name}: ${fault}`)
-  }
-  if (faults.length === 0) return 0
-  await withdrawHandlers(terminal)
-  throw new HostFailure({
-    symptom: faults.join('; '),
-    cause: 'the emulator is broken, or files in the temporary folder may not be executed (noexec)',
-    remedy: 'install qemu-user-static anew, or set TMPDIR to another folder'
-  })
 }
 
 async function restore(args: readonly string[], { print }: Place): Promise<number> {

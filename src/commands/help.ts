@@ -20,7 +20,7 @@ const ownFlags: Readonly<Partial<Record<CommandName, string>>> = {
   demo: ' [flags]',
   images: ' [--json] [--check] [--catalog-url URL]',
   cache: ' [--json] [--remove NAME] [--prune SIZE]',
-  binfmt: ' status|install|restore [--platforms LIST] [--setuid]',
+  binfmt: ' status|install|restore [--platforms LIST] [--qemu-cpu MODEL] [--setuid]',
   doctor: ' [--install]',
   clean: ' [--cache]'
 }

@@ -102,7 +102,10 @@ export async function cleanCommand(home: Home, log: Log, { cache }: { readonly c
   )
   if (cache && busy.length > 0) log.warn('the cache is in use by a living run, and was kept')
   else if (cache)
-    for (const path of [home.images, home.snapshots, home.kernels, home.sources, home.exchange, home.tools])
+    for (const path of [
+      ...[home.images, home.snapshots, home.kernels, home.sources, home.exchange],
+      ...[home.tools, home.emulators]
+    ])
       await rm(path, { recursive: true, force: true })
   return clean ? 0 : 1
 }

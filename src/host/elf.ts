@@ -47,7 +47,7 @@ export function elfProgram({ bits, order, machine }: ElfKind, code: Buffer): Buf
   return file
 }
 
-/** e_flags that the kernel or QEMU asks for: Arm's EABI version 5, PowerPC's ABI version 2. */
+/** e_flags that the kernel or QEMU asks for: Arm's EABI version 5, PowerPC's ABI version 2, MIPS64 release 2, LoongArch's LP64D. */
 function flagsOf(machine: number): number {
-  return ({ 40: 0x05000000, 21: 2 } as Readonly<Record<number, number>>)[machine] ?? 0
+  return ({ 40: 0x05000000, 21: 2, 8: 0x80000007, 258: 0x43 } as Readonly<Record<number, number>>)[machine] ?? 0
 }

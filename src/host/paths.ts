@@ -22,6 +22,8 @@ export interface Home {
   readonly sources: string
   /** Tools that are not the host's, where there is no tool cache of a runner. */
   readonly tools: string
+  /** Emulators of user mode that show a Pi's CPU. */
+  readonly emulators: string
 }
 
 /** `PI_QEMU_HOME`, or `~/.cache/pi-qemu`. */
@@ -36,7 +38,8 @@ export function homeFolders(env: Readonly<NodeJS.ProcessEnv>): Home {
     kernels: join(root, 'kernels'),
     exchange: join(root, 'exchange'),
     sources: join(root, 'sources'),
-    tools: join(root, 'tools')
+    tools: join(root, 'tools'),
+    emulators: join(root, 'emulators')
   }
 }
 

@@ -10,7 +10,6 @@ export { genericKernel, modulesArguments, modulesLabel, type GenericKernel } fro
 export { saveDisk } from './save'
 export { sealImage } from './seal'
 export { makeKeys, placeholder, type RunKeys } from './keys'
-export { fetchPackages } from './packages'
 export { answersWizard, ownChanges, privateCopy } from './private-copy'
 export { channelName, holdArgument, keysFile, reseedFile, wizardUnit } from './provision'
 export { readBootText } from './boot-text'

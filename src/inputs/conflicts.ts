@@ -6,6 +6,7 @@ import { boardNames, boards, boardsFor, defaultBoard, type Board } from '../boar
 import { copyOutFolder } from './files'
 import { architectureOf } from './images'
 import type { Inputs } from './index'
+import { onlyInUserMode, userConflicts } from './user-conflicts'
 
 const isNoFolder = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === false
 
@@ -13,7 +14,13 @@ const isSameFile = (a: string, b: string): boolean => existsSync(b) && realpathS
 
 /** Faults that concern two inputs, or an input and the machine; all that can be known before any work. */
 export function conflicts(inputs: Inputs, env: Readonly<NodeJS.ProcessEnv>): readonly string[] {
-  const { board: name, image, saveImage, workspace } = inputs
+  const own = inputs.mode === 'user' ? userConflicts(inputs) : [...onlyInUserMode(inputs), ...boardConflicts(inputs)]
+  return [...own, ...commonConflicts(inputs, env)]
+}
+
+/** Of the inputs for an emulated board. */
+function boardConflicts(inputs: Inputs): readonly string[] {
+  const { board: name, image, saveImage } = inputs
   const architecture = architectureOf(image)
   // Without `board` a Pi is taken, whichever it is.
   const board: Board = boards[name ?? (architecture && defaultBoard(architecture)) ?? boardNames[0]]
@@ -87,12 +94,6 @@ export function conflicts(inputs: Inputs, env: Readonly<NodeJS.ProcessEnv>): rea
       'inputs `copy-out` and `sync: live` do not go together: the script can copy into the workspace itself'
     ],
     [
-      inputs.copyOut.length > 0 &&
-        ['both', 'in', 'out'].includes(inputs.sync) &&
-        isNoFolder(join(workspace, copyOutFolder)),
-      `input \`copy-out\` fills the folder ${copyOutFolder} of the workspace, which has something else of that name`
-    ],
-    [
       inputs.prepareBoard !== undefined && inputs.prepare === undefined,
       'input `prepare-board` is for `prepare`, and there is none'
     ],
@@ -148,6 +149,21 @@ export function conflicts(inputs: Inputs, env: Readonly<NodeJS.ProcessEnv>): rea
     [
       saveImage !== undefined && inputs.keepRunning,
       'inputs `save-image` and `keep-running` do not go together: the disk is saved once the Pi is switched off'
+    ]
+  ]
+  return rows.filter(([wrong]) => wrong).map(([, fault]) => fault)
+}
+
+/** Of the inputs for both modes. */
+function commonConflicts(inputs: Inputs, env: Readonly<NodeJS.ProcessEnv>): readonly string[] {
+  const { image, saveImage, workspace } = inputs
+  const bare = image.kind === 'none'
+  const rows: readonly (readonly [wrong: boolean, fault: string])[] = [
+    [
+      inputs.copyOut.length > 0 &&
+        ['both', 'in', 'out'].includes(inputs.sync) &&
+        isNoFolder(join(workspace, copyOutFolder)),
+      `input \`copy-out\` fills the folder ${copyOutFolder} of the workspace, which has something else of that name`
     ],
     [
       saveImage !== undefined && image.kind === 'file' && isSameFile(image.path, saveImage.path),

@@ -11,7 +11,16 @@ export interface Definition {
 }
 
 /** Inputs that take several values, one per line; on the command line the flag is repeated. */
-export const listInputs: readonly string[] = ['copy-out', 'disks', 'env', 'files', 'overlays', 'ports', 'sync-exclude']
+export const listInputs: readonly string[] = [
+  'copy-out',
+  'disks',
+  'env',
+  'files',
+  'overlays',
+  'ports',
+  'qemu-cpu',
+  'sync-exclude'
+]
 
 const define = <Name extends string>(name: Name, placeholder: string, fallback: string, description: string) =>
   ({ name, placeholder, default: fallback, description }) as const
@@ -21,6 +30,12 @@ const define = <Name extends string>(name: Name, placeholder: string, fallback: 
  * command line has the input's name.
  */
 export const definitions = [
+  define(
+    'mode',
+    'system|user',
+    'system',
+    "`system` boots the image on an emulated board. `user` does not boot: programs of the image run on the host's kernel, each emulated by itself, with much less to wait for."
+  ),
   define(
     'image',
     'IMAGE',
@@ -65,6 +80,24 @@ export const definitions = [
     'auto|host|private|FILE',
     'auto',
     "Which QEMU: the `host`'s, a `private` one (Debian stable's, kept apart from the host), or a program. `auto`: the host's if it can do the board, else a private one."
+  ),
+  define(
+    'platforms',
+    'LIST',
+    '',
+    "Only with `mode: user`: whose programs this host has to run, by Docker's names (`linux/arm64`, `linux/arm/v7`, `linux/arm/v6`, `linux/arm/v5`, …), separated by commas; `all` is what the QEMU at hand has. Default: the image's, else the four of the Pi."
+  ),
+  define(
+    'qemu-cpu',
+    'MODEL',
+    '',
+    "Only with `mode: user`: CPU that programs see, by QEMU's names (`cortex-a53`, `max`); one per line for single platforms: `linux/arm64=cortex-a53`. Default: a Pi's."
+  ),
+  define(
+    'setuid',
+    'true|false',
+    'false',
+    'Only with `mode: user`: whether setuid programs of other platforms (`sudo`) get their rights in containers and everywhere on this host. See docs/security.md.'
   ),
   define('run', 'SCRIPT', '', 'The script to run in the Pi. Without it the Pi is only booted.'),
   define(

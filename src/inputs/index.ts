@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { boardNames, type BoardName } from '../boards'
+import { readPlatforms, type CpuModels, type WantedPlatforms } from '../usermode/platforms'
 import { BadInput } from '../report/errors'
 import { conflicts } from './conflicts'
 import { definitions, type InputName, type RawInputs } from './definitions'
@@ -28,6 +29,7 @@ export type QemuChoice =
 
 /** Everything the user asked for, checked. Times in ms, paths absolute. */
 export interface Inputs {
+  readonly mode: 'system' | 'user'
   readonly image: ImageRef
   readonly imageSha256: string | undefined
   readonly catalogUrl: string
@@ -38,6 +40,9 @@ export interface Inputs {
   readonly clock: 'host' | 'icount' | undefined
   readonly firmware: 'uefi' | undefined
   readonly qemu: QemuChoice
+  readonly platforms: WantedPlatforms | undefined
+  readonly qemuCpu: CpuModels
+  readonly setuid: boolean
   readonly run: string | undefined
   /** Script whose effects are part of the prepared image. */
   readonly prepare: string | undefined
@@ -111,6 +116,7 @@ export function parseInputs(raw: RawInputs, { env, workspace }: Surroundings): I
   const file = (text: string): string => existingFile(resolve(workspace, text.trim()))
 
   const inputs: Inputs = {
+    mode: get('mode', text => read.oneOf('system', 'user')(text.trim())) ?? 'system',
     image: get('image', text => imageRef(text.trim(), workspace)) ?? {
       kind: 'mini',
       name: 'mini-arm64',
@@ -125,6 +131,9 @@ export function parseInputs(raw: RawInputs, { env, workspace }: Surroundings): I
     clock: get('clock', text => read.oneOf('host', 'icount')(text.trim())),
     firmware: get('firmware', text => read.oneOf('uefi')(text.trim())),
     qemu: get('qemu', text => qemuChoice(text.trim(), workspace)) ?? { kind: 'auto' },
+    platforms: get('platforms', platformList),
+    qemuCpu: get('qemu-cpu', read.cpuModels) ?? {},
+    setuid: get('setuid', text => read.truth(text.trim())) ?? false,
     run: get('run', text => text),
     prepare: get('prepare', text => text),
     prepareBoard: get('prepare-board', text => read.oneOf(...boardNames)(text.trim())),
@@ -171,6 +180,12 @@ export function parseInputs(raw: RawInputs, { env, workspace }: Surroundings): I
   faults.push(...conflicts(inputs, env))
   if (faults.length > 0) throw new BadInput(faults)
   return inputs
+}
+
+function platformList(text: string): WantedPlatforms {
+  const list = readPlatforms(text)
+  if (typeof list === 'string') throw new read.Fault(list)
+  return list
 }
 
 function qemuChoice(text: string, base: string): QemuChoice {

@@ -11,6 +11,7 @@ export const outputs = {
   board: 'The emulated board.',
   'image-release':
     'The exact release that the name of the image stood for, as `name:date`: give it as `image` to get the same again.',
+  platforms: 'With `mode: user`: platforms whose programs this host runs now, its own included, separated by commas.',
   'cache-hit':
     'The most that came from a cache: `snapshot` (a booted Pi), `prepared` (a ready image), `image` (ready but for `prepare`), `qemu` (QEMU only) or `none`.',
   'qemu-version': 'Version of QEMU used.',

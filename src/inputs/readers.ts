@@ -63,6 +63,16 @@ export function cpuModel(text: string): string {
   return text
 }
 
+/** Lines `MODEL` or `platform=MODEL`: by platform, under the empty name that of all others. */
+export function cpuModels(text: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    lines(text).map(line => {
+      const [, platform = '', model = ''] = /^(?:(linux\/[^=,\s]+)=)?(.*)$/.exec(line) ?? []
+      return [platform, cpuModel(model)]
+    })
+  )
+}
+
 export function hostName(text: string): string {
   if (!/^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(text))
     throw new Fault(`is ${quoted(text)}; valid: up to 63 letters, digits and dashes`)

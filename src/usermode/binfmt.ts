@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findTool, tryTool } from '../host/exec'
@@ -6,6 +6,7 @@ import { isRoot } from '../host/tools'
 import { HostFailure } from '../report/errors'
 import { binfmtScript, refused } from './binfmt-script'
 import { handlerLine, ownPrefix, readHandler, type Handler } from './handler'
+import type { Interpreter } from './interpreter'
 import type { Emulator } from './platforms'
 
 /** Where the kernel shows its handlers. */
@@ -33,10 +34,13 @@ export async function registeredHandlers(): Promise<Handlers> {
 export interface RegisterRequest {
   /** Tells the entries of this run from those of others: several may be there at once. */
   readonly id: string
-  readonly emulators: readonly Emulator[]
+  readonly handlers: readonly { readonly emulator: Emulator; readonly interpreter: Interpreter }[]
   readonly setuid: boolean
-  /** Full path of an emulator's program. */
-  readonly interpreter: (emulator: Emulator) => string
+}
+
+/** Whether a run's handlers are there. */
+export function hasHandlers(id: string): boolean {
+  return existsSync(folder) && readdirSync(folder).some(name => name.startsWith(`${ownPrefix}${id}-`))
 }
 
 /** Name of an entry. */
@@ -47,10 +51,10 @@ export const handlerName = (id: string, { name }: Emulator): string => `${ownPre
  * switched on, where it is not. All is noted first, for {@link withdrawHandlers}.
  * @throws HostFailure if the host does not allow it
  */
-export async function registerHandlers({ id, emulators, setuid, interpreter }: RegisterRequest): Promise<void> {
-  const rows = emulators.flatMap(emulator => {
+export async function registerHandlers({ id, handlers, setuid }: RegisterRequest): Promise<void> {
+  const rows = handlers.flatMap(({ emulator, interpreter: { path, keepsName } }) => {
     const name = handlerName(id, emulator)
-    return [name, handlerLine({ name, elf: emulator.elf, interpreter: interpreter(emulator), setuid })]
+    return [name, handlerLine({ name, elf: emulator.elf, interpreter: path, setuid, keepsName })]
   })
   try {
     await asRoot('register', rows)

@@ -10,6 +10,8 @@ export interface HandlerRequest {
   readonly interpreter: string
   /** Whether setuid programs get their owner's rights. */
   readonly setuid: boolean
+  /** Whether the emulator can be told argv[0] apart from the program's path. */
+  readonly keepsName?: boolean | undefined
 }
 
 /** Executables and shared objects of a platform, whatever their ABI: magic and mask of 20 bytes each. */
@@ -42,12 +44,12 @@ export function elfPattern({ bits, order, machine }: ElfKind): { readonly magic:
 
 /**
  * The line that registers a handler (the kernel's admin-guide/binfmt-misc). F opens the emulator at once, so that it
- * works in any root; C gives a setuid program its owner's rights.
+ * works in any root; C gives a setuid program its owner's rights; P passes argv[0] on.
  */
-export function handlerLine({ name, elf, interpreter, setuid }: HandlerRequest): string {
+export function handlerLine({ name, elf, interpreter, setuid, keepsName = false }: HandlerRequest): string {
   const { magic, mask } = elfPattern(elf)
   const hex = (bytes: Buffer): string => [...bytes].map(byte => `\\x${byte.toString(16).padStart(2, '0')}`).join('')
-  return `:${name}:M::${hex(magic)}:${hex(mask)}:${interpreter}:${setuid ? 'FC' : 'F'}`
+  return `:${name}:M::${hex(magic)}:${hex(mask)}:${interpreter}:${keepsName ? 'P' : ''}${setuid ? 'FC' : 'F'}`
 }
 
 /** A handler as the kernel shows it. */

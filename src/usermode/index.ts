@@ -1,12 +1,17 @@
-export { registeredHandlers, registerHandlers, withdrawHandlers } from './binfmt'
+export { hasHandlers, registeredHandlers, withdrawHandlers } from './binfmt'
 export { handlerLine, ownPrefix, takes, type Handler } from './handler'
+export { provideInterpreter, type Interpreter, type InterpreterPlace } from './interpreter'
 export {
+  cpuOf,
   emulatorsFor,
+  ofPis,
   platform,
   platforms,
   readPlatforms,
   staticEmulator,
+  type CpuModels,
   type Emulator,
-  type Platform
+  type Platform,
+  type WantedPlatforms
 } from './platforms'
-export { selfTest } from './self-test'
+export { describeProvided, provideHandlers, provideInterpreters, type Provided } from './provide'

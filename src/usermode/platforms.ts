@@ -1,46 +1,26 @@
 import type { ElfKind } from '../host/elf'
 import type { ToolName } from '../host/tools'
-import { BadInput } from '../report/errors'
+import type { testPrograms } from './test-programs'
+
+/** What follows `qemu-` in an emulator's name. */
+export type EmulatorName = keyof typeof testPrograms
 
 /** Platforms that share an emulator. */
 export interface Emulator {
-  /** What follows `qemu-` in its name. */
-  readonly name: 'aarch64' | 'arm' | 'riscv64' | 'ppc64le' | 's390x'
+  readonly name: EmulatorName
   /** What its programs are recognised by. */
   readonly elf: ElfKind
-  /** Node's name of hosts that run it themselves. */
-  readonly native?: NodeJS.Architecture
-  /** Instructions of a program that ends with status 42, as words in the platform's order. */
-  readonly exits42: readonly number[]
+  /** Node's names of hosts that always run it themselves. */
+  readonly native?: readonly NodeJS.Architecture[]
+  /** Hosts some of which do: whether this one does shows by trying. */
+  readonly maybeNative?: NodeJS.Architecture
 }
 
-const aarch64: Emulator = {
-  name: 'aarch64',
-  elf: { bits: 64, order: 'little', machine: 183 },
-  native: 'arm64',
-  exits42: [0xd2800540, 0xd2800ba8, 0xd4000001] // mov x0, #42; mov x8, #93; svc #0
-}
-const arm: Emulator = {
-  name: 'arm',
-  elf: { bits: 32, order: 'little', machine: 40 },
-  exits42: [0xe3a0002a, 0xe3a07001, 0xef000000] // mov r0, #42; mov r7, #1; svc #0
-}
-const riscv64: Emulator = {
-  name: 'riscv64',
-  elf: { bits: 64, order: 'little', machine: 243 },
-  exits42: [0x02a00513, 0x05d00893, 0x00000073] // li a0, 42; li a7, 93; ecall
-}
-const ppc64le: Emulator = {
-  name: 'ppc64le',
-  elf: { bits: 64, order: 'little', machine: 21 },
-  exits42: [0x3860002a, 0x38000001, 0x44000002] // li r3, 42; li r0, 1; sc
-}
-const s390x: Emulator = {
-  name: 's390x',
-  elf: { bits: 64, order: 'big', machine: 22 },
-  native: 's390x',
-  exits42: [0xa729002a, 0x0a010000] // lghi %r2, 42; svc 1
-}
+const little64 = (machine: number): ElfKind => ({ bits: 64, order: 'little', machine })
+const little32 = (machine: number): ElfKind => ({ bits: 32, order: 'little', machine })
+
+const aarch64: Emulator = { name: 'aarch64', elf: little64(183), native: ['arm64'] }
+const arm: Emulator = { name: 'arm', elf: little32(40), native: ['arm'], maybeNative: 'arm64' }
 
 export interface Platform {
   /** Docker's name. */
@@ -50,15 +30,23 @@ export interface Platform {
   readonly cpu?: string
 }
 
-/** Platforms by Docker's names, the Pi's first. */
+/** Platforms by Docker's names, the Pi's first; of those that share an emulator the most capable first. */
 export const platforms: readonly Platform[] = [
   { name: 'linux/arm64', emulator: aarch64, cpu: 'cortex-a72' },
   { name: 'linux/arm/v7', emulator: arm, cpu: 'cortex-a7' },
   { name: 'linux/arm/v6', emulator: arm, cpu: 'arm1176' },
   { name: 'linux/arm/v5', emulator: arm, cpu: 'arm926' },
-  { name: 'linux/riscv64', emulator: riscv64 },
-  { name: 'linux/ppc64le', emulator: ppc64le },
-  { name: 'linux/s390x', emulator: s390x }
+  { name: 'linux/riscv64', emulator: { name: 'riscv64', elf: little64(243) } },
+  { name: 'linux/ppc64le', emulator: { name: 'ppc64le', elf: little64(21) } },
+  {
+    name: 'linux/s390x',
+    emulator: { name: 's390x', elf: { bits: 64, order: 'big', machine: 22 }, native: ['s390x'] }
+  },
+  { name: 'linux/mips64le', emulator: { name: 'mips64el', elf: little64(8) } },
+  { name: 'linux/loong64', emulator: { name: 'loongarch64', elf: little64(258), native: ['loong64'] } },
+  { name: 'linux/amd64', emulator: { name: 'x86_64', elf: little64(62), native: ['x64'] } },
+  // Never registered on amd64: it would take the host's own 32-bit programs.
+  { name: 'linux/386', emulator: { name: 'i386', elf: little32(3), native: ['x64', 'ia32'] } }
 ]
 
 /** The row of a platform, by Docker's name. */
@@ -76,22 +64,32 @@ const aliases: Readonly<Record<string, string>> = {
   arm: 'linux/arm/v7'
 }
 
+export interface WantedPlatforms {
+  readonly rows: readonly Platform[]
+  /** `all`: those that the QEMU at hand does not have are left out. */
+  readonly asFarAsPossible: boolean
+}
+
+/** Those of every Pi: what handlers are for unless told otherwise. */
+export const ofPis: WantedPlatforms = {
+  rows: platforms.filter(({ cpu }) => cpu !== undefined),
+  asFarAsPossible: false
+}
+
 /**
  * The platforms of a list, separated by commas or line breaks; `all` is all of them.
- * @throws BadInput for a name that is none
+ * @returns what is wrong with the list, in words, if something is
  */
-export function readPlatforms(text: string): readonly Platform[] {
+export function readPlatforms(text: string): WantedPlatforms | string {
   const names = text.split(/[\s,]+/).filter(name => name !== '')
-  if (names.length === 1 && names[0] === 'all') return platforms
+  if (names.length === 1 && names[0] === 'all') return { rows: platforms, asFarAsPossible: true }
   const found = names.map(asked => ({ asked, row: platforms.find(({ name }) => name === (aliases[asked] ?? asked)) }))
   const wrong = found.filter(({ row }) => row === undefined).map(({ asked }) => `“${asked}”`)
   if (wrong.length > 0 || names.length === 0) {
     const valid = ['all', ...platforms.map(({ name }) => name)].join(', ')
-    throw new BadInput([
-      `\`platforms\` ${names.length === 0 ? 'is empty' : `has ${wrong.join(', ')}, which is no platform`}; valid: ${valid}`
-    ])
+    return `${names.length === 0 ? 'is empty' : `has ${wrong.join(', ')}, which is no platform`}; valid: ${valid}`
   }
-  return platforms.filter(platform => found.some(({ row }) => row === platform))
+  return { rows: platforms.filter(platform => found.some(({ row }) => row === platform)), asFarAsPossible: false }
 }
 
 /** Debian's static program of an emulator. */
@@ -102,5 +100,14 @@ export function emulatorsFor(
   wanted: readonly Platform[],
   host: NodeJS.Architecture = process.arch
 ): readonly Emulator[] {
-  return [...new Set(wanted.map(({ emulator }) => emulator))].filter(({ native }) => native !== host)
+  return [...new Set(wanted.map(({ emulator }) => emulator))].filter(({ native = [] }) => !native.includes(host))
+}
+
+/** CPU models that were asked for, by platform; under the empty name that of all others. */
+export type CpuModels = Readonly<Record<string, string>>
+
+/** The CPU that an emulator shows to programs: that of the most capable platform it is wanted for. */
+export function cpuOf(emulator: Emulator, wanted: readonly Platform[], models: CpuModels): string | undefined {
+  const row = wanted.find(platform => platform.emulator === emulator)
+  return row && (models[row.name] ?? models[''] ?? row.cpu)
 }

@@ -12,7 +12,8 @@ test('everything lives in PI_QEMU_HOME', () => {
     kernels: '/big/disk/kernels',
     exchange: '/big/disk/exchange',
     sources: '/big/disk/sources',
-    tools: '/big/disk/tools'
+    tools: '/big/disk/tools',
+    emulators: '/big/disk/emulators'
   })
 })
 

@@ -32,6 +32,10 @@ function faultsOf(raw: RawInputs, place = workspace): readonly string[] {
 }
 
 const nothingAsked: Inputs = {
+  mode: 'system',
+  platforms: undefined,
+  qemuCpu: {},
+  setuid: false,
   image: { kind: 'mini', name: 'mini-arm64', architecture: 'arm64' },
   imageSha256: undefined,
   catalogUrl: officialCatalogue,
@@ -123,10 +127,12 @@ test('every input arrives', () => {
       'cache-max-size': '5G',
       snapshot: 'off',
       boot: 'full',
-      storage: ''
+      storage: '',
+      ...{ mode: ' system ', platforms: '', 'qemu-cpu': '', setuid: ' false ' }
     }
   }
   expect(parse(raw, { B: 'two' })).toEqual({
+    ...{ mode: 'system', platforms: undefined, qemuCpu: {}, setuid: false },
     image: { kind: 'url', url: 'https://example.org/pi.img.xz?x=1' },
     imageSha256: 'ab'.repeat(32),
     catalogUrl: 'http://example.org/list.json',
@@ -439,5 +445,44 @@ describe('faults', () => {
     expect(faultsOf(raw)).toEqual([
       `input \`imgae\` does not exist; valid: ${definitions.map(({ name }) => name).join(', ')}`
     ])
+  })
+})
+
+describe('user mode', () => {
+  test('takes platforms, and CPUs for all or for single ones', () => {
+    const { mode, platforms, qemuCpu, setuid } = parse({
+      mode: 'user',
+      platforms: 'linux/arm/v6, linux/arm64',
+      'qemu-cpu': 'max,pauth-impdef=on\nlinux/arm/v6=arm1176',
+      setuid: 'true'
+    })
+    expect({ mode, setuid, qemuCpu }).toEqual({
+      ...{ mode: 'user', setuid: true },
+      qemuCpu: { '': 'max,pauth-impdef=on', 'linux/arm/v6': 'arm1176' }
+    })
+    expect(platforms?.rows.map(({ name }) => name)).toEqual(['linux/arm64', 'linux/arm/v6'])
+    expect(platforms?.asFarAsPossible).toBe(false)
+  })
+
+  test('names platforms that do not exist', () => {
+    expect(faultsOf({ mode: 'user', platforms: 'linux/armv8' })[0]).toMatch(
+      /^input `platforms` has “linux\/armv8”, which is no platform; valid: all, linux\/arm64, linux\/arm\/v7, /
+    )
+  })
+
+  test.each([
+    [
+      { mode: 'user', board: 'virt', memory: '512' },
+      '`board`, `memory`: for an emulated board, and `mode: user` has none'
+    ],
+    [{ platforms: 'all', setuid: 'true' }, '`platforms`, `setuid`: for `mode: user`, and the mode is “system”'],
+    [{ mode: 'user', 'sync-exclude': '*.o' }, /^input `sync-exclude` does not go with `mode: user`/],
+    [{ mode: 'user', image: 'none' }, /^input `image` is “none”, which is for `mode: system`/],
+    [{ mode: 'user', prepare: 'true' }, 'input `prepare` is for `run` or `save-image`, and there is neither'],
+    [{ mode: 'user', 'copy-out': '/etc/hosts', sync: 'none' }, /^input `copy-out` brings files into the workspace/]
+  ] as const)('refuses %j', (raw, fault) => {
+    const faults = faultsOf(raw)
+    expect(faults).toHaveLength(1)
+    expect(faults[0]).toEqual(typeof fault === 'string' ? fault : expect.stringMatching(fault))
   })
 })

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { elfPattern, handlerLine, readHandler, takes } from '../../../src/usermode/handler'
-import { emulatorsFor, platforms, readPlatforms } from '../../../src/usermode/platforms'
+import { cpuOf, emulatorsFor, platforms, readPlatforms, type Platform } from '../../../src/usermode/platforms'
 import { selfTest, testProgram } from '../../../src/usermode/self-test'
 import { scratchFolder } from '../scratch'
 
@@ -14,7 +14,12 @@ const emulator = (name: string): (typeof platforms)[number]['emulator'] => {
 }
 
 describe('platforms', () => {
-  const names = (text: string): readonly string[] => readPlatforms(text).map(({ name }) => name)
+  const rows = (text: string): readonly Platform[] => {
+    const list = readPlatforms(text)
+    if (typeof list === 'string') throw new Error(list)
+    return list.rows
+  }
+  const names = (text: string): readonly string[] => rows(text).map(({ name }) => name)
 
   test("are read from a list, by Docker's names and their aliases, each once", () => {
     expect(names('linux/arm/v7, linux/arm64/v8\nlinux/arm64')).toEqual(['linux/arm64', 'linux/arm/v7'])
@@ -23,17 +28,26 @@ describe('platforms', () => {
 
   test('that do not exist are named with those that do', () => {
     expect(() => names('linux/arm64,linux/armv8')).toThrow(
-      /^`platforms` has “linux\/armv8”, which is no platform; valid: all, linux\/arm64, linux\/arm\/v7, /
+      /^has “linux\/armv8”, which is no platform; valid: all, linux\/arm64, linux\/arm\/v7, /
     )
-    expect(() => names(' ')).toThrow(/^`platforms` is empty; valid: all, /)
+    expect(() => names(' ')).toThrow(/^is empty; valid: all, /)
   })
 
   test('of one emulator need it once, and not on a host of their own kind', () => {
     const needed = (text: string, host: NodeJS.Architecture): readonly string[] =>
-      emulatorsFor(readPlatforms(text), host).map(({ name }) => name)
+      emulatorsFor(rows(text), host).map(({ name }) => name)
     expect(needed('linux/arm/v7,linux/arm/v6,linux/arm64', 'x64')).toEqual(['aarch64', 'arm'])
     expect(needed('linux/arm/v7,linux/arm64', 'arm64')).toEqual(['arm'])
   })
+})
+
+test('an emulator shows the CPU of the most capable platform that it is wanted for, or the one asked for', () => {
+  const arm = platforms.filter(row => row.emulator.name === 'arm')
+  const cpus = (rows: readonly Platform[], models: Readonly<Record<string, string>>): string | undefined =>
+    cpuOf(emulator('arm'), rows, models)
+  expect([cpus(arm, {}), cpus(arm.slice(1), {}), cpus(arm, { '': 'max' })]).toEqual(['cortex-a7', 'arm1176', 'max'])
+  expect(cpus(arm.slice(1), { '': 'max', 'linux/arm/v6': 'arm1136' })).toBe('arm1136')
+  expect(cpuOf(emulator('riscv64'), platforms, {})).toBeUndefined()
 })
 
 describe('a handler', () => {

@@ -9,7 +9,7 @@ import { HostFailure } from '../../report/errors'
 import type { Log } from '../../report/log'
 import { kernelPorts } from './ports'
 import { assembleImage } from '../mini/assemble'
-import { mainSuiteAlone } from '../packages'
+import { mainSuiteAlone } from '../../host/packages'
 import { fetchKernel, installBootFiles, type DebianKernel } from './kernel'
 import {
   debianDiskId,

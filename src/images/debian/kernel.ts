@@ -5,7 +5,7 @@ import type { Architecture } from '../../boards'
 import { tool } from '../../host/exec'
 import { debianPorts } from './ports'
 import { kernelVersion, writeInitramfs } from '../mini/initramfs'
-import { fetchPackages } from '../packages'
+import { fetchPackages } from '../../host/packages'
 
 /** One of Debian's kernels, unpacked from its package. */
 export interface DebianKernel {

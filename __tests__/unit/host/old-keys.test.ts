@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fetchPackages } from '../../../src/images'
+import { fetchPackages } from '../../../src/host/packages'
 import { script } from '../qemu/fake-qemu'
 import { scratchFolder } from '../scratch'
 

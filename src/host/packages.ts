@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { tryTool, toolFailure } from '../host/exec'
-import { isRoot } from '../host/tools'
+import { tryTool, toolFailure } from './exec'
+import { isRoot } from './tools'
 import { messageOf } from '../report/errors'
 
 export interface PackagesRequest {

@@ -1,0 +1,67 @@
+import type { Context } from './context'
+import type { Inputs } from './inputs'
+import type { Result } from './run'
+import {
+  describeProvided,
+  ofPis,
+  provideHandlers,
+  type InterpreterPlace,
+  type Provided,
+  type WantedPlatforms
+} from './usermode'
+
+/** Whether a run only makes this host able to run programs of other platforms, for the steps that follow. */
+export function isOnlyHandlers({ mode, run, saveImage }: Inputs): boolean {
+  return mode === 'user' && run === undefined && saveImage === undefined
+}
+
+/** A run in user mode, phase by phase. The caller tears down, whatever happens here. */
+export async function runUserMode(inputs: Inputs, context: Context): Promise<Result> {
+  await handlersOnHost(inputs, inputs.platforms ?? ofPis, context)
+  context.journal.record({ kind: 'kept' })
+  return { outcome: 'success', exitCode: 0, signal: undefined }
+}
+
+/** Registers handlers on this host, until the run is torn down. */
+export async function handlersOnHost(
+  { qemu, qemuCpu, setuid }: Pick<Inputs, 'qemu' | 'qemuCpu' | 'setuid'>,
+  wanted: WantedPlatforms,
+  context: Context
+): Promise<readonly Provided[]> {
+  const { journal, log, phases, output } = context
+  return phases.run('handlers', 'Handlers in binfmt_misc', async () => {
+    journal.record({ kind: 'handlers', id: journal.id })
+    const request = { id: journal.id, wanted, choice: qemu, models: qemuCpu, setuid }
+    const provided = await provideHandlers(request, interpreterPlace(context))
+    for (const row of provided) log.info(describeProvided(row))
+    const [first] = provided.flatMap(({ interpreter }) => interpreter?.version ?? [])
+    if (first !== undefined) output('qemu-version', first)
+    output('platforms', runnable(wanted, provided).join(','))
+    return provided
+  })
+}
+
+/** What a run gives to those who look for emulators. */
+export function interpreterPlace({ home, journal, log }: Context): InterpreterPlace {
+  const announce = (path: string): void => {
+    journal.record({ kind: 'partial', path })
+  }
+  return { home, scratch: journal.folder, id: journal.id, log, announce }
+}
+
+/** Docker's names of hosts, with what they run by themselves. */
+const ownPlatforms: Readonly<Partial<Record<NodeJS.Architecture, readonly string[]>>> = {
+  x64: ['linux/amd64', 'linux/386'],
+  arm64: ['linux/arm64'],
+  arm: ['linux/arm/v7', 'linux/arm/v6']
+}
+
+/** Platforms whose programs run on this host now, its own first. */
+export function runnable(
+  wanted: WantedPlatforms,
+  provided: readonly Provided[],
+  host: NodeJS.Architecture = process.arch
+): readonly string[] {
+  const emulated = wanted.rows.filter(row => provided.some(({ emulator }) => emulator === row.emulator))
+  return [...new Set([...(ownPlatforms[host] ?? []), ...emulated.map(({ name }) => name)])]
+}
