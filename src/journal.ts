@@ -17,6 +17,9 @@ import {
 import { messageOf } from './report/errors'
 import type { Log } from './report/log'
 import { hasHandlers, withdrawHandlers } from './usermode'
+import { removeBuilder } from './usermode/build/undo'
+import type { EngineName } from './usermode/container/engine'
+import { removeContainer, removeImage } from './usermode/container/undo'
 
 /**
  * What exists on the host because of a run. An entry is written before its thing is made, and says what proves that
@@ -39,6 +42,11 @@ export type Entry =
   | { readonly kind: 'uses'; readonly path: string }
   /** Handlers in binfmt_misc, by what their names tell of the run. */
   | { readonly kind: 'handlers'; readonly id: string }
+  /** A container, or an image, that a container engine has because of the run. */
+  | { readonly kind: 'container'; readonly engine: EngineName; readonly name: string }
+  | { readonly kind: 'engine-image'; readonly engine: EngineName; readonly image: string }
+  /** A builder of Docker Buildx. */
+  | { readonly kind: 'builder'; readonly name: string }
   /** The Pi, or the handlers, are meant to stay after main. */
   | { readonly kind: 'kept' }
 
@@ -174,6 +182,15 @@ export async function undo(folder: string, log: Log, { keepLogs = false } = {}):
           return true
         })
         break
+      case 'container':
+      case 'engine-image':
+      case 'builder':
+        await attempt(describe(entry), async () => {
+          // A client that still lives could make it anew.
+          await endMarked(basename(folder))
+          return removeOfEngine(entry)
+        })
+        break
       case 'owner':
       case 'done':
       case 'uses':
@@ -195,6 +212,16 @@ export async function undo(folder: string, log: Log, { keepLogs = false } = {}):
     })
   }
   return clean
+}
+
+type OfEngine = Extract<Entry, { readonly kind: 'container' | 'engine-image' | 'builder' }>
+
+const describe = (entry: OfEngine): string =>
+  `the ${entry.kind.replace('engine-', '')} ${entry.kind === 'engine-image' ? entry.image : entry.name}`
+
+function removeOfEngine(entry: OfEngine): Promise<boolean> {
+  if (entry.kind === 'container') return removeContainer(entry.engine, entry.name)
+  return entry.kind === 'builder' ? removeBuilder(entry.name) : removeImage(entry.engine, entry.image)
 }
 
 /** Ends every process of a run; those, too, that were started while others ended. */

@@ -1,6 +1,6 @@
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fetchPackages } from '../../src/images/packages'
+import { fetchPackages } from '../../src/host/packages'
 import { needs } from './needs'
 import { contentHash, kitCache, madeOnce } from './once'
 

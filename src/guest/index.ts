@@ -1,5 +1,5 @@
 export { lostGuest, Rebooted, waitForLogin, watchBoot, watchGuest } from './readiness'
 export { Guest } from './guest'
 export type { GuestSession, Login } from './ssh'
-export { guestDirectory, guestFolder, setupText, shellQuote, type SetupRequest } from './script'
+export { guestDirectory, guestFolder, setupText, shellCommand, shellQuote, type SetupRequest } from './script'
 export { sshHost, writeSshConfig } from './ssh-config'

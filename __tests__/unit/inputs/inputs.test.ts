@@ -31,11 +31,17 @@ function faultsOf(raw: RawInputs, place = workspace): readonly string[] {
   }
 }
 
+const nothingToBuild: Inputs['building'] = {
+  ...{ file: undefined, tags: [], args: {}, secrets: [], target: undefined, push: false, load: false },
+  ...{ outputs: [], cacheFrom: [], cacheTo: [], builder: undefined }
+}
+
 const nothingAsked: Inputs = {
   mode: 'system',
   platforms: undefined,
   qemuCpu: {},
   setuid: false,
+  ...{ container: undefined, build: undefined, building: nothingToBuild },
   image: { kind: 'mini', name: 'mini-arm64', architecture: 'arm64' },
   imageSha256: undefined,
   catalogUrl: officialCatalogue,
@@ -128,11 +134,25 @@ test('every input arrives', () => {
       snapshot: 'off',
       boot: 'full',
       storage: '',
-      ...{ mode: ' system ', platforms: '', 'qemu-cpu': '', setuid: ' false ' }
+      ...{ mode: ' system ', platforms: '', 'qemu-cpu': '', setuid: ' false ' },
+      // These go with `mode: user`: see containers.test.ts.
+      ...{
+        container: '',
+        build: '',
+        file: '',
+        tags: '',
+        'build-args': '',
+        secrets: '',
+        target: '',
+        push: '',
+        load: ''
+      },
+      ...{ outputs: '', 'cache-from': '', 'cache-to': '', builder: '' }
     }
   }
   expect(parse(raw, { B: 'two' })).toEqual({
     ...{ mode: 'system', platforms: undefined, qemuCpu: {}, setuid: false },
+    ...{ container: undefined, build: undefined, building: nothingToBuild },
     image: { kind: 'url', url: 'https://example.org/pi.img.xz?x=1' },
     imageSha256: 'ab'.repeat(32),
     catalogUrl: 'http://example.org/list.json',
