@@ -17,9 +17,7 @@ import {
 import { messageOf } from './report/errors'
 import type { Log } from './report/log'
 import { hasHandlers, withdrawHandlers } from './usermode'
-import { removeBuilder } from './usermode/build/undo'
-import type { EngineName } from './usermode/container/engine'
-import { removeContainer, removeImage } from './usermode/container/undo'
+import { describeThing, removeThing, type EngineThing } from './usermode/engine-things'
 
 /**
  * What exists on the host because of a run. An entry is written before its thing is made, and says what proves that
@@ -42,11 +40,7 @@ export type Entry =
   | { readonly kind: 'uses'; readonly path: string }
   /** Handlers in binfmt_misc, by what their names tell of the run. */
   | { readonly kind: 'handlers'; readonly id: string }
-  /** A container, or an image, that a container engine has because of the run. */
-  | { readonly kind: 'container'; readonly engine: EngineName; readonly name: string }
-  | { readonly kind: 'engine-image'; readonly engine: EngineName; readonly image: string }
-  /** A builder of Docker Buildx. */
-  | { readonly kind: 'builder'; readonly name: string }
+  | EngineThing
   /** The Pi, or the handlers, are meant to stay after main. */
   | { readonly kind: 'kept' }
 
@@ -152,14 +146,17 @@ export function recordedRuns(runs: string): readonly string[] {
 export async function undo(folder: string, log: Log, { keepLogs = false } = {}): Promise<boolean> {
   const entries = readJournal(folder)
   let clean = true
-  const attempt = async (what: string, work: () => Promise<boolean>): Promise<void> => {
+  // What an engine still has can be removed once it runs again, if there is still a record of it.
+  let owed = false
+  const attempt = async (what: string, work: () => Promise<boolean>): Promise<boolean> => {
     try {
-      if (await work()) return
+      if (await work()) return true
       log.warn(`teardown: ${what} is still there`)
     } catch (error) {
       log.warn(`teardown: ${what}: ${messageOf(error)}`)
     }
     clean = false
+    return false
   }
   for (const entry of [...entries].reverse()) {
     switch (entry.kind) {
@@ -185,11 +182,9 @@ export async function undo(folder: string, log: Log, { keepLogs = false } = {}):
       case 'container':
       case 'engine-image':
       case 'builder':
-        await attempt(describe(entry), async () => {
-          // A client that still lives could make it anew.
-          await endMarked(basename(folder))
-          return removeOfEngine(entry)
-        })
+        // A client that still lives could make it anew.
+        await endMarked(basename(folder))
+        if (!(await attempt(describeThing(entry), () => removeThing(entry).then(() => true)))) owed = true
         break
       case 'owner':
       case 'done':
@@ -204,7 +199,7 @@ export async function undo(folder: string, log: Log, { keepLogs = false } = {}):
     async () => (await waitForEnd(marked(installMarker, basename(folder)), installPatience)).length === 0
   )
   await attempt('a process of this run', () => endMarked(basename(folder)))
-  for (const path of keepLogs ? [folder] : [folder, logsOf(folder)]) {
+  for (const path of [...(owed ? [] : [folder]), ...(keepLogs ? [] : [logsOf(folder)])]) {
     await attempt(path, async () => {
       if (!isOurs(path)) throw new Error('not a folder of ours, left alone')
       await removeTree(path)
@@ -212,16 +207,6 @@ export async function undo(folder: string, log: Log, { keepLogs = false } = {}):
     })
   }
   return clean
-}
-
-type OfEngine = Extract<Entry, { readonly kind: 'container' | 'engine-image' | 'builder' }>
-
-const describe = (entry: OfEngine): string =>
-  `the ${entry.kind.replace('engine-', '')} ${entry.kind === 'engine-image' ? entry.image : entry.name}`
-
-function removeOfEngine(entry: OfEngine): Promise<boolean> {
-  if (entry.kind === 'container') return removeContainer(entry.engine, entry.name)
-  return entry.kind === 'builder' ? removeBuilder(entry.name) : removeImage(entry.engine, entry.image)
 }
 
 /** Ends every process of a run; those, too, that were started while others ended. */

@@ -77,16 +77,21 @@ export class DockerEngine {
     return run('docker', args, { env: this.env })
   }
 
-  /** Containers, images and builders that it has, as a line each; without those of the kit. */
-  async things(): Promise<readonly string[]> {
-    const list = async (kind: string, ...args: readonly string[]): Promise<readonly string[]> =>
-      (await this.docker(...args)).split('\n').flatMap(line => (line === '' ? [] : [`${kind} ${line}`]))
-    const parts = await Promise.all([
-      list('container', 'container', 'ls', '--all', '--format', '{{.Names}}'),
-      list('image', 'image', 'ls', '--format', '{{.Repository}}:{{.Tag}} {{.ID}}'),
-      readdir(this.buildersFolder).catch(() => [])
-    ])
-    return parts.flat().sort()
+  /** Names of all containers that it has. */
+  containers(): Promise<readonly string[]> {
+    return this.list('container', 'ls', '--all', '--format', '{{.Names}}')
+  }
+
+  /** Names and IDs of all images that it has. */
+  images(): Promise<readonly string[]> {
+    return this.list('image', 'ls', '--all', '--format', '{{.Repository}}:{{.Tag}} {{.ID}}')
+  }
+
+  private async list(...args: readonly string[]): Promise<readonly string[]> {
+    return (await this.docker(...args))
+      .split('\n')
+      .filter(line => line !== '')
+      .sort()
   }
 
   /**
@@ -125,12 +130,14 @@ export class DockerEngine {
     throw new Error(`dockerd is not ready: ${(await readFile(join(scratch, 'dockerd.log'), 'utf8')).slice(-3000)}`)
   }
 
-  /** Ends the engine as a crash does; containers and what keeps them go as well. */
+  /** Ends the engine as a crash does: what its containers run goes on, until it is started again. */
   async kill(): Promise<void> {
-    for (const pid of await this.pids(/dockerd|containerd/)) signal(pid, 'SIGKILL')
-    await this.waitForEnd(/dockerd|containerd/)
-    await rm(join(this.scratch, 'run'), { recursive: true, force: true }).catch(() => undefined)
-    await mkdir(join(this.scratch, 'run'), { recursive: true })
+    const crashing = /^\/(dockerd|containerd)$/
+    for (const pid of await this.pids(crashing)) signal(pid, 'SIGKILL')
+    await this.waitForEnd(crashing)
+    // Where nobody buries the dead, as in some containers, they would pass for alive.
+    for (const name of ['docker.pid', 'containerd/containerd.pid'])
+      await rm(join(this.scratch, 'run', name), { force: true })
   }
 
   /** Ends both, and removes all that they made. */

@@ -1,4 +1,4 @@
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { mkdir, rename, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fetchPackages } from '../../src/host/packages'
 import { needs } from './needs'
@@ -8,11 +8,11 @@ const packages = ['docker.io', 'docker-cli', 'docker-buildx', 'containerd', 'doc
 
 /** What is kept of them, and where it lies in the packages. */
 const programs = [
-  ...['docker', 'docker-init', 'docker-registry', 'containerd', 'containerd-shim-runc-v2'].map(
-    name => `usr/bin/${name}`
-  ),
+  ...['docker', 'docker-registry', 'containerd', 'containerd-shim-runc-v2'].map(name => `usr/bin/${name}`),
   ...['dockerd', 'docker-proxy'].map(name => `usr/sbin/${name}`),
-  'usr/libexec/docker/cli-plugins/docker-buildx'
+  'usr/libexec/docker/cli-plugins/docker-buildx',
+  // What `docker-init` is a link to.
+  'usr/bin/tini-static'
 ]
 
 /**
@@ -28,6 +28,7 @@ export async function dockerPrograms(): Promise<string> {
       await fetchPackages({ architecture, suite: 'trixie', packages, into: tree })
       await mkdir(unfinished)
       for (const path of programs) await rename(join(tree, path), join(unfinished, path.replace(/.*\//, '')))
+      await symlink('tini-static', join(unfinished, 'docker-init'))
     } finally {
       await rm(tree, { recursive: true, force: true })
     }

@@ -78,7 +78,7 @@ async function provideBuilder(
   })
   log.info(`Builder: ${choice.builder ?? ''}${choice.builder === undefined ? '' : ', '}${choice.why}`)
   if (choice.isNew && choice.builder !== undefined) {
-    journal.record({ kind: 'builder', name: choice.builder })
+    journal.record({ kind: 'builder', engine: 'docker', name: choice.builder })
     await tool('docker', createBuilderArguments(choice.builder, how))
   }
   return choice.builder

@@ -56,7 +56,7 @@ async function loaded({ engine, journal, log }: ImageRequest, path: string, kind
   const names = kind === 'docker' ? namesInArchive(await tool('tar', ['-xOf', path, 'manifest.json'])) : []
   for (const name of names)
     if ((await tryTool(engine, ['image', 'inspect', name])).code !== 0)
-      journal.record({ kind: 'engine-image', engine, image: name })
+      journal.record({ kind: 'engine-image', engine, name })
   const args = ['load', '--input', path]
   const { code, stdout, stderr } = await tryTool(engine, args)
   if (code !== 0) {
@@ -70,14 +70,14 @@ async function loaded({ engine, journal, log }: ImageRequest, path: string, kind
   if (name === undefined) throw toolFailure(engine, args, code, stdout)
   // Without a name in the archive it is known only now.
   if (!names.includes(name) && !before.includes(name.replace(/^sha256:/, '')))
-    journal.record({ kind: 'engine-image', engine, image: name })
+    journal.record({ kind: 'engine-image', engine, name })
   log.info(`Loaded ${name}`)
   return name
 }
 
 async function imported({ engine, platform, journal, log }: ImageRequest, path: string): Promise<ContainerImage> {
   const name = `pi-qemu-${journal.id}:rootfs`
-  journal.record({ kind: 'engine-image', engine, image: name })
+  journal.record({ kind: 'engine-image', engine, name })
   await tool(engine, importArguments(engine, path, platform, name))
   log.info(`Imported ${path}`)
   // Docker 20 notes its own platform, whatever it is told, and would not find the other.
