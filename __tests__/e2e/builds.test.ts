@@ -231,6 +231,8 @@ describe('faults', () => {
     expect([code, log]).toEqual([125, expect.stringContaining('is not there or went away')])
     await engine.startDaemon()
     expect((await one.post()).code).toBe(0)
-    expect(difference(before, await host())).toEqual(unchanged)
+    // The engine itself forgets a build that it was about, and what it had mounted for it.
+    const { added, removed } = difference(before, await host())
+    expect([...added, ...removed].filter(line => !engine.owns(line))).toEqual([])
   })
 })

@@ -110,6 +110,11 @@ export class DockerEngine {
     await this.docker('image', 'rm', ...tags)
   }
 
+  /** Whether a line of the host's state is about its own affairs. */
+  owns(line: string): boolean {
+    return line.includes(this.scratch) && !line.includes(this.buildersFolder)
+  }
+
   /** Starts the engine; again, after {@link kill}. */
   async startDaemon(): Promise<void> {
     const { scratch } = this
@@ -149,10 +154,10 @@ export class DockerEngine {
       for (const pid of await this.pids(/./)) signal(pid, wanted)
       await this.waitForEnd(/./)
     }
+    await this.removeTraces()
     const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').map(line => line.split(' ')[4] ?? '')
     for (const mount of mounts.filter(path => path.startsWith(`${this.scratch}/`)).reverse())
       await run('umount', ['--lazy', mount], { tolerate: true })
-    await this.removeTraces()
     await rm(this.scratch, { recursive: true, force: true, maxRetries: 5 })
   }
 

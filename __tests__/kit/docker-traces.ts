@@ -1,5 +1,6 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { run } from './run'
 
 const forwarding = '/proc/sys/net/ipv4/ip_forward'
@@ -51,7 +52,8 @@ export async function tracesRemover(): Promise<() => Promise<void>> {
   const saved = (await rulesAsSaved()).join('\n')
   return async () => {
     for (const link of await readdir('/sys/class/net'))
-      if (!before.links.includes(link)) await run('ip', ['link', 'delete', link], { tolerate: true })
+      if (/^(docker0|veth|br-)/.test(link) && !before.links.includes(link))
+        await run('ip', ['link', 'delete', link], { tolerate: true })
     for (const table of tables) {
       await run('iptables', ['--wait', '-t', table, '--flush'])
       await run('iptables', ['--wait', '-t', table, '--delete-chain'])
@@ -59,9 +61,15 @@ export async function tracesRemover(): Promise<() => Promise<void>> {
     await run('iptables', ['--wait', '--policy', 'FORWARD', 'ACCEPT'])
     await run('sh', ['-c', 'printf "%s\\n" "$1" | iptables-restore', 'restore', saved])
     await writeFile(forwarding, before.forwards)
-    for (const group of await dockerGroups())
+    for (const group of await dockerGroups()) {
+      if (before.groups.includes(group)) continue
+      // What an engine that crashed had running goes on, and nobody else ends it.
+      const running = await run('find', [group, '-name', 'cgroup.procs', '-exec', 'cat', '{}', '+'], { tolerate: true })
+      for (const pid of new Set(running.split('\n').filter(line => line !== '' && line !== '0')))
+        await run('kill', ['-KILL', pid], { tolerate: true })
+      if (running !== '') await setTimeout(200)
       // A build's own are below it.
-      if (!before.groups.includes(group))
-        await run('find', [group, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';'])
+      await run('find', [group, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';'])
+    }
   }
 }
