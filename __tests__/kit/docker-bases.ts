@@ -8,7 +8,19 @@ export type BaseArchitecture = keyof typeof basePlatforms
 
 /** What apt and a shell need; what is essential in Debian, less what a container has no use for. */
 const packages = [
-  ...['base-files', 'base-passwd', 'bash', 'coreutils', 'dash', 'debianutils', 'dpkg', 'findutils', 'grep', 'gzip'],
+  ...[
+    'base-files',
+    'base-passwd',
+    'bash',
+    'coreutils',
+    'dash',
+    'debianutils',
+    'diffutils',
+    'dpkg',
+    'findutils',
+    'grep',
+    'gzip'
+  ],
   ...['hostname', 'init-system-helpers', 'libc-bin', 'mawk', 'passwd', 'perl-base', 'sed', 'tar', 'usr-is-merged'],
   ...['util-linux', 'apt', 'debian-archive-keyring']
 ]
@@ -34,8 +46,9 @@ for deb in "$1"/var/cache/apt/archives/*.deb; do
 done
 cp "$1/usr/share/base-passwd/passwd.master" "$1/etc/passwd"
 cp "$1/usr/share/base-passwd/group.master" "$1/etc/group"
+echo "_apt:x:42:65534::/nonexistent:/usr/sbin/nologin" >> "$1/etc/passwd"
 ln -s mawk "$1/usr/bin/awk"
-rm -rf "$1/var/lib/apt/lists"/* "$1/usr/share"/doc/* "$1/usr/share"/man/* "$1/usr/share"/locale/*`
+rm -rf "$1/var/lib/apt/lists"/* "$1/var/cache/apt"/*.bin "$1/usr/share"/doc/* "$1/usr/share"/man/* "$1/usr/share"/locale/*`
 
 /** A tar archive with a small Debian 12 in which `apt-get install` works. No program of it has run. */
 export async function baseRoot(architecture: BaseArchitecture): Promise<string> {
@@ -45,7 +58,7 @@ export async function baseRoot(architecture: BaseArchitecture): Promise<string> 
     // armhf's lists of updates contradict their signed index at times: the release as it was made is enough here.
     `--setup-hook=sed -i '/-security\\|-updates/d' "$1"/etc/apt/sources.list`,
     '--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr',
-    `--customize-hook=${finish}`
+    `--extract-hook=${finish}`
   ]
   return madeOnce(`${kitCache}/docker-base-${architecture}-${contentHash([args])}.tar`, async unfinished => {
     await needs(['mmdebstrap', 'debian-archive-keyring'])
