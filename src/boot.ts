@@ -2,11 +2,13 @@ import type { Context } from './context'
 import { checkDisks } from './disks'
 import { Guest, guestDirectory, guestFolder, lostGuest, setupText, writeSshConfig, type SetupRequest } from './guest'
 import { qemuBeside, readyQemu, toolsBeside, unlessFailing } from './host-ready'
-import { chooseUser, pinned, resolveRelease, type PreparedImage, type RunKeys } from './images'
+import { chooseUser, type PreparedImage, type RunKeys } from './images'
 import type { Inputs } from './inputs'
 import { imageInPlace } from './layers'
-import { boardFor, describePlan, knownBoard, unpackersFor } from './plan'
+import { boardFor, knownBoard, unpackersFor } from './plan'
+import { plannedImage } from './planned-image'
 import { powerOn } from './power'
+import { boardPreparer } from './prepare'
 import { flushPatience, quitQemu, type Qemu, type SerialLog } from './qemu'
 import type { Log } from './report/log'
 import type { WorkspaceVolume } from './run-files'
@@ -31,15 +33,9 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   const { journal, log, phases, output } = context
   const expected = knownBoard(inputs)
   const coming = expected && qemuBeside(inputs, expected, context)
-  const release = await phases.run('plan', 'Plan', async () => {
-    for (const line of describePlan(inputs)) log.info(line)
-    const { image, catalogUrl } = inputs
-    return image.kind === 'catalogue' ? resolveRelease(image, catalogUrl, context) : undefined
-  })
-  if (release !== undefined) output('image-release', pinned(release.release))
+  const { release, here } = await plannedImage(inputs, context)
   // Before all else where that is possible: a QEMU that lacks the board makes the rest pointless.
   await coming?.certain
-  const here: Inputs = release === undefined ? inputs : { ...inputs, image: { kind: 'url', url: release.release.url } }
   const tools = toolsBeside(here, context, coming)
   if (inputs.disks.length > 0) await tools()
   await checkDisks(inputs.disks)
@@ -48,8 +44,10 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
     imageInPlace(
       {
         ...{ inputs, release, tools, unpackers: unpackersFor(here.image) },
-        install: async (board, own) =>
-          (board === expected ? await coming?.done() : undefined) ?? readyQemu(inputs, board, own)
+        preparer: boardPreparer(
+          inputs,
+          async (board, own) => (board === expected ? await coming?.done() : undefined) ?? readyQemu(inputs, board, own)
+        )
       },
       context
     )

@@ -3,6 +3,7 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realp
 import { rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import * as core from '@actions/core'
+import { tool } from './host/exec'
 import { removeTree, type Home } from './host/paths'
 import {
   end,
@@ -14,6 +15,7 @@ import {
   waitForEnd,
   type ProcessIdentity
 } from './host/processes'
+import { isRoot } from './host/tools'
 import { messageOf } from './report/errors'
 import type { Log } from './report/log'
 import { hasHandlers, withdrawHandlers } from './usermode'
@@ -202,11 +204,17 @@ export async function undo(folder: string, log: Log, { keepLogs = false } = {}):
   for (const path of [...(owed ? [] : [folder]), ...(keepLogs ? [] : [logsOf(folder)])]) {
     await attempt(path, async () => {
       if (!isOurs(path)) throw new Error('not a folder of ours, left alone')
-      await removeTree(path)
+      await removeTree(path).catch((error: unknown) => removeAsRoot(path, error))
       return !existsSync(path)
     })
   }
   return clean
+}
+
+/** What root wrote in a run's folder, for an image's root file system, only root can remove. */
+async function removeAsRoot(path: string, error: unknown): Promise<void> {
+  if (isRoot()) throw error
+  await tool('sudo', ['-n', 'rm', '-rf', '--one-file-system', path])
 }
 
 /** Ends every process of a run; those, too, that were started while others ended. */

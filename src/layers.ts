@@ -1,12 +1,10 @@
 import { createHash } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Board } from './boards'
 import { evict } from './cache/evict'
 import type { Context } from './context'
 import {
   baseKey,
-  familyOfBoard,
   fromStore,
   keepImage,
   loadImage,
@@ -15,6 +13,7 @@ import {
   openSource,
   preparedKey,
   provenances,
+  type BoardFamily,
   type PreparedImage,
   type PrepareRequest,
   type Provenance,
@@ -23,9 +22,7 @@ import {
 } from './images'
 import { missingTools, type ToolName } from './host/tools'
 import type { Inputs } from './inputs'
-import { knownBoard } from './plan'
-import { machineIngredients, runPrepare } from './prepare'
-import type { QemuInstall } from './qemu'
+import type { PrepareWork } from './prepare'
 import { mib } from './report/log'
 
 /** An image to boot, and what names it. */
@@ -44,8 +41,15 @@ export interface LayersRequest {
   readonly tools: () => Promise<void>
   /** Those with which the image is unpacked; none if that is not known. */
   readonly unpackers: readonly ToolName[]
-  /** The QEMU for the board on which `prepare` runs. */
-  readonly install: (board: Board, context: Context) => Promise<QemuInstall>
+  readonly preparer: Preparer
+}
+
+/** How `prepare` is run, and what of that makes a difference to what it leaves behind. */
+export interface Preparer {
+  readonly family: BoardFamily
+  readonly machine: () => Promise<readonly string[]>
+  /** Returns the folder with the image that the script left. */
+  readonly run: (work: PrepareWork, context: Context) => Promise<string>
 }
 
 /** How the upper layer is named once the key of the lower one is known. */
@@ -61,12 +65,12 @@ interface UpperLayer {
  * them warm.
  */
 export async function imageInPlace(
-  { inputs, release, install, tools, unpackers }: LayersRequest,
+  { inputs, release, preparer, tools, unpackers }: LayersRequest,
   context: Context
 ): Promise<ImageInPlace> {
   const { phases, log, hits } = context
   const { image: ref, imageSha256: sha256, user, provision, firmware, hostname, firstBoot, diskSize, boot } = inputs
-  const upper = await upperLayer(inputs)
+  const upper = await upperLayer(inputs, preparer)
   const request: PrepareRequest = {
     ...{ image: ref, release, sha256, user, provision, firmware, hostname, firstBoot, diskSize, boot },
     isBase: upper !== undefined
@@ -91,16 +95,15 @@ export async function imageInPlace(
   log.info(`From a cache: ${hits.text}`)
   if (upper === undefined || isComplete) return found
   const provenance = upper.provenance(found.key)
-  const work = { inputs, script: upper.script, base: found.image, request, provenance, install }
-  const build = await runPrepare(work, context)
+  const work = { inputs, script: upper.script, base: found.image, request, provenance }
+  const build = await preparer.run(work, context)
   return kept(build, upper.key(found.key), inputs, context)
 }
 
-async function upperLayer(inputs: Inputs): Promise<UpperLayer | undefined> {
-  const { prepare: script } = inputs
+async function upperLayer({ prepare: script }: Inputs, preparer: Preparer): Promise<UpperLayer | undefined> {
   if (script === undefined) return undefined
-  const family = familyOfBoard(inputs.prepareBoard ?? knownBoard(inputs)?.name)
-  const machine = await machineIngredients(inputs)
+  const { family } = preparer
+  const machine = await preparer.machine()
   const hash = createHash('sha256').update(script).digest('hex')
   return {
     script,

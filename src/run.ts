@@ -30,7 +30,7 @@ export async function run(inputs: Inputs, context: Context): Promise<Result> {
     await context.phases.run('save-image', `Save the disk to ${target.path}`, () =>
       saveDisk({
         image: pi.image,
-        overlay: join(context.journal.folder, runFiles.disk),
+        disk: { path: join(context.journal.folder, runFiles.disk), format: 'qcow2' },
         target,
         keys: pi.keys,
         ...context

@@ -1,10 +1,13 @@
 import type { Context } from './context'
 import type { Inputs } from './inputs'
+import type { PreparedImage } from './images'
+import { platformsFor, runInRootfs, type Emulation } from './rootfs'
 import type { Result } from './run'
 import {
   describeProvided,
   ofPis,
   provideHandlers,
+  provideInterpreters,
   type InterpreterPlace,
   type Provided,
   type WantedPlatforms
@@ -23,9 +26,35 @@ export async function runUserMode(inputs: Inputs, context: Context): Promise<Res
   if (inputs.container !== undefined)
     return runInContainer(inputs, context, row => provide({ rows: [row], asFarAsPossible: false }))
   if (inputs.build !== undefined) return buildImage(inputs, context, provide)
+  if (!isOnlyHandlers(inputs)) return runInRootfs(inputs, image => emulationFor(inputs, image, context), context)
   await provide(inputs.platforms ?? ofPis)
   context.journal.record({ kind: 'kept' })
   return { outcome: 'success', exitCode: 0, signal: undefined }
+}
+
+/** How the programs of an image are run here: by emulators that are known to none but the run, where that is possible. */
+function emulationFor(inputs: Inputs, { architecture }: PreparedImage, context: Context): Emulation {
+  const wanted = platformsFor(architecture, inputs.platforms)
+  const { qemu: choice, qemuCpu: models } = inputs
+  let provided: Promise<readonly Provided[]> | undefined
+  return {
+    isPrivate: true,
+    provided: () =>
+      (provided ??= context.phases.run('emulators', 'Emulators for its programs', async () => {
+        const found = await provideInterpreters({ wanted, choice, models }, interpreterPlace(context))
+        tell(wanted, found, context)
+        return found
+      })),
+    // Nobody but this run uses them; still they are there for all until it ends.
+    onHost: () => handlersOnHost({ ...inputs, setuid: true }, wanted, context)
+  }
+}
+
+function tell(wanted: WantedPlatforms, provided: readonly Provided[], { log, output }: Context): void {
+  for (const row of provided) log.info(describeProvided(row))
+  const [first] = provided.flatMap(({ interpreter }) => interpreter?.version ?? [])
+  if (first !== undefined) output('qemu-version', first)
+  output('platforms', runnable(wanted, provided).join(','))
 }
 
 /** Registers handlers on this host, until the run is torn down. */
@@ -34,15 +63,12 @@ export async function handlersOnHost(
   wanted: WantedPlatforms,
   context: Context
 ): Promise<readonly Provided[]> {
-  const { journal, log, phases, output } = context
+  const { journal, phases } = context
   return phases.run('handlers', 'Handlers in binfmt_misc', async () => {
     journal.record({ kind: 'handlers', id: journal.id })
     const request = { id: journal.id, wanted, choice: qemu, models: qemuCpu, setuid }
     const provided = await provideHandlers(request, interpreterPlace(context))
-    for (const row of provided) log.info(describeProvided(row))
-    const [first] = provided.flatMap(({ interpreter }) => interpreter?.version ?? [])
-    if (first !== undefined) output('qemu-version', first)
-    output('platforms', runnable(wanted, provided).join(','))
+    tell(wanted, provided, context)
     return provided
   })
 }

@@ -1,7 +1,12 @@
 import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { elfProgram } from '../../src/host/elf'
+import { presetCpu } from '../../src/usermode/preset'
 import { cli } from '../kit/cli'
+import { run } from '../kit/run'
 import { repository } from '../kit/runner'
 
 jest.setTimeout(300_000)
@@ -117,5 +122,37 @@ describe('pi-qemu binfmt', () => {
     expect(results[0]?.stderr).toContain('`pi-qemu binfmt` does not know “up”; valid: status, install, restore')
     expect(results[2]?.stderr).toContain('“linux/arm/v9”, which is no platform; valid: all, linux/arm64, ')
     expect(results[3]?.stderr).toContain('--platform')
+  })
+})
+
+describe('an emulator that shows a CPU by itself', () => {
+  /** Programs that end with the number of their arguments, as emulators of two hosts' kinds. */
+  const programs = [
+    ['x86_64', { bits: 64, order: 'little', machine: 62 }, '8b3c24b83c0000000f05'], // mov (%rsp), %edi; mov $60, %eax; syscall
+    ['aarch64', { bits: 64, order: 'little', machine: 183 }, 'e00340f9a80b80d2010000d4'] // ldr x0, [sp]; mov x8, #93; svc #0
+  ] as const
+
+  test.each(programs)('is given two more arguments, unless QEMU_CPU is set: on %s', async (name, kind, code) => {
+    const folder = await mkdtemp(join(tmpdir(), 'pi-qemu-test-preset-'))
+    try {
+      const file = join(folder, name)
+      const original = Buffer.concat([elfProgram(kind, Buffer.from(code, 'hex')), Buffer.alloc(4096)])
+      await writeFile(file, presetCpu(original, 'cortex-a72') ?? '', { mode: 0o755 })
+      const status = (env: string): Promise<string> =>
+        run('sh', ['-c', `env -i A=1 QEMU=2 ${env} qemu-${name}-static "$1" path; echo $?`, 'sh', file])
+      expect([await status(''), await status('QEMU_CPU=max'), await status('QEMU_CPUS=x')]).toEqual([
+        '4\n',
+        '2\n',
+        '4\n'
+      ])
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+
+  test('is not made of a file without room, or of another kind', () => {
+    const [, kind, code] = programs[0]
+    const full = elfProgram(kind, Buffer.from(code, 'hex'))
+    expect([presetCpu(full, 'max'), presetCpu(Buffer.from('#!/bin/sh\n'), 'max')]).toEqual([undefined, undefined])
   })
 })

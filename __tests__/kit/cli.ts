@@ -15,6 +15,8 @@ export interface CliOptions {
   readonly home?: string
   readonly env?: Readonly<Record<string, string>>
   readonly node?: string
+  /** Words in front of the command. */
+  readonly under?: readonly string[]
   /** Called with what the CLI has said so far on stderr, to react to it. */
   readonly onStderr?: (text: string, pid: number) => void
 }
@@ -22,11 +24,12 @@ export interface CliOptions {
 /** Runs the committed command line to its end. */
 export function cli(
   args: readonly string[],
-  { cwd = repository, home = sharedHome, env = {}, node = process.execPath, onStderr }: CliOptions = {}
+  { cwd = repository, home = sharedHome, env = {}, node = process.execPath, under = [], onStderr }: CliOptions = {}
 ): Promise<CliResult> {
   return new Promise((resolve, reject) => {
     const started = Date.now()
-    const child = spawn(node, [join(repository, 'dist/cli/index.js'), ...args], {
+    const [program = node, ...words] = [...under, node, join(repository, 'dist/cli/index.js'), ...args]
+    const child = spawn(program, words, {
       cwd,
       env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/root', PI_QEMU_HOME: home, ...env },
       stdio: ['ignore', 'pipe', 'pipe']

@@ -63322,14 +63322,16 @@ async function privateEmulator(emulator, place) {
     for (const { folder } of cachedTools(root, { name, arch: process.arch }))
         if ((await versionIn(folder, program)) !== undefined)
             return (0,external_node_path_namespaceObject.join)(folder, program);
-    await ensureTools(['mmdebstrap'], log);
-    log.info(`Fetching ${program} from Debian ${suite}'s packages; the host's stays as it is`);
+    // One package has them all: it stays until the run ends.
     const packages = (0,external_node_path_namespaceObject.join)(scratch, 'emulator-packages');
-    await fetchPackages({ architecture, suite, packages: ['qemu-user'], into: packages });
+    if (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(packages, 'usr/bin', program))) {
+        await ensureTools(['mmdebstrap'], log);
+        log.info(`Fetching qemu-user from Debian ${suite}'s packages; the host's stays as it is`);
+        await fetchPackages({ architecture, suite, packages: ['qemu-user'], into: packages });
+    }
     const staging = await makeStaging(root, { name, run: id }, announce);
     await (0,promises_namespaceObject.mkdir)(staging, { recursive: true });
     await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(packages, 'usr/bin', program), (0,external_node_path_namespaceObject.join)(staging, program));
-    await removeTree(packages);
     const version = await versionIn(staging, program);
     if (version === undefined)
         throw new HostFailure({ symptom: `Debian ${suite}'s ${program} does not run on this host` });
@@ -63657,6 +63659,388 @@ function describeProvided({ emulator, interpreter }) {
     return `${emulator.name}: QEMU ${version}, ${from}, ${cpu === undefined ? 'with all that it can' : `as a ${cpu}`}`;
 }
 
+;// CONCATENATED MODULE: ./src/usermode/rootfs/namespace-script.ts
+/**
+ * The program that enters an image's root file system. Perl, since it is on every Debian and Ubuntu (perl-base is
+ * essential there) and can make the system calls for which util-linux has no command yet: idmapped mounts and pivot_root.
+ * Kept as data, since the committed bundle has to carry it; arguments `name=value`, never text, carry what differs.
+ *
+ * As root, in a mount namespace of its own, so that whatever happens nothing of its mounts or loop devices outlives it:
+ * the root partition (`disk`, `offset`, `size`) is mounted below `at`: read-only with an overlay on it, or with
+ * `write` itself. Then, in namespaces for users, processes, mounts and host name, with `private` for handlers, it becomes the root, and `user`
+ * runs /run/pi-qemu/start there. Process 1 is this program: it reaps, and with its end all that is left inside ends.
+ *
+ * A line on standard input, or its end, ends the script: TERM, two seconds, KILL. How the script ended goes to the file
+ * `at`/status: `exit N`, `signal N`, or `refused PART: why`, where PART is what this host does not allow; before it, lines
+ * `note …` for the log.
+ */
+const namespaceScript = String.raw `
+use strict;
+use POSIX qw(:sys_wait_h setsid);
+my %o = map { my ($name, $value) = split /=/, $_, 2; $name => $value } @ARGV;
+my %call = map { my ($name, $number) = split /:/; $name => $number + 0 } split /,/, $o{calls};
+my ($at, $root) = ($o{at}, "$o{at}/root");
+my ($newuser, $newns, $newpid, $newuts, $newipc) = (0x10000000, 0x20000, 0x20000000, 0x4000000, 0x8000000);
+
+open my $status, '+<', "$at/status" or die "$at/status: $!";
+$status->autoflush(1);
+sub refuse { my ($part, $why) = @_; $why =~ s/\s+$//; print $status "refused $part: $why\n"; exit 97 }
+sub call { my ($name, @args) = @_; return syscall($call{$name}, @args) }
+sub tried { my (@command) = @_;
+  open my $save, '>&', \*STDERR; open STDERR, '>', "$at/stderr";
+  my $code = system @command;
+  open STDERR, '>&', $save;
+  return $code == 0 }
+sub must { my ($part, @command) = @_; tried(@command) or refuse($part, join ' ', "@command:", read_lines("$at/stderr")) }
+sub mounted { must('mount', 'mount', '-n', @_) }
+sub folder { my ($path) = @_; must('mount', 'mkdir', '-p', $path) unless -d $path }
+sub text { my ($path, @lines) = @_; open my $file, '>', $path or refuse('write', "$path: $!"); print $file @lines; close $file }
+sub read_lines { my ($path) = @_; open my $file, '<', $path or return (); return <$file> }
+
+# Where a path of the image leads, its links followed inside of it.
+sub inside {
+  my ($path, $depth) = (@_, 0);
+  my ($done, @rest) = ('', grep { $_ ne '' && $_ ne '.' } split m{/}, $path);
+  while (defined(my $part = shift @rest)) {
+    if ($part eq '..') { $done =~ s{/[^/]*$}{}; next }
+    my $next = "$done/$part";
+    if (-l "$root$next" && $depth++ < 40) {
+      my $link = readlink "$root$next";
+      $done = '' if $link =~ m{^/};
+      unshift @rest, grep { $_ ne '' && $_ ne '.' } split m{/}, $link;
+    } else { $done = $next }
+  }
+  return "$root$done";
+}
+
+call('unshare', $newns) == 0 or refuse('mount', "a mount namespace: $!");
+mounted('--make-rprivate', '/');
+my $options = "loop,offset=$o{offset},sizelimit=$o{size}";
+if ($o{write}) {
+  folder($root);
+  mounted('-t', 'ext4', '-o', $options, $o{disk}, $root);
+} else {
+  folder("$at/$_") for qw(lower upper work root);
+  mounted('-t', 'ext4', '-o', "ro,noload,$options", $o{disk}, "$at/lower");
+  mounted('-t', 'overlay', '-o', "lowerdir=$at/lower,upperdir=$at/upper,workdir=$at/work", 'overlay', $root);
+}
+if ($o{write} && $o{bootmount}) {
+  my $place = inside($o{bootmount});
+  folder($place);
+  my @boot = ('-t', 'vfat', '-o', "loop,offset=$o{bootoffset},sizelimit=$o{bootsize}", $o{disk}, $place);
+  print $status "note the boot partition is not mounted: this kernel has no vfat\n" if !tried('mount', '-n', @boot);
+}
+
+# Files of the user's, each as FROM, TO and MODE in a list.
+my @files = map { chomp; $_ } read_lines("$at/files");
+while (my ($from, $to, $mode) = splice @files, 0, 3) {
+  my $target = inside($to);
+  my ($above) = $target =~ m{^(.*)/};
+  folder($above);
+  must('write', 'cp', '--remove-destination', '--', $from, $target);
+  must('write', 'chown', '0:0', $target);
+  must('write', 'chmod', $mode, $target);
+}
+
+mounted('--rbind', '/sys', "$root/sys") if -d "$root/sys";
+call('mount_setattr', -100, "$root/sys", 0x8000, pack('QQQQ', 1, 0, 0, 0), 32); # read-only, all that is below
+mounted('-t', 'tmpfs', '-o', 'mode=755,nosuid', 'dev', "$root/dev");
+for my $device (qw(null zero full random urandom tty)) {
+  text("$root/dev/$device");
+  mounted('--bind', "/dev/$device", "$root/dev/$device");
+}
+mkdir "$root/dev/$_" for qw(pts shm);
+mounted('-t', 'tmpfs', '-o', 'mode=1777,nosuid,nodev', 'shm', "$root/dev/shm");
+mounted('-t', 'devpts', '-o', 'newinstance,ptmxmode=666,mode=620,gid=5', 'devpts', "$root/dev/pts");
+symlink $_->[1], "$root/dev/$_->[0]"
+  for ['ptmx', 'pts/ptmx'], ['fd', '/proc/self/fd'], ['stdin', 'fd/0'], ['stdout', 'fd/1'], ['stderr', 'fd/2'];
+# The script's files, and nothing that outlives it; /tmp is on the disk, since builds fill it.
+mounted('-t', 'tmpfs', '-o', 'mode=755,nosuid,nodev', 'run', "$root/run");
+mkdir "$at/tmp"; chmod 01777, "$at/tmp";
+mounted('--bind', "$at/tmp", inside('/tmp'));
+mkdir "$root/run/$_" for qw(lock pi-qemu); chmod 01777, "$root/run/lock";
+must('write', 'cp', '-r', "$at/guest/.", "$root/run/pi-qemu");
+must('write', 'chown', '-R', "$o{uid}:$o{gid}", "$root/run/pi-qemu");
+must('write', 'chmod', '-R', 'go=', "$root/run/pi-qemu");
+if ($o{collected}) {
+  mkdir "$root/run/pi-qemu-out";
+  mounted('--bind', $o{collected}, "$root/run/pi-qemu-out");
+}
+
+# Names are looked up as on the host.
+my $resolver = inside('/etc/resolv.conf');
+my ($above) = $resolver =~ m{^(.*)/};
+folder($above);
+my $made = !-e $resolver;
+text($resolver) if $made;
+text("$at/resolv.conf", read_lines('/etc/resolv.conf'));
+mounted('--bind', "$at/resolv.conf", $resolver);
+# No service is started by its package: nothing here would ever end it.
+my $policy = "$root/usr/sbin/policy-rc.d";
+my $own = !-e $policy && -d "$root/usr/sbin";
+if ($own) { text($policy, "#!/bin/sh\nexit 101\n"); chmod 0755, $policy }
+
+my ($keeper, $keeps);
+if ($o{workspace}) {
+  my $place = inside($o{workspace});
+  folder($place);
+  my $copy = $o{workspacemode} eq 'copy';
+  my $bound = $copy ? "$at/workspace-lower" : $place;
+  folder($bound);
+  mounted('--rbind', $o{source}, $bound);
+  owners_swapped($bound) if $o{owneruid} != $o{uid} && $o{uid} != 0;
+  if ($copy) {
+    folder("$at/$_") for qw(workspace-upper workspace-work);
+    chown $o{uid}, $o{gid}, "$at/workspace-upper";
+    my @layers = ("lowerdir=$bound", "upperdir=$at/workspace-upper", "workdir=$at/workspace-work");
+    mounted('-t', 'overlay', '-o', join(',', @layers), 'overlay', $place);
+  }
+}
+# What is the owner's on the host is the user's inside, and the other way round.
+sub owners_swapped {
+  my ($place) = @_;
+  pipe my $ready, my $tell; pipe my $wait, $keeps;
+  $keeper = fork;
+  if ($keeper == 0) {
+    close $keeps; close $ready;
+    call('unshare', $newuser) == 0 and syswrite $tell, 'x';
+    close $tell; sysread $wait, my $nothing, 1; exit;
+  }
+  close $tell; close $wait;
+  sysread($ready, my $told, 1) or refuse('users', 'a user namespace for the owners of the workspace');
+  maps($keeper, swapped($o{owneruid}, $o{uid}), swapped($o{ownergid}, $o{gid}));
+  my $tree = call('open_tree', -100, $place, 0x80001);
+  open my $users, '<', "/proc/$keeper/ns/user";
+  my $set = $tree >= 0 && call('mount_setattr', $tree, '', 0x1000, pack('QQQQ', 0x100000, 0, 0, fileno $users), 32) == 0;
+  $set && call('move_mount', $tree, '', -100, $place, 4) == 0 or refuse('workspace', "$!");
+}
+# Lines of a map in which two numbers change places, and all others stay.
+sub swapped {
+  my ($low, $high) = sort { $a <=> $b } @_;
+  return "0 0 65536\n" if $low == $high;
+  my @rows = ([0, 0, $low], [$low, $high, 1], [$low + 1, $low + 1, ($high < 65536 ? $high : 65536) - $low - 1],
+    [$high, $low, 1], [$high + 1, $high + 1, 65535 - $high]);
+  return join '', map { "@$_\n" } grep { $_->[2] > 0 } @rows;
+}
+sub maps { my ($pid, $uids, $gids) = @_;
+  for (['uid_map', $uids], ['gid_map', $gids]) {
+    my ($name, $lines) = @$_;
+    open my $file, '>', "/proc/$pid/$name" or refuse('users', "$name: $!");
+    defined syswrite $file, $lines or refuse('users', "$name: $!");
+  } }
+
+pipe my $go, my $start; pipe my $ready, my $tell;
+my $space = fork;
+if ($space == 0) {
+  close $start; close $ready; close $keeps if $keeps; close STDIN; open STDIN, '<', '/dev/null';
+  call('prctl', 1, 9, 0, 0, 0);
+  my $flags = $newns | $newpid | $newuts | $newipc | ($o{private} ? $newuser : 0);
+  call('unshare', $flags) == 0 or refuse($o{private} ? 'users' : 'mount', "namespaces: $!");
+  syswrite $tell, 'x';
+  sysread $go, my $nothing, 1 or exit 97;
+  my $one = fork;
+  if ($one == 0) { one() }
+  $SIG{TERM} = sub { kill 'TERM', $one };
+  my $gone; do { $gone = waitpid $one, 0 } while $gone < 0 && $!{EINTR};
+  exit $? >> 8;
+}
+close $go; close $tell;
+if (sysread $ready, my $told, 1) {
+  maps($space, "0 0 65536\n", "0 0 65536\n") if $o{private};
+  syswrite $start, 'x';
+}
+close $start;
+
+# Standard input tells to end it; the file of process 1 tells that it has ended.
+my $asked = 0;
+while (waitpid($space, WNOHANG) == 0) {
+  my $set = ''; vec($set, 0, 1) = 1;
+  if ($asked) { select undef, undef, undef, 0.02; kill 'KILL', $space if time > $asked + 4; next }
+  next unless select my $found = $set, undef, undef, 0.02;
+  sysread STDIN, my $line, 100;
+  $asked = time;
+  kill 'TERM', $space;
+}
+my $code = $? >> 8;
+unlink $policy if $own;
+if ($made) { system 'umount', '-n', $resolver; unlink $resolver }
+# What root made in the workspace is its owner's as well, and so is what was collected for it.
+my @owner;
+@owner = ('chown', '-h', "$o{owneruid}:$o{ownergid}") if $o{workspace};
+system 'find', $o{source}, '-xdev', '!', '-uid', $o{owneruid}, '-newerct', "\@$o{since}", '-exec', @owner, '{}', '+'
+  if $o{workspace} && $o{workspacemode} ne 'copy';
+system @owner, '-R', $o{collected} if $o{workspace} && $o{collected};
+exit $code;
+
+# Process 1 of the new namespaces.
+sub one {
+  call('prctl', 1, 9, 0, 0, 0);
+  my $stop = 0;
+  $SIG{TERM} = sub { $stop = time; kill 'TERM', -1 };
+  $SIG{INT} = $SIG{HUP} = 'IGNORE';
+  mounted('-t', 'proc', '-o', 'nosuid,nodev,noexec', 'proc', "$root/proc");
+  if ($o{private} && $o{handlers}) {
+    my $fs = "$root/proc/sys/fs/binfmt_misc";
+    must('handlers', 'mount', '-n', '-t', 'binfmt_misc', 'binfmt_misc', $fs);
+    for my $line (read_lines("$at/handlers")) {
+      chomp $line;
+      open my $register, '>', "$fs/register" or refuse('handlers', "$!");
+      defined syswrite $register, $line or refuse('handlers', "$line: $!");
+    }
+  }
+  my ($hostname) = map { /^\s*(\w[\w.-]*)/ ? $1 : () } read_lines(inside('/etc/hostname'));
+  call('sethostname', $hostname, length $hostname) if $hostname;
+  # A mount of this namespace's own, which may be moved.
+  mounted('--rbind', $root, $root);
+  chdir $root or refuse('mount', "$!");
+  call('pivot_root', '.', '.') == 0 or refuse('mount', "pivot_root: $!");
+  call('umount2', '.', 2) == 0 or refuse('mount', "umount: $!");
+  chdir '/';
+  if (defined $o{directory} && !-d $o{directory}) { print $status "refused directory: $o{directory}\n"; exit 97 }
+  my $script = fork;
+  if ($script == 0) { user() }
+  while (1) {
+    my $gone = waitpid -1, $stop ? WNOHANG : 0;
+    if ($gone == $script) {
+      my $how = $?;
+      print $status WIFSIGNALED($how) ? 'signal ' . WTERMSIG($how) : 'exit ' . WEXITSTATUS($how), "\n";
+      exit 0;
+    }
+    if ($stop && $gone <= 0) { exit 0 if time >= $stop + 2; select undef, undef, undef, 0.02 }
+  }
+}
+
+# The script, as its user. After a fork nothing but this process' own end is reported by it.
+sub user {
+  $SIG{$_} = 'DEFAULT' for qw(TERM INT HUP);
+  setsid();
+  my @groups = map { my (undef, undef, $gid, $members) = split /:|\n/; (grep { $_ eq $o{user} } split /,/, $members // '') ? $gid : () } read_lines('/etc/group');
+  $) = join ' ', $o{gid}, $o{gid}, @groups;
+  $( = $o{gid};
+  $< = $> = $o{uid};
+  my ($language) = map { /^LANG="?([^"\n]+)/ ? $1 : () } read_lines('/etc/default/locale');
+  my @path = $o{uid} == 0 ? qw(/usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin)
+    : qw(/usr/local/bin /usr/bin /bin /usr/local/games /usr/games);
+  %ENV = (PATH => join(':', @path), HOME => $o{home}, USER => $o{user}, LOGNAME => $o{user}, SHELL => $o{shell},
+    $language ? (LANG => $language) : ());
+  chdir $o{home} or chdir '/';
+  exec { '/bin/sh' } 'sh', '/run/pi-qemu/start' or print $status "refused shell: /bin/sh: $!\n";
+  POSIX::_exit(126);
+}
+`;
+
+;// CONCATENATED MODULE: ./src/usermode/rootfs/enter.ts
+
+
+
+
+
+
+
+
+
+/** Numbers of the system calls for which Perl and util-linux have no name, by Node's name of the architecture. */
+const systemCalls = {
+    x64: { unshare: 272, pivot_root: 155, umount2: 166, prctl: 157, sethostname: 170 },
+    arm64: { unshare: 97, pivot_root: 41, umount2: 39, prctl: 167, sethostname: 161 }
+};
+/** The same everywhere. */
+const newSystemCalls = { open_tree: 428, move_mount: 429, mount_setattr: 442 };
+/** Runs a script in a root file system, in namespaces of its own. Takes root, or sudo without a password. */
+async function enterRootfs(request) {
+    const { at, start, script, files, handlers, timeout } = request;
+    const calls = systemCalls[process.arch];
+    if (calls === undefined)
+        throw new HostFailure({
+            symptom: `\`mode: user\` cannot run scripts on a host of the architecture ${process.arch}`
+        });
+    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(at, 'guest'), { recursive: true, mode: 0o700 });
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(at, 'guest/start'), start, { mode: 0o600 });
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(at, 'guest/script'), script, { mode: 0o600 });
+    const rows = files.flatMap(({ from, to, mode }) => [from, to, mode.toString(8)]);
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(at, 'files'), rows.map(line => `${line}\n`).join(''));
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(at, 'handlers'), handlers.map(line => `${line}\n`).join(''));
+    // It has its room before the script may take all there is.
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(at, 'status'), ' '.repeat(4096));
+    // In a file, since ps shows arguments.
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(at, 'enter.pl'), namespaceScript);
+    const sudo = isRoot() ? [] : ['sudo', '-n'];
+    // What a run starts carries its marker; sudo would drop it.
+    const marker = `${runMarker}=${process.env[runMarker] ?? ''}`;
+    const command = [...sudo, 'env', marker, 'LC_ALL=C.UTF-8', 'perl', (0,external_node_path_namespaceObject.join)(at, 'enter.pl')];
+    const numbers = Object.entries({ ...calls, ...newSystemCalls }).map(([name, number]) => `${name}:${number}`);
+    const timedOut = await started([...command, `calls=${numbers.join(',')}`, ...argumentsOf(request)], request, timeout);
+    return readStatus(await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(at, 'status'), 'utf8').catch(() => ''), timedOut);
+}
+function argumentsOf(request) {
+    const { rootfs, at, handlers, isPrivate, user, directory, workspace, collected } = request;
+    const { disk, root, boot, isWritten } = rootfs;
+    const values = {
+        ...{ at, disk, offset: root.offset, size: root.size, write: isWritten ? 1 : undefined },
+        ...(boot && { bootmount: boot.mount, bootoffset: boot.offset, bootsize: boot.size }),
+        ...{ private: isPrivate ? 1 : undefined, handlers: handlers.length === 0 ? undefined : 1 },
+        ...{ user: user.name, uid: user.uid, gid: user.gid, home: user.home, shell: '/bin/bash' },
+        ...{ directory, collected, since: Math.floor(Date.now() / 1000) },
+        ...(workspace && {
+            ...{ source: workspace.source, workspace: workspace.target, workspacemode: workspace.mode },
+            ...{ owneruid: workspace.owner.uid, ownergid: workspace.owner.gid }
+        })
+    };
+    return Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+}
+/** Resolves once the program has ended: whether its time was up. */
+async function started([program = '', ...args], { onStdout, onStderr }, timeout) {
+    await goingOn();
+    const path = await findTool(program);
+    if (path === undefined)
+        throw new HostFailure({
+            symptom: `a root file system is entered as root, and this host has no ${program}`,
+            remedy: 'run as root, install sudo, or use `mode: system`, which needs neither'
+        });
+    const timedOut = await new Promise((resolve, reject) => {
+        const child = (0,external_node_child_process_namespaceObject.spawn)(path, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+        let isLate = false;
+        const timer = timeout === undefined
+            ? undefined
+            : setTimeout(() => {
+                isLate = true;
+                child.stdin.end('stop\n');
+            }, timeout);
+        child.stdin.on('error', () => undefined);
+        child.stdout.on('data', onStdout);
+        child.stderr.on('data', onStderr);
+        child.on('error', error => {
+            reject(new HostFailure({ symptom: `${program} could not be started: ${messageOf(error)}` }, { cause: error }));
+        });
+        child.on('close', () => {
+            clearTimeout(timer);
+            resolve(isLate);
+        });
+    });
+    await goingOn();
+    return timedOut;
+}
+/** Reads what the program wrote of how it went. */
+function readStatus(text, timedOut) {
+    const notes = text.split('\n').flatMap(line => (line.startsWith('note ') ? [line.slice(5)] : []));
+    return { ...endingIn(text, timedOut), notes };
+}
+function endingIn(text, timedOut) {
+    const [, exit] = /^exit (\d+)$/m.exec(text) ?? [];
+    const [, signal] = /^signal (\d+)$/m.exec(text) ?? [];
+    const [, part = 'namespaces', why = 'it ended early, and left no word'] = /^refused (\w+): ([\s\S]*)$/m.exec(text) ?? [];
+    if (/^refused /m.test(text))
+        return { kind: 'refused', part, why: why.trim() };
+    if (exit !== undefined)
+        return { kind: 'ended', code: Number(exit), timedOut };
+    if (signal !== undefined)
+        return { kind: 'killed', signal: Number(signal), timedOut };
+    return timedOut ? { kind: 'killed', signal: 9, timedOut } : { kind: 'refused', part, why };
+}
+
+;// CONCATENATED MODULE: ./src/usermode/rootfs/index.ts
+
+
 ;// CONCATENATED MODULE: ./src/usermode/index.ts
 
 
@@ -63664,7 +64048,10 @@ function describeProvided({ emulator, interpreter }) {
 
 
 
+
 ;// CONCATENATED MODULE: ./src/journal.ts
+
+
 
 
 
@@ -63820,11 +64207,17 @@ async function undo(folder, log, { keepLogs = false } = {}) {
         await attempt(path, async () => {
             if (!isOurs(path))
                 throw new Error('not a folder of ours, left alone');
-            await removeTree(path);
+            await removeTree(path).catch((error) => removeAsRoot(path, error));
             return !(0,external_node_fs_namespaceObject.existsSync)(path);
         });
     }
     return clean;
+}
+/** What root wrote in a run's folder, for an image's root file system, only root can remove. */
+async function removeAsRoot(path, error) {
+    if (isRoot())
+        throw error;
+    await tool('sudo', ['-n', 'rm', '-rf', '--one-file-system', path]);
 }
 /** Ends every process of a run; those, too, that were started while others ended. */
 async function endMarked(id) {
@@ -68397,9 +68790,9 @@ async function make(architecture, build) {
  * Writes the changed disk of a switched-off guest to a file. What provisioning added is taken out, the keys of the
  * run first of all, so that nobody who gets the image gets in with them.
  */
-async function saveDisk({ image, overlay, keys, target, journal, log }) {
+async function saveDisk({ image, disk, keys, target, journal, log }) {
     const raw = (0,external_node_path_namespaceObject.join)(journal.folder, 'save.img');
-    await tool('qemu-img', ['convert', '-f', 'qcow2', '-O', 'raw', '-S', '4k', overlay, raw]);
+    await tool('qemu-img', ['convert', '-f', disk.format, '-O', 'raw', '-S', '4k', disk.path, raw]);
     const end = usedSize(await tool('sfdisk', ['--json', raw]));
     // The overlay was rounded up to a card's size; what lies behind the partitions is empty.
     await (0,promises_namespaceObject.truncate)(raw, Math.max(end, image.diskSize));
@@ -68550,9 +68943,9 @@ async function machineIdBefore(before) {
  * for the keys of later runs, and with nothing in its free blocks.
  * @throws BadInput if the user asked for is not in it either
  */
-async function sealImage({ base, overlay, keys, request, provenance, build, log }) {
+async function sealImage({ base, disk: left, keys, request, provenance, build, log }) {
     const disk = (0,external_node_path_namespaceObject.join)(build, 'disk.img');
-    await tool('qemu-img', ['convert', '-f', 'qcow2', '-O', 'raw', '-S', '4k', overlay, disk]);
+    await tool('qemu-img', ['convert', '-f', left.format, '-O', 'raw', '-S', '4k', left.path, disk]);
     // The overlay was rounded up to a card's size; what lies behind the partitions is empty.
     await (0,promises_namespaceObject.truncate)(disk, Math.max(usedSize(await tool('sfdisk', ['--json', disk])), base.diskSize));
     const layout = await inspectDisk(disk);
@@ -68593,7 +68986,8 @@ async function check({ file, offset }, more = []) {
 /** The mini system copies the key that may log in to where dropbear looks for it. */
 async function ownLogin(root, keys) {
     const path = '/root/.ssh/authorized_keys';
-    return (await root.readText(path)) === keys['authorized-keys'].toString() ? [{ kind: 'remove', path }] : [];
+    const key = keys['authorized-keys']?.toString();
+    return key !== undefined && (await root.readText(path)) === key ? [{ kind: 'remove', path }] : [];
 }
 /** Makes room for the keys of later runs, where their files lie now. */
 async function openSlots(root, base, { facts, user, build }) {
@@ -70005,17 +70399,9 @@ function toolsFor(inputs) {
         ];
         return bare.filter(([needed]) => needed).map(([, name]) => name);
     }
-    const always = [
-        'qemu-img',
-        'qemu-io',
-        'sfdisk',
-        'mcopy',
-        'mke2fs',
-        'debugfs',
-        'e2fsck',
-        'ssh-keygen',
-        'fdtput'
-    ];
+    const ofImages = ['qemu-img', 'sfdisk', 'mcopy', 'mke2fs', 'debugfs', 'e2fsck'];
+    const ofMachines = ['qemu-io', 'ssh-keygen', 'fdtput'];
+    const always = inputs.mode === 'user' ? ofImages : [...ofImages, ...ofMachines];
     const build = image.kind === 'mini' || image.kind === 'debian'
         ? ['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod']
         : unpackersFor(image);
@@ -70059,13 +70445,22 @@ function describePlan(inputs) {
     };
     return [
         `image: ${names[image.kind]}`,
-        `board: ${inputs.board === undefined ? "by the image's architecture" : boards[inputs.board].title}`,
+        inputs.mode === 'user'
+            ? "mode: user: no boot, the host's kernel, each program emulated by itself"
+            : `board: ${inputs.board === undefined ? "by the image's architecture" : boards[inputs.board].title}`,
         `provisioning: ${inputs.provision === 'auto' ? 'offline, on a copy' : 'none (provision: none)'}`,
         ...wishesOf(inputs),
         `workspace: ${sync === 'none' ? 'not exchanged (sync: none)' : `${inputs.workspace} (sync: ${sync})`}`,
         `script: ${inputs.run === undefined ? 'none, boot only' : `${inputs.run.trim().split('\n').length} line(s)`}`,
-        `afterwards: ${inputs.keepRunning ? 'stays up for later steps' : inputs.saveImage === undefined ? 'switched off, changes dropped' : `disk saved to ${inputs.saveImage.path}`}`
+        `afterwards: ${afterwards(inputs)}`
     ];
+}
+function afterwards({ mode, keepRunning, saveImage }) {
+    if (saveImage !== undefined)
+        return `disk saved to ${saveImage.path}`;
+    if (mode === 'user')
+        return 'changes dropped';
+    return keepRunning ? 'stays up for later steps' : 'switched off, changes dropped';
 }
 /** What is asked of the image beyond the usual. */
 function wishesOf({ password, hostname, diskSize, files, firstBoot, prepare, prepareBoard }) {
@@ -71022,15 +71417,19 @@ function setupText({ folder, user, clock, startCpus, script, mount }) {
     if (script !== undefined) {
         const directory = script.workingDirectory === undefined ? '' : shellQuote(script.workingDirectory);
         const scriptFile = `${folder}/script`;
-        const start = [
-            ...Object.entries(script.env).map(([name, text]) => `export ${name}=${shellQuote(text)}`),
-            `echo $$ > ${folder}/pid`,
-            `cd ${directory} || exit`,
-            shellCommand(script.shell, scriptFile)
-        ].join('\n');
+        const start = startText(script, scriptFile, [`echo $$ > ${folder}/pid`]);
         lines.push(...(directory === '' ? [] : [`[ -d ${directory} ] || exit ${noSuchDirectory}`]), `printf %s ${shellQuote(script.run)} > ${scriptFile}`, `printf %s ${shellQuote(start)} > ${folder}/start`, `: > ${folder}/pid`, `chown -R ${user} ${folder}`);
     }
     return lines.join('\n') + '\n';
+}
+/** What a shell runs to start a script that lies in a file: its environment, its folder, its own shell. */
+function startText({ env, workingDirectory, shell }, scriptFile, first = []) {
+    return [
+        ...Object.entries(env).map(([name, text]) => `export ${name}=${shellQuote(text)}`),
+        ...first,
+        `cd ${workingDirectory === undefined ? '' : shellQuote(workingDirectory)} || exit`,
+        shellCommand(shell, scriptFile)
+    ].join('\n');
 }
 /** The folders above a path, in one word list: each program that is started costs an emulated Pi a twentieth of a second. */
 function parents(path) {
@@ -71278,6 +71677,7 @@ async function writeSshConfig(folder, { port, user, hostKey }, keyFile) {
 
 
 
+
 ;// CONCATENATED MODULE: ./src/cache/evict.ts
 
 
@@ -71367,6 +71767,164 @@ async function allocated(path) {
     const inner = await (0,promises_namespaceObject.readdir)(path).catch(() => []);
     const sizes = await Promise.all(inner.map(name => allocated((0,external_node_path_namespaceObject.join)(path, name))));
     return sizes.reduce((sum, bytes) => sum + bytes, own);
+}
+
+;// CONCATENATED MODULE: ./src/layers.ts
+
+
+
+
+
+
+
+/**
+ * The image of a run, from as high a layer as a cache has: with `prepare`'s effects, else provisioned, else made from
+ * its source. What had to be made goes to the caches at once, and not at the end: a script that fails still leaves
+ * them warm.
+ */
+async function imageInPlace({ inputs, release, preparer, tools, unpackers }, context) {
+    const { phases, log, hits } = context;
+    const { image: ref, imageSha256: sha256, user, provision, firmware, hostname, firstBoot, diskSize, boot } = inputs;
+    const upper = await upperLayer(inputs, preparer);
+    const request = {
+        ...{ image: ref, release, sha256, user, provision, firmware, hostname, firstBoot, diskSize, boot },
+        isBase: upper !== undefined
+    };
+    const named = { provision, user, hostname, firstBoot, diskSize, firmware, boot, suffix: inputs.cacheKeySuffix };
+    const base = (sum) => baseKey({ ...named, sha256: sum });
+    const { found, isComplete } = await phases.run('image', 'Image in place', async () => {
+        const source = await openSource(request, context.home, log);
+        const cached = await fromCaches(source, { upper, base, inputs, tools }, context);
+        if (cached !== undefined) {
+            source.close?.();
+            if (release !== undefined && source.sha256 !== undefined)
+                await noteRelease(release, source.sha256, context.home);
+            const { title, architecture, diskSize: bytes } = cached.found.image;
+            log.info(`Already prepared: ${title}, ${architecture}, ${mib(bytes)}`);
+            return cached;
+        }
+        return {
+            found: await makeBase(source, { request, base, inputs, tools, unpackers }, context),
+            isComplete: upper === undefined
+        };
+    });
+    log.info(`From a cache: ${hits.text}`);
+    if (upper === undefined || isComplete)
+        return found;
+    const provenance = upper.provenance(found.key);
+    const work = { inputs, script: upper.script, base: found.image, request, provenance };
+    const build = await preparer.run(work, context);
+    return layers_kept(build, upper.key(found.key), inputs, context);
+}
+async function upperLayer({ prepare: script }, preparer) {
+    if (script === undefined)
+        return undefined;
+    const { family } = preparer;
+    const machine = await preparer.machine();
+    const hash = (0,external_node_crypto_.createHash)('sha256').update(script).digest('hex');
+    return {
+        script,
+        provenance: base => ({ base, script: hash, family }),
+        key: base => preparedKey({ base, script, family, machine })
+    };
+}
+/** The highest layer that a cache has. Of the lower one nothing is needed then, not even its download. */
+async function fromCaches({ sha256 }, { upper, base, inputs, tools }, context) {
+    const { hits } = context;
+    hits.note('none');
+    if (inputs.cache === 'off')
+        hits.missed('`cache: off`');
+    else if (sha256 === undefined)
+        hits.missed('what the image is shows only once it is here: give `image-sha256`');
+    if (inputs.cache === 'off' || sha256 === undefined)
+        return undefined;
+    const key = base(sha256);
+    if (upper !== undefined) {
+        const found = await cachedImage(upper.key(key), { inputs, tools }, context);
+        if (found !== undefined) {
+            hits.note('prepared');
+            return { found, isComplete: true };
+        }
+        hits.missed(whyNot(upper.provenance(key), await provenances(context.home)));
+    }
+    const found = await cachedImage(key, { inputs, tools }, context);
+    if (found === undefined) {
+        hits.missed('this image with these inputs was not prepared before');
+        return undefined;
+    }
+    hits.note(upper === undefined ? 'prepared' : 'image');
+    return { found, isComplete: upper === undefined };
+}
+/** Why no image has what `prepare` does, by what the others of this machine were made from. */
+function whyNot(wanted, known) {
+    const same = known.filter(({ base }) => base === wanted.base);
+    if (same.some(({ script, family }) => script !== wanted.script && family === wanted.family))
+        return '`prepare` changed';
+    const other = same.find(({ script, family }) => script === wanted.script && family !== wanted.family);
+    if (other !== undefined)
+        return `\`prepare\` ran on ${other.family} only, and not yet on ${wanted.family}`;
+    return '`prepare` is new or changed, or its image is';
+}
+async function cachedImage(key, { inputs, tools }, context) {
+    const own = await fromStore(key, context);
+    if (own !== undefined)
+        return { image: own, key, isShared: Promise.resolve(false) };
+    const folder = (0,external_node_path_namespaceObject.join)(context.journal.folder, `restored-${key}`);
+    await (0,promises_namespaceObject.mkdir)(folder);
+    if ((await context.shared?.restore({ kind: 'prepared', key }, folder, { ...context, tools })) !== true)
+        return undefined;
+    const image = await keepImage(folder, key, context);
+    if (image === undefined)
+        context.log.warn('The prepared image in the Actions cache is not whole, and was not used');
+    startEviction(inputs, context);
+    return image && { image, key, isShared: Promise.resolve(true) };
+}
+async function makeBase(source, { request, base, inputs, tools, unpackers }, context) {
+    const build = (0,external_node_path_namespaceObject.join)(context.journal.folder, 'build');
+    await (0,promises_namespaceObject.mkdir)(build);
+    // A download goes on while the tools are installed, if only its unpacker is there.
+    if (unpackers.length !== 1 || (await missingTools(unpackers)).length > 0)
+        await tools();
+    const sha256 = await source.unpackTo((0,external_node_path_namespaceObject.join)(build, 'disk.img'), build);
+    await tools();
+    if (request.release !== undefined)
+        await noteRelease(request.release, sha256, context.home);
+    await makeImage(build, request, context.log);
+    return layers_kept(build, base(sha256), inputs, context);
+}
+/** Puts a finished build into the caches. Without them it lives and goes with the run. */
+async function layers_kept(build, key, inputs, context) {
+    const { shared, saves } = context;
+    const image = inputs.cache === 'off' ? await loadImage(build) : await keepImage(build, key, context);
+    if (image === undefined)
+        throw new Error(`the prepared image in ${build} cannot be read back`);
+    const isShared = shared?.canSave === true
+        ? saves.start('cache-save', () => shared.save({ kind: 'prepared', key }, image.folder, context))
+        : undefined;
+    if (inputs.cache !== 'off')
+        startEviction(inputs, context);
+    return { image, key, isShared: isShared?.then(saved => saved === true) ?? Promise.resolve(false) };
+}
+function startEviction({ cacheMaxSize }, { saves, home, journal, log }) {
+    void saves.start(undefined, () => evict({ home, limit: cacheMaxSize, workDir: journal.folder, log }));
+}
+
+;// CONCATENATED MODULE: ./src/planned-image.ts
+
+
+/** Tells what will be done, and looks up what the name of the image stands for. */
+async function plannedImage(inputs, context) {
+    const { log, phases, output } = context;
+    const release = await phases.run('plan', 'Plan', async () => {
+        for (const line of describePlan(inputs))
+            log.info(line);
+        const { image, catalogUrl } = inputs;
+        return image.kind === 'catalogue' ? resolveRelease(image, catalogUrl, context) : undefined;
+    });
+    if (release === undefined)
+        return { release, here: inputs };
+    output('image-release', pinned(release.release));
+    return { release, here: { ...inputs, image: { kind: 'url', url: release.release.url } } };
 }
 
 ;// CONCATENATED MODULE: ./src/first-boot/index.ts
@@ -73251,14 +73809,21 @@ async function hashOf(file) {
 
 
 
-
+/** What runs `prepare` on a board. */
+function boardPreparer(inputs, install) {
+    return {
+        family: familyOfBoard(inputs.prepareBoard ?? knownBoard(inputs)?.name),
+        machine: () => machineIngredients(inputs),
+        run: (work, context) => runPrepare(work, install, context)
+    };
+}
 const names = { disk: 'prepare-disk', qemu: 'prepare-qemu', boot: 'prepare-boot' };
 /**
  * Boots an image with nothing of the user's but the script, runs that as root, and makes an image of what it left.
  * @returns the folder with that image
  * @throws ScriptFailure with the script's status; TimeLimit past `run-timeout`
  */
-async function runPrepare(work, context) {
+async function runPrepare(work, installFor, context) {
     const { inputs, base, script, request, provenance } = work;
     const { phases, log } = context;
     const board = boardFor({ ...inputs, board: inputs.prepareBoard ?? inputs.board }, base);
@@ -73272,7 +73837,7 @@ async function runPrepare(work, context) {
                 context.output(name, value);
         }
     };
-    const install = await work.install(board, own);
+    const install = await installFor(board, own);
     const machine = { inputs: prepareInputs(inputs, board), prepared: base, user: 'root', board, install, names };
     const pi = await powerOn(machine, own);
     const guest = new Guest(pi.session, 'root', journal.id);
@@ -73286,171 +73851,34 @@ async function runPrepare(work, context) {
             stderr: lines.write
         });
         lines.end();
-        if (outcome === 'timeout')
-            throw new TimeLimit({ symptom: `\`prepare\` ran longer than \`run-timeout\`, and was ended; nothing was cached` });
-        if (outcome === 'script-failed') {
-            const how = signal === undefined ? `ended with status ${exitCode}` : `was killed by SIG${signal}`;
-            throw new ScriptFailure(exitCode, signal, {
-                symptom: `\`prepare\` ${how}; nothing of it was cached`,
-                remedy: 'see what it said above; the script runs as root in a shell that ends at the first error'
-            });
-        }
+        checkPrepare({ outcome, exitCode, signal });
     });
     return phases.run('prepare-keep', 'Keep what `prepare` did', async () => {
         await powerOff({ ...pi, guest });
         const build = (0,external_node_path_namespaceObject.join)(context.journal.folder, 'build-prepared');
         await (0,promises_namespaceObject.mkdir)(build);
         const overlay = (0,external_node_path_namespaceObject.join)(journal.folder, runFiles.disk);
-        await sealImage({ base, overlay, keys: pi.keys, request, provenance, build, log });
+        await sealImage({ base, disk: { path: overlay, format: 'qcow2' }, keys: pi.keys, request, provenance, build, log });
         await (0,promises_namespaceObject.rm)(journal.folder, { recursive: true, force: true });
         return build;
     });
 }
-
-;// CONCATENATED MODULE: ./src/layers.ts
-
-
-
-
-
-
-
-
-
-/**
- * The image of a run, from as high a layer as a cache has: with `prepare`'s effects, else provisioned, else made from
- * its source. What had to be made goes to the caches at once, and not at the end: a script that fails still leaves
- * them warm.
- */
-async function imageInPlace({ inputs, release, install, tools, unpackers }, context) {
-    const { phases, log, hits } = context;
-    const { image: ref, imageSha256: sha256, user, provision, firmware, hostname, firstBoot, diskSize, boot } = inputs;
-    const upper = await upperLayer(inputs);
-    const request = {
-        ...{ image: ref, release, sha256, user, provision, firmware, hostname, firstBoot, diskSize, boot },
-        isBase: upper !== undefined
-    };
-    const named = { provision, user, hostname, firstBoot, diskSize, firmware, boot, suffix: inputs.cacheKeySuffix };
-    const base = (sum) => baseKey({ ...named, sha256: sum });
-    const { found, isComplete } = await phases.run('image', 'Image in place', async () => {
-        const source = await openSource(request, context.home, log);
-        const cached = await fromCaches(source, { upper, base, inputs, tools }, context);
-        if (cached !== undefined) {
-            source.close?.();
-            if (release !== undefined && source.sha256 !== undefined)
-                await noteRelease(release, source.sha256, context.home);
-            const { title, architecture, diskSize: bytes } = cached.found.image;
-            log.info(`Already prepared: ${title}, ${architecture}, ${mib(bytes)}`);
-            return cached;
-        }
-        return {
-            found: await makeBase(source, { request, base, inputs, tools, unpackers }, context),
-            isComplete: upper === undefined
-        };
+/** @throws ScriptFailure or TimeLimit unless `prepare` went well */
+function checkPrepare({ outcome, exitCode, signal }) {
+    if (outcome === 'success')
+        return;
+    if (outcome === 'timeout')
+        throw new TimeLimit({ symptom: `\`prepare\` ran longer than \`run-timeout\`, and was ended; nothing was cached` });
+    const how = signal === undefined ? `ended with status ${exitCode}` : `was killed by SIG${signal}`;
+    throw new ScriptFailure(exitCode, signal, {
+        symptom: `\`prepare\` ${how}; nothing of it was cached`,
+        remedy: 'see what it said above; the script runs as root in a shell that ends at the first error'
     });
-    log.info(`From a cache: ${hits.text}`);
-    if (upper === undefined || isComplete)
-        return found;
-    const provenance = upper.provenance(found.key);
-    const work = { inputs, script: upper.script, base: found.image, request, provenance, install };
-    const build = await runPrepare(work, context);
-    return layers_kept(build, upper.key(found.key), inputs, context);
-}
-async function upperLayer(inputs) {
-    const { prepare: script } = inputs;
-    if (script === undefined)
-        return undefined;
-    const family = familyOfBoard(inputs.prepareBoard ?? knownBoard(inputs)?.name);
-    const machine = await machineIngredients(inputs);
-    const hash = (0,external_node_crypto_.createHash)('sha256').update(script).digest('hex');
-    return {
-        script,
-        provenance: base => ({ base, script: hash, family }),
-        key: base => preparedKey({ base, script, family, machine })
-    };
-}
-/** The highest layer that a cache has. Of the lower one nothing is needed then, not even its download. */
-async function fromCaches({ sha256 }, { upper, base, inputs, tools }, context) {
-    const { hits } = context;
-    hits.note('none');
-    if (inputs.cache === 'off')
-        hits.missed('`cache: off`');
-    else if (sha256 === undefined)
-        hits.missed('what the image is shows only once it is here: give `image-sha256`');
-    if (inputs.cache === 'off' || sha256 === undefined)
-        return undefined;
-    const key = base(sha256);
-    if (upper !== undefined) {
-        const found = await cachedImage(upper.key(key), { inputs, tools }, context);
-        if (found !== undefined) {
-            hits.note('prepared');
-            return { found, isComplete: true };
-        }
-        hits.missed(whyNot(upper.provenance(key), await provenances(context.home)));
-    }
-    const found = await cachedImage(key, { inputs, tools }, context);
-    if (found === undefined) {
-        hits.missed('this image with these inputs was not prepared before');
-        return undefined;
-    }
-    hits.note(upper === undefined ? 'prepared' : 'image');
-    return { found, isComplete: upper === undefined };
-}
-/** Why no image has what `prepare` does, by what the others of this machine were made from. */
-function whyNot(wanted, known) {
-    const same = known.filter(({ base }) => base === wanted.base);
-    if (same.some(({ script, family }) => script !== wanted.script && family === wanted.family))
-        return '`prepare` changed';
-    const other = same.find(({ script, family }) => script === wanted.script && family !== wanted.family);
-    if (other !== undefined)
-        return `\`prepare\` ran on ${other.family} only, and not yet on ${wanted.family}`;
-    return '`prepare` is new or changed, or its image is';
-}
-async function cachedImage(key, { inputs, tools }, context) {
-    const own = await fromStore(key, context);
-    if (own !== undefined)
-        return { image: own, key, isShared: Promise.resolve(false) };
-    const folder = (0,external_node_path_namespaceObject.join)(context.journal.folder, `restored-${key}`);
-    await (0,promises_namespaceObject.mkdir)(folder);
-    if ((await context.shared?.restore({ kind: 'prepared', key }, folder, { ...context, tools })) !== true)
-        return undefined;
-    const image = await keepImage(folder, key, context);
-    if (image === undefined)
-        context.log.warn('The prepared image in the Actions cache is not whole, and was not used');
-    startEviction(inputs, context);
-    return image && { image, key, isShared: Promise.resolve(true) };
-}
-async function makeBase(source, { request, base, inputs, tools, unpackers }, context) {
-    const build = (0,external_node_path_namespaceObject.join)(context.journal.folder, 'build');
-    await (0,promises_namespaceObject.mkdir)(build);
-    // A download goes on while the tools are installed, if only its unpacker is there.
-    if (unpackers.length !== 1 || (await missingTools(unpackers)).length > 0)
-        await tools();
-    const sha256 = await source.unpackTo((0,external_node_path_namespaceObject.join)(build, 'disk.img'), build);
-    await tools();
-    if (request.release !== undefined)
-        await noteRelease(request.release, sha256, context.home);
-    await makeImage(build, request, context.log);
-    return layers_kept(build, base(sha256), inputs, context);
-}
-/** Puts a finished build into the caches. Without them it lives and goes with the run. */
-async function layers_kept(build, key, inputs, context) {
-    const { shared, saves } = context;
-    const image = inputs.cache === 'off' ? await loadImage(build) : await keepImage(build, key, context);
-    if (image === undefined)
-        throw new Error(`the prepared image in ${build} cannot be read back`);
-    const isShared = shared?.canSave === true
-        ? saves.start('cache-save', () => shared.save({ kind: 'prepared', key }, image.folder, context))
-        : undefined;
-    if (inputs.cache !== 'off')
-        startEviction(inputs, context);
-    return { image, key, isShared: isShared?.then(saved => saved === true) ?? Promise.resolve(false) };
-}
-function startEviction({ cacheMaxSize }, { saves, home, journal, log }) {
-    void saves.start(undefined, () => evict({ home, limit: cacheMaxSize, workDir: journal.folder, log }));
 }
 
 ;// CONCATENATED MODULE: ./src/boot.ts
+
+
 
 
 
@@ -73465,24 +73893,16 @@ async function bootPi(inputs, context) {
     const { journal, log, phases, output } = context;
     const expected = knownBoard(inputs);
     const coming = expected && qemuBeside(inputs, expected, context);
-    const release = await phases.run('plan', 'Plan', async () => {
-        for (const line of describePlan(inputs))
-            log.info(line);
-        const { image, catalogUrl } = inputs;
-        return image.kind === 'catalogue' ? resolveRelease(image, catalogUrl, context) : undefined;
-    });
-    if (release !== undefined)
-        output('image-release', pinned(release.release));
+    const { release, here } = await plannedImage(inputs, context);
     // Before all else where that is possible: a QEMU that lacks the board makes the rest pointless.
     await coming?.certain;
-    const here = release === undefined ? inputs : { ...inputs, image: { kind: 'url', url: release.release.url } };
     const tools = toolsBeside(here, context, coming);
     if (inputs.disks.length > 0)
         await tools();
     await checkDisks(inputs.disks);
     const { image: prepared, isShared } = await unlessFailing([coming?.done, tools], imageInPlace({
         ...{ inputs, release, tools, unpackers: unpackersFor(here.image) },
-        install: async (board, own) => (board === expected ? await coming?.done() : undefined) ?? readyQemu(inputs, board, own)
+        preparer: boardPreparer(inputs, async (board, own) => (board === expected ? await coming?.done() : undefined) ?? readyQemu(inputs, board, own))
     }, context));
     await tools();
     const board = boardFor(inputs, prepared);
@@ -73539,7 +73959,286 @@ async function leave({ guest, qemu }, { disks }, log) {
     await quitQemu(qemu, kept ? flushPatience : undefined);
 }
 
+;// CONCATENATED MODULE: ./src/rootfs/place.ts
+
+
+/** Whose programs the images of each architecture have; armel is what a Pi 1 runs. */
+const place_platformOf = {
+    arm64: platform('linux/arm64'),
+    armhf: platform('linux/arm/v7'),
+    armel: platform('linux/arm/v6')
+};
+/**
+ * The platforms whose programs a run in an image needs. An arm64 system runs 32-bit programs as well.
+ * @throws BadInput if the one asked for is not the image's
+ */
+function platformsFor(architecture, asked) {
+    const own = place_platformOf[architecture];
+    const rows = asked?.rows.filter(({ emulator }) => emulator === own.emulator) ?? [own];
+    if (rows.length === 0) {
+        const names = asked?.rows.map(({ name }) => name).join(', ') ?? '';
+        throw new BadInput([
+            `input \`platforms\` is “${names}”, but the image has programs of ${architecture}; valid: ${own.name}`
+        ]);
+    }
+    const more = architecture === 'arm64' ? (asked?.rows.filter(row => !rows.includes(row)) ?? [place_platformOf.armhf]) : [];
+    return { rows: [...rows, ...more], asFarAsPossible: false };
+}
+/** The root file system of an image, or of a copy of its disk that is written. */
+function ofImage({ disk, layout, bootMount }, copy) {
+    return {
+        disk: copy ?? disk,
+        root: layout.root,
+        boot: bootMount === undefined ? undefined : { ...layout.boot, mount: bootMount },
+        isWritten: copy !== undefined
+    };
+}
+const root = { name: 'root', uid: 0, gid: 0, home: '/root' };
+/** What user mode is not, for those who read its result. */
+const caveats = [
+    "the kernel is the host's: modules, sysctl and /proc tell of that",
+    'no hardware of a Pi, and no services: systemd does not run',
+    'less isolated than a virtual machine: run only what you would run on the host'
+];
+
+;// CONCATENATED MODULE: ./src/rootfs/script.ts
+
+
+
+
+
+
+/**
+ * Runs a script in a root file system: with handlers of its own where this host allows it, else with the host's, and then the
+ * log says so.
+ * @throws BadInput or HostFailure
+ */
+async function inRootfs(request, emulation, { log }) {
+    const { script, files = [], workspace, ...rest } = request;
+    const handlers = (await emulation.provided()).flatMap(({ emulator: { name, elf }, interpreter }) => interpreter === undefined
+        ? []
+        : [
+            // setuid is safe here: the handlers are for this namespace alone.
+            handlerLine({ name, elf, interpreter: interpreter.path, setuid: true, keepsName: interpreter.keepsName })
+        ]);
+    const own = {
+        ...{ ...rest, workspace, files, handlers, isPrivate: emulation.isPrivate },
+        start: startText(script, '/run/pi-qemu/script'),
+        ...{ script: script.run, directory: script.workingDirectory }
+    };
+    if (emulation.isPrivate && handlers.length > 0 && !keepsHandlersApart((0,external_node_os_namespaceObject.release)()))
+        await withoutNamespace(`the kernel ${(0,external_node_os_namespaceObject.release)()} is older than 6.7`);
+    let ended = await enterRootfs({ ...own, isPrivate: emulation.isPrivate });
+    if (ended.kind === 'refused' && emulation.isPrivate && ['users', 'handlers'].includes(ended.part)) {
+        await withoutNamespace(ended.why);
+        ended = await enterRootfs({ ...own, isPrivate: false });
+    }
+    for (const note of ended.notes)
+        log.info(note);
+    return script_resultOf(ended);
+    async function withoutNamespace(why) {
+        log.warn(`No namespace with users and handlers of its own (${why}): root in the image is root here, and the handlers are registered on this host until the run ends`);
+        emulation.isPrivate = false;
+        await emulation.onHost();
+    }
+}
+/** What parts of it a host may refuse, and what then. */
+const script_refusals = {
+    directory: why => new BadInput([`input \`working-directory\` names ${why}, which does not exist in the root file system`]),
+    shell: why => new HostFailure({
+        symptom: `no script runs in this root file system: ${why}`,
+        cause: /format/i.test(why)
+            ? 'its programs are for another platform than the image says'
+            : 'the image has no shell, or its dynamic loader is missing',
+        remedy: 'check the image; scripts need /bin/sh in it'
+    }),
+    workspace: why => new HostFailure({
+        symptom: `the workspace cannot be shown to the user of the script as their own: ${why}`,
+        cause: "its file system has no idmapped mounts (the kernel's documentation: filesystems/idmappings)",
+        remedy: 'use `user: root`, or `sync: none`'
+    }),
+    write: why => new HostFailure({
+        symptom: `the root file system cannot be written: ${why}`,
+        cause: /space/i.test(why) ? 'it is full' : undefined,
+        remedy: '`disk-size` makes it larger'
+    })
+};
+/** @throws BadInput or HostFailure if it did not get that far */
+function script_resultOf(ended) {
+    switch (ended.kind) {
+        case 'refused':
+            throw (script_refusals[ended.part]?.(ended.why) ??
+                new HostFailure({
+                    symptom: `this host does not let a root file system be entered (${ended.part}): ${ended.why}`,
+                    cause: 'this is a container without the right to mount, or sudo needs a password',
+                    remedy: 'run directly on a host or virtual machine, as root or with sudo; or use `mode: system`'
+                }));
+        case 'ended':
+            if (ended.timedOut)
+                return { outcome: 'timeout', exitCode: 124, signal: undefined };
+            return { outcome: ended.code === 0 ? 'success' : 'script-failed', exitCode: ended.code, signal: undefined };
+        case 'killed': {
+            const signal = script_nameOf(ended.signal);
+            if (ended.timedOut)
+                return { outcome: 'timeout', exitCode: 124, signal };
+            return { outcome: 'script-failed', exitCode: 128 + ended.signal, signal };
+        }
+    }
+}
+/** `KILL` for 9. */
+function script_nameOf(number) {
+    const found = Object.entries(external_node_os_namespaceObject.constants.signals).find(([, value]) => value === number);
+    return found?.[0].replace(/^SIG/, '') ?? String(number);
+}
+
+;// CONCATENATED MODULE: ./src/rootfs/prepare.ts
+
+
+
+
+
+
+
+
+/** What runs `prepare` in an image's root file system, on a copy of its disk. */
+function rootfsPreparer({ runTimeout }, emulationFor) {
+    return {
+        family: 'user mode',
+        machine: () => Promise.resolve([]),
+        run: async ({ base, script, request, provenance }, context) => {
+            const { phases, log } = context;
+            const journal = context.journal.part('prepare');
+            const disk = (0,external_node_path_namespaceObject.join)(journal.folder, 'disk.img');
+            await phases.run('prepare', 'Run `prepare` in the root file system', async () => {
+                await copyDisk(base.disk, disk);
+                const at = (0,external_node_path_namespaceObject.join)(journal.folder, 'rootfs');
+                await (0,promises_namespaceObject.mkdir)(at);
+                const lines = lineLog(log);
+                const ended = await inRootfs({
+                    ...{ rootfs: ofImage(base, disk), at, user: root, timeout: runTimeout },
+                    script: { run: script, shell: undefined, env: {}, workingDirectory: undefined },
+                    ...{ onStdout: lines.write, onStderr: lines.write }
+                }, emulationFor(base), context);
+                lines.end();
+                checkPrepare(ended);
+            });
+            return phases.run('prepare-keep', 'Keep what `prepare` did', async () => {
+                const build = (0,external_node_path_namespaceObject.join)(context.journal.folder, 'build-prepared');
+                await (0,promises_namespaceObject.mkdir)(build);
+                await sealImage({ base, disk: { path: disk, format: 'raw' }, keys: {}, request, provenance, build, log });
+                return build;
+            });
+        }
+    };
+}
+/** A copy of a disk that may be written; what is empty in it takes no time and no room. */
+async function copyDisk(from, to) {
+    await tool('cp', ['--sparse=always', '--reflink=auto', from, to]);
+}
+
+;// CONCATENATED MODULE: ./src/rootfs/index.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** A script in an image's root file system, which is not booted. The caller tears down. */
+async function runInRootfs(inputs, emulationFor, context) {
+    const { journal, log, phases } = context;
+    const { release, here } = await plannedImage(inputs, context);
+    const tools = toolsBeside(here, context, undefined);
+    // Known once there is an image; that of `prepare` is of the same kind.
+    let known;
+    const preparer = rootfsPreparer(inputs, image => (known ??= emulationFor(image)));
+    const request = { inputs, release, tools, unpackers: unpackersFor(here.image), preparer };
+    const { image } = await imageInPlace(request, context);
+    await tools();
+    const emulation = known ?? emulationFor(image);
+    await emulation.provided();
+    const at = (0,external_node_path_namespaceObject.join)(journal.folder, 'rootfs');
+    const disk = inputs.saveImage === undefined ? undefined : (0,external_node_path_namespaceObject.join)(journal.folder, 'disk.img');
+    if (disk !== undefined)
+        await copyDisk(image.disk, disk);
+    await (0,promises_namespaceObject.mkdir)(at);
+    const name = chooseUser(image.users, inputs.user);
+    const user = { ...root, ...image.users[name], name };
+    const workspace = await workspaceFor(inputs, at);
+    const place = { rootfs: ofImage(image, disk), at, workspace };
+    const workingDirectory = guestDirectory(inputs.workingDirectory, { workspace: workspace?.target, home: user.home });
+    const script = { run: inputs.run ?? 'true', shell: inputs.shell, env: inputs.env, workingDirectory };
+    const files = await Promise.all(inputs.files.map(async ({ from, to, mode }) => ({ from, to, mode: mode ?? (await (0,promises_namespaceObject.stat)(from)).mode & 0o7777 })));
+    const result = await phases.run('run', 'Run the script in the root file system', () => {
+        log.info(`${image.title}, ${image.architecture}, as ${name}; ${caveats.join('; ')}`);
+        log.endGroup(); // its output is what the reader came for: not folded away
+        const streams = { onStdout: context.stdout, onStderr: context.stderr };
+        const timeout = inputs.runTimeout;
+        return inRootfs({ ...place, ...streams, user, script, files, timeout }, emulation, context);
+    });
+    if (inputs.copyOut.length > 0)
+        await phases.run('workspace-out', 'Bring files back', () => copyOut(inputs, { ...place, user }, emulation, context));
+    if (inputs.sync === 'out' && workspace !== undefined)
+        await tool('cp', ['-a', `${workspace.source}/.`, inputs.workspace]);
+    if (inputs.saveImage !== undefined && disk !== undefined) {
+        const target = inputs.saveImage;
+        await phases.run('save-image', `Save the disk to ${target.path}`, () => saveDisk({ image, disk: { path: disk, format: 'raw' }, target, keys: {}, ...context }));
+    }
+    return result;
+}
+/** How the workspace appears in the root file system: as it is, or so that changes stay there. */
+async function workspaceFor({ sync, workspace }, at) {
+    if (sync === 'none')
+        return undefined;
+    const { uid, gid } = await (0,promises_namespaceObject.stat)(workspace);
+    const owner = { uid, gid };
+    if (sync !== 'out')
+        return { source: workspace, target: workspace, mode: sync === 'in' ? 'copy' : 'bind', owner };
+    const source = (0,external_node_path_namespaceObject.join)(at, 'workspace-out');
+    await (0,promises_namespaceObject.mkdir)(source);
+    return {
+        source,
+        target: workspace,
+        mode: 'bind',
+        owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }
+    };
+}
+/** Brings files of the root file system into the workspace, as they are after the script. */
+async function copyOut({ copyOut: patterns, workspace }, place, emulation, context) {
+    const collected = (0,external_node_path_namespaceObject.join)(place.at, 'collected');
+    await (0,promises_namespaceObject.mkdir)(collected);
+    const said = { stdout: '', stderr: '' };
+    const run = copyOutText({ patterns, folder: '/run/pi-qemu-out/files' });
+    await inRootfs({
+        ...{ ...place, user: root, collected, timeout: undefined },
+        script: { run, shell: 'sh', env: {}, workingDirectory: undefined },
+        onStdout: chunk => (said.stdout += chunk.toString()),
+        onStderr: chunk => (said.stderr += chunk.toString())
+    }, emulation, context);
+    const complaints = said.stderr.split('\n').filter(line => line.trim() !== '');
+    const missing = patternsWithoutMatch(said.stdout).map(pattern => `nothing in the root file system matches ${pattern}`);
+    for (const line of [...missing, ...complaints])
+        context.log.warn(`copy-out: ${line}`);
+    const files = (0,external_node_path_namespaceObject.join)(collected, 'files');
+    const names = await (0,promises_namespaceObject.readdir)(files).catch(() => []);
+    if (names.length === 0)
+        return;
+    const target = (0,external_node_path_namespaceObject.join)(workspace, copyOutFolder);
+    await (0,promises_namespaceObject.mkdir)(target, { recursive: true });
+    await tool('cp', ['-a', '--remove-destination', `${files}/.`, target]);
+    await (0,promises_namespaceObject.rm)(collected, { recursive: true });
+    context.log.info(`In ${copyOutFolder}: ${names.join(', ')}`);
+}
+
 ;// CONCATENATED MODULE: ./src/user-mode.ts
+
 
 /** Whether a run only makes this host able to run programs of other platforms, for the steps that follow. */
 function isOnlyHandlers({ mode, run, saveImage }) {
@@ -73547,23 +74246,44 @@ function isOnlyHandlers({ mode, run, saveImage }) {
 }
 /** A run in user mode, phase by phase. The caller tears down, whatever happens here. */
 async function runUserMode(inputs, context) {
+    if (!isOnlyHandlers(inputs))
+        return runInRootfs(inputs, image => emulationFor(inputs, image, context), context);
     await handlersOnHost(inputs, inputs.platforms ?? ofPis, context);
     context.journal.record({ kind: 'kept' });
     return { outcome: 'success', exitCode: 0, signal: undefined };
 }
+/** How the programs of an image are run here: by emulators that are known to none but the run, where that is possible. */
+function emulationFor(inputs, { architecture }, context) {
+    const wanted = platformsFor(architecture, inputs.platforms);
+    const { qemu: choice, qemuCpu: models } = inputs;
+    let provided;
+    return {
+        isPrivate: true,
+        provided: () => (provided ??= context.phases.run('emulators', 'Emulators for its programs', async () => {
+            const found = await provideInterpreters({ wanted, choice, models }, interpreterPlace(context));
+            tell(wanted, found, context);
+            return found;
+        })),
+        // Nobody but this run uses them; still they are there for all until it ends.
+        onHost: () => handlersOnHost({ ...inputs, setuid: true }, wanted, context)
+    };
+}
+function tell(wanted, provided, { log, output }) {
+    for (const row of provided)
+        log.info(describeProvided(row));
+    const [first] = provided.flatMap(({ interpreter }) => interpreter?.version ?? []);
+    if (first !== undefined)
+        output('qemu-version', first);
+    output('platforms', runnable(wanted, provided).join(','));
+}
 /** Registers handlers on this host, until the run is torn down. */
 async function handlersOnHost({ qemu, qemuCpu, setuid }, wanted, context) {
-    const { journal, log, phases, output } = context;
+    const { journal, phases } = context;
     return phases.run('handlers', 'Handlers in binfmt_misc', async () => {
         journal.record({ kind: 'handlers', id: journal.id });
         const request = { id: journal.id, wanted, choice: qemu, models: qemuCpu, setuid };
         const provided = await provideHandlers(request, interpreterPlace(context));
-        for (const row of provided)
-            log.info(describeProvided(row));
-        const [first] = provided.flatMap(({ interpreter }) => interpreter?.version ?? []);
-        if (first !== undefined)
-            output('qemu-version', first);
-        output('platforms', runnable(wanted, provided).join(','));
+        tell(wanted, provided, context);
         return provided;
     });
 }
@@ -73610,7 +74330,7 @@ async function workspaceOut(inputs, { guest, workspace }, context) {
     // What was asked for by name comes back whatever its name is.
     const out = (name, isFolder) => !name.startsWith(collected) && excluded(name, isFolder);
     const request = { volume, sent, excluded: out, scratch: (0,external_node_path_namespaceObject.join)(journal.folder, 'workspace-out') };
-    const { written, deleted } = await guest.whileFrozen(path, afterwards(inputs, asked, (0,external_node_path_namespaceObject.join)(path, collected)), () => readVolume(request, ({ left, fetch, copy }) => mirror({
+    const { written, deleted } = await guest.whileFrozen(path, workspace_out_afterwards(inputs, asked, (0,external_node_path_namespaceObject.join)(path, collected)), () => readVolume(request, ({ left, fetch, copy }) => mirror({
         left: broughtBack(left, collected, whole),
         workspace: inputs.workspace,
         sent: whole ? sent : new Map(),
@@ -73621,7 +74341,7 @@ async function workspaceOut(inputs, { guest, workspace }, context) {
     log.info(`${written} written, ${deleted} deleted`);
 }
 /** What the guest goes on with; one that is thrown away next need not move again. */
-function afterwards({ keepRunning, saveImage, disks }, asked, remove) {
+function workspace_out_afterwards({ keepRunning, saveImage, disks }, asked, remove) {
     if (!keepRunning && saveImage === undefined && disks.length === 0)
         return undefined;
     return asked ? { remove } : {};
@@ -73653,7 +74373,7 @@ async function run(inputs, context) {
         await context.phases.run('power-off', 'Switch the Pi off', () => powerOff(pi));
         await context.phases.run('save-image', `Save the disk to ${target.path}`, () => saveDisk({
             image: pi.image,
-            overlay: (0,external_node_path_namespaceObject.join)(context.journal.folder, runFiles.disk),
+            disk: { path: (0,external_node_path_namespaceObject.join)(context.journal.folder, runFiles.disk), format: 'qcow2' },
             target,
             keys: pi.keys,
             ...context

@@ -382,7 +382,7 @@ const parseOptions = __nccwpck_require__(5131)
 const Comparator = __nccwpck_require__(7712)
 const debug = __nccwpck_require__(1736)
 const SemVer = __nccwpck_require__(6644)
-const trimComparatorWhitespace = __nccwpck_require__(935)
+const trimComparatorWhitespace = __nccwpck_require__(3316)
 const {
   safeRe: re,
   src,
@@ -2213,7 +2213,7 @@ createToken('GTE0PRE', '^\\s*>=\\s*0\\.0\\.0-0\\s*$')
 
 /***/ }),
 
-/***/ 935:
+/***/ 3316:
 /***/ ((module, __unused_webpack_exports, __nccwpck_require__) => {
 
 "use strict";
@@ -34968,8 +34968,6 @@ const external_node_fs_namespaceObject = require("node:fs");
 const promises_namespaceObject = require("node:fs/promises");
 ;// CONCATENATED MODULE: external "node:path"
 const external_node_path_namespaceObject = require("node:path");
-;// CONCATENATED MODULE: external "node:os"
-const external_node_os_namespaceObject = require("node:os");
 ;// CONCATENATED MODULE: external "node:child_process"
 const external_node_child_process_namespaceObject = require("node:child_process");
 ;// CONCATENATED MODULE: ./src/report/errors.ts
@@ -35055,7 +35053,7 @@ function leavable() {
     };
 }
 /** Asked before a program is started, and once it has ended: resolves at once, or never if the work was left. */
-async function goingOn() {
+async function going_on_goingOn() {
     if (work.getStore()?.isOver === true)
         await new Promise(() => undefined);
 }
@@ -35071,7 +35069,7 @@ async function goingOn() {
 /** Runs a tool to its end, without a shell, and returns its status and output; throws only if it cannot be started. */
 async function exec_tryTool(name, args, options = {}) {
     const result = await start(name, args, options);
-    await goingOn();
+    await going_on_goingOn();
     return result;
 }
 async function start(name, args, options) {
@@ -35083,7 +35081,7 @@ async function start(name, args, options) {
         const program = (0,external_node_path_namespaceObject.isAbsolute)(name) ? name : await exec_findTool(name);
         if (program === undefined)
             throw new Error('no such program in PATH');
-        await goingOn();
+        await going_on_goingOn();
         if (options.input !== undefined)
             return await feed(program, args, options.input, { env, ...cwd }, options.encoding);
         const { exitCode, stdout, stderr } = await getExecOutput(`"${program}"`, [...args], {
@@ -35163,6 +35161,8 @@ function exec_toolFailure(name, args, code, output) {
     });
 }
 
+;// CONCATENATED MODULE: external "node:os"
+const external_node_os_namespaceObject = require("node:os");
 ;// CONCATENATED MODULE: ./src/host/paths.ts
 
 
@@ -36785,14 +36785,16 @@ async function private_privateEmulator(emulator, place) {
     for (const { folder } of cachedTools(root, { name, arch: process.arch }))
         if ((await versionIn(folder, program)) !== undefined)
             return join(folder, program);
-    await ensureTools(['mmdebstrap'], log);
-    log.info(`Fetching ${program} from Debian ${suite}'s packages; the host's stays as it is`);
+    // One package has them all: it stays until the run ends.
     const packages = join(scratch, 'emulator-packages');
-    await fetchPackages({ architecture, suite, packages: ['qemu-user'], into: packages });
+    if (!existsSync(join(packages, 'usr/bin', program))) {
+        await ensureTools(['mmdebstrap'], log);
+        log.info(`Fetching qemu-user from Debian ${suite}'s packages; the host's stays as it is`);
+        await fetchPackages({ architecture, suite, packages: ['qemu-user'], into: packages });
+    }
     const staging = await makeStaging(root, { name, run: id }, announce);
     await mkdir(staging, { recursive: true });
     await copyFile(join(packages, 'usr/bin', program), join(staging, program));
-    await removeTree(packages);
     const version = await versionIn(staging, program);
     if (version === undefined)
         throw new HostFailure({ symptom: `Debian ${suite}'s ${program} does not run on this host` });
@@ -37069,6 +37071,118 @@ function describeProvided({ emulator, interpreter }) {
     return `${emulator.name}: QEMU ${version}, ${from}, ${cpu === undefined ? 'with all that it can' : `as a ${cpu}`}`;
 }
 
+;// CONCATENATED MODULE: ./src/usermode/rootfs/enter.ts
+
+
+
+
+
+
+
+
+
+/** Numbers of the system calls for which Perl and util-linux have no name, by Node's name of the architecture. */
+const systemCalls = {
+    x64: { unshare: 272, pivot_root: 155, umount2: 166, prctl: 157, sethostname: 170 },
+    arm64: { unshare: 97, pivot_root: 41, umount2: 39, prctl: 167, sethostname: 161 }
+};
+/** The same everywhere. */
+const newSystemCalls = { open_tree: 428, move_mount: 429, mount_setattr: 442 };
+/** Runs a script in a root file system, in namespaces of its own. Takes root, or sudo without a password. */
+async function enterRootfs(request) {
+    const { at, start, script, files, handlers, timeout } = request;
+    const calls = systemCalls[process.arch];
+    if (calls === undefined)
+        throw new HostFailure({
+            symptom: `\`mode: user\` cannot run scripts on a host of the architecture ${process.arch}`
+        });
+    await mkdir(join(at, 'guest'), { recursive: true, mode: 0o700 });
+    await writeFile(join(at, 'guest/start'), start, { mode: 0o600 });
+    await writeFile(join(at, 'guest/script'), script, { mode: 0o600 });
+    const rows = files.flatMap(({ from, to, mode }) => [from, to, mode.toString(8)]);
+    await writeFile(join(at, 'files'), rows.map(line => `${line}\n`).join(''));
+    await writeFile(join(at, 'handlers'), handlers.map(line => `${line}\n`).join(''));
+    // It has its room before the script may take all there is.
+    await writeFile(join(at, 'status'), ' '.repeat(4096));
+    // In a file, since ps shows arguments.
+    await writeFile(join(at, 'enter.pl'), namespaceScript);
+    const sudo = isRoot() ? [] : ['sudo', '-n'];
+    // What a run starts carries its marker; sudo would drop it.
+    const marker = `${runMarker}=${process.env[runMarker] ?? ''}`;
+    const command = [...sudo, 'env', marker, 'LC_ALL=C.UTF-8', 'perl', join(at, 'enter.pl')];
+    const numbers = Object.entries({ ...calls, ...newSystemCalls }).map(([name, number]) => `${name}:${number}`);
+    const timedOut = await started([...command, `calls=${numbers.join(',')}`, ...argumentsOf(request)], request, timeout);
+    return readStatus(await readFile(join(at, 'status'), 'utf8').catch(() => ''), timedOut);
+}
+function argumentsOf(request) {
+    const { rootfs, at, handlers, isPrivate, user, directory, workspace, collected } = request;
+    const { disk, root, boot, isWritten } = rootfs;
+    const values = {
+        ...{ at, disk, offset: root.offset, size: root.size, write: isWritten ? 1 : undefined },
+        ...(boot && { bootmount: boot.mount, bootoffset: boot.offset, bootsize: boot.size }),
+        ...{ private: isPrivate ? 1 : undefined, handlers: handlers.length === 0 ? undefined : 1 },
+        ...{ user: user.name, uid: user.uid, gid: user.gid, home: user.home, shell: '/bin/bash' },
+        ...{ directory, collected, since: Math.floor(Date.now() / 1000) },
+        ...(workspace && {
+            ...{ source: workspace.source, workspace: workspace.target, workspacemode: workspace.mode },
+            ...{ owneruid: workspace.owner.uid, ownergid: workspace.owner.gid }
+        })
+    };
+    return Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+}
+/** Resolves once the program has ended: whether its time was up. */
+async function started([program = '', ...args], { onStdout, onStderr }, timeout) {
+    await goingOn();
+    const path = await findTool(program);
+    if (path === undefined)
+        throw new HostFailure({
+            symptom: `a root file system is entered as root, and this host has no ${program}`,
+            remedy: 'run as root, install sudo, or use `mode: system`, which needs neither'
+        });
+    const timedOut = await new Promise((resolve, reject) => {
+        const child = spawn(path, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+        let isLate = false;
+        const timer = timeout === undefined
+            ? undefined
+            : setTimeout(() => {
+                isLate = true;
+                child.stdin.end('stop\n');
+            }, timeout);
+        child.stdin.on('error', () => undefined);
+        child.stdout.on('data', onStdout);
+        child.stderr.on('data', onStderr);
+        child.on('error', error => {
+            reject(new HostFailure({ symptom: `${program} could not be started: ${messageOf(error)}` }, { cause: error }));
+        });
+        child.on('close', () => {
+            clearTimeout(timer);
+            resolve(isLate);
+        });
+    });
+    await goingOn();
+    return timedOut;
+}
+/** Reads what the program wrote of how it went. */
+function readStatus(text, timedOut) {
+    const notes = text.split('\n').flatMap(line => (line.startsWith('note ') ? [line.slice(5)] : []));
+    return { ...endingIn(text, timedOut), notes };
+}
+function endingIn(text, timedOut) {
+    const [, exit] = /^exit (\d+)$/m.exec(text) ?? [];
+    const [, signal] = /^signal (\d+)$/m.exec(text) ?? [];
+    const [, part = 'namespaces', why = 'it ended early, and left no word'] = /^refused (\w+): ([\s\S]*)$/m.exec(text) ?? [];
+    if (/^refused /m.test(text))
+        return { kind: 'refused', part, why: why.trim() };
+    if (exit !== undefined)
+        return { kind: 'ended', code: Number(exit), timedOut };
+    if (signal !== undefined)
+        return { kind: 'killed', signal: Number(signal), timedOut };
+    return timedOut ? { kind: 'killed', signal: 9, timedOut } : { kind: 'refused', part, why };
+}
+
+;// CONCATENATED MODULE: ./src/usermode/rootfs/index.ts
+
+
 ;// CONCATENATED MODULE: ./src/usermode/index.ts
 
 
@@ -37076,7 +37190,10 @@ function describeProvided({ emulator, interpreter }) {
 
 
 
+
 ;// CONCATENATED MODULE: ./src/journal.ts
+
+
 
 
 
@@ -37232,11 +37349,17 @@ async function undo(folder, log, { keepLogs = false } = {}) {
         await attempt(path, async () => {
             if (!isOurs(path))
                 throw new Error('not a folder of ours, left alone');
-            await paths_removeTree(path);
+            await paths_removeTree(path).catch((error) => removeAsRoot(path, error));
             return !(0,external_node_fs_namespaceObject.existsSync)(path);
         });
     }
     return clean;
+}
+/** What root wrote in a run's folder, for an image's root file system, only root can remove. */
+async function removeAsRoot(path, error) {
+    if (tools_isRoot())
+        throw error;
+    await tool('sudo', ['-n', 'rm', '-rf', '--one-file-system', path]);
 }
 /** Ends every process of a run; those, too, that were started while others ended. */
 async function endMarked(id) {

@@ -1,5 +1,15 @@
 export { lostGuest, Rebooted, waitForLogin, watchBoot, watchGuest } from './readiness'
 export { Guest } from './guest'
 export type { GuestSession, Login } from './ssh'
-export { guestDirectory, guestFolder, setupText, shellCommand, shellQuote, type SetupRequest } from './script'
+export { copyOutText, patternsWithoutMatch } from './copy-out'
+export {
+  guestDirectory,
+  guestFolder,
+  setupText,
+  shellCommand,
+  shellQuote,
+  startText,
+  type ScriptRequest,
+  type SetupRequest
+} from './script'
 export { sshHost, writeSshConfig } from './ssh-config'

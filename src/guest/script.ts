@@ -81,12 +81,7 @@ export function setupText({ folder, user, clock, startCpus, script, mount }: Set
   if (script !== undefined) {
     const directory = script.workingDirectory === undefined ? '' : shellQuote(script.workingDirectory)
     const scriptFile = `${folder}/script`
-    const start = [
-      ...Object.entries(script.env).map(([name, text]) => `export ${name}=${shellQuote(text)}`),
-      `echo $$ > ${folder}/pid`,
-      `cd ${directory} || exit`,
-      shellCommand(script.shell, scriptFile)
-    ].join('\n')
+    const start = startText(script, scriptFile, [`echo $$ > ${folder}/pid`])
     lines.push(
       ...(directory === '' ? [] : [`[ -d ${directory} ] || exit ${noSuchDirectory}`]),
       `printf %s ${shellQuote(script.run)} > ${scriptFile}`,
@@ -96,6 +91,20 @@ export function setupText({ folder, user, clock, startCpus, script, mount }: Set
     )
   }
   return lines.join('\n') + '\n'
+}
+
+/** What a shell runs to start a script that lies in a file: its environment, its folder, its own shell. */
+export function startText(
+  { env, workingDirectory, shell }: Omit<ScriptRequest, 'run'>,
+  scriptFile: string,
+  first: readonly string[] = []
+): string {
+  return [
+    ...Object.entries(env).map(([name, text]) => `export ${name}=${shellQuote(text)}`),
+    ...first,
+    `cd ${workingDirectory === undefined ? '' : shellQuote(workingDirectory)} || exit`,
+    shellCommand(shell, scriptFile)
+  ].join('\n')
 }
 
 /** The folders above a path, in one word list: each program that is started costs an emulated Pi a twentieth of a second. */

@@ -1,6 +1,6 @@
 export { takeBootFiles } from './boot-files'
 export { chooseUser, makeImage, noteRelease, type PreparedImage, type PrepareRequest } from './prepared'
-export { baseKey, familyOfBoard, keyFrom, preparedKey } from './layer-keys'
+export { baseKey, familyOfBoard, keyFrom, preparedKey, type BoardFamily } from './layer-keys'
 export { fromStore, keepImage, loadImage, provenances, touched, type Provenance } from './store'
 export { openSource } from './origin'
 export type { Source } from './source'

@@ -37,7 +37,7 @@ export interface PrepareIngredients {
 }
 
 /** Boards on which the same script leaves the same behind. */
-export type BoardFamily = 'raspi' | 'virt' | 'versatilepb' | 'default'
+export type BoardFamily = 'raspi' | 'virt' | 'versatilepb' | 'default' | 'user mode'
 
 /** The family of a board; `default` where the image decides on the board. */
 export function familyOfBoard(name: BoardName | undefined): BoardFamily {

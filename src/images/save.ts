@@ -9,11 +9,17 @@ import { eraseSlots, type RunKeys } from './keys'
 import { usedSize } from './partitions'
 import type { PreparedImage } from './prepared'
 
+/** A disk that nobody writes to any more. */
+export interface DiskFile {
+  readonly path: string
+  readonly format: 'raw' | 'qcow2'
+}
+
 export interface SaveRequest {
   readonly image: PreparedImage
-  readonly overlay: string
-  /** What this run wrote into the image's slots. */
-  readonly keys: RunKeys['slots']
+  readonly disk: DiskFile
+  /** What this run wrote into the image's slots, if anything. */
+  readonly keys: Partial<RunKeys['slots']>
   readonly target: { readonly path: string; readonly format: DiskFormat }
   readonly journal: Journal
   readonly log: Log
@@ -23,9 +29,9 @@ export interface SaveRequest {
  * Writes the changed disk of a switched-off guest to a file. What provisioning added is taken out, the keys of the
  * run first of all, so that nobody who gets the image gets in with them.
  */
-export async function saveDisk({ image, overlay, keys, target, journal, log }: SaveRequest): Promise<void> {
+export async function saveDisk({ image, disk, keys, target, journal, log }: SaveRequest): Promise<void> {
   const raw = join(journal.folder, 'save.img')
-  await tool('qemu-img', ['convert', '-f', 'qcow2', '-O', 'raw', '-S', '4k', overlay, raw])
+  await tool('qemu-img', ['convert', '-f', disk.format, '-O', 'raw', '-S', '4k', disk.path, raw])
   const end = usedSize(await tool('sfdisk', ['--json', raw]))
   // The overlay was rounded up to a card's size; what lies behind the partitions is empty.
   await truncate(raw, Math.max(end, image.diskSize))

@@ -12,6 +12,7 @@ import { chooseUser, describeImage, type PreparedImage, type PrepareRequest } fr
 import { provisioning } from './provision'
 import { passwordSlot, usableShell } from './provision/login'
 import { slotFile } from './provision/part'
+import type { DiskFile } from './save'
 import type { Provenance } from './store'
 import { forgetting, machineIdBefore } from './traces'
 import { noBootFiles } from './uefi'
@@ -19,10 +20,10 @@ import { noBootFiles } from './uefi'
 export interface SealRequest {
   /** The image that `prepare` started from. */
   readonly base: PreparedImage
-  /** What the machine wrote, which is switched off. */
-  readonly overlay: string
-  /** What that machine's run wrote into the base's slots. */
-  readonly keys: RunKeys['slots']
+  /** What the script left, on a machine that is switched off. */
+  readonly disk: DiskFile
+  /** What that machine's run wrote into the base's slots, if anything. */
+  readonly keys: Partial<RunKeys['slots']>
   readonly request: PrepareRequest
   readonly provenance: Provenance
   /** Folder to make the image in. */
@@ -35,9 +36,17 @@ export interface SealRequest {
  * for the keys of later runs, and with nothing in its free blocks.
  * @throws BadInput if the user asked for is not in it either
  */
-export async function sealImage({ base, overlay, keys, request, provenance, build, log }: SealRequest): Promise<void> {
+export async function sealImage({
+  base,
+  disk: left,
+  keys,
+  request,
+  provenance,
+  build,
+  log
+}: SealRequest): Promise<void> {
   const disk = join(build, 'disk.img')
-  await tool('qemu-img', ['convert', '-f', 'qcow2', '-O', 'raw', '-S', '4k', overlay, disk])
+  await tool('qemu-img', ['convert', '-f', left.format, '-O', 'raw', '-S', '4k', left.path, disk])
   // The overlay was rounded up to a card's size; what lies behind the partitions is empty.
   await truncate(disk, Math.max(usedSize(await tool('sfdisk', ['--json', disk])), base.diskSize))
   const layout = await inspectDisk(disk)
@@ -80,9 +89,13 @@ async function check({ file, offset }: Ext4, more: readonly string[] = []): Prom
 }
 
 /** The mini system copies the key that may log in to where dropbear looks for it. */
-async function ownLogin(root: Ext4, keys: RunKeys['slots']): Promise<readonly { kind: 'remove'; path: string }[]> {
+async function ownLogin(
+  root: Ext4,
+  keys: Partial<RunKeys['slots']>
+): Promise<readonly { kind: 'remove'; path: string }[]> {
   const path = '/root/.ssh/authorized_keys'
-  return (await root.readText(path)) === keys['authorized-keys'].toString() ? [{ kind: 'remove', path }] : []
+  const key = keys['authorized-keys']?.toString()
+  return key !== undefined && (await root.readText(path)) === key ? [{ kind: 'remove', path }] : []
 }
 
 interface Opening {

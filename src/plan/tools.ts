@@ -3,7 +3,7 @@ import { uefiFor } from '../images'
 import { architectureOf, type ImageRef, type Inputs } from '../inputs'
 
 type ToolInputs = Pick<Inputs, 'image' | 'saveImage'> &
-  Partial<Pick<Inputs, 'password' | 'diskSize' | 'firmware' | 'disks' | 'overlays'>>
+  Partial<Pick<Inputs, 'mode' | 'password' | 'diskSize' | 'firmware' | 'disks' | 'overlays'>>
 
 /** Programs that a run of these inputs needs on the host, besides QEMU itself. */
 export function toolsFor(inputs: ToolInputs): readonly ToolName[] {
@@ -15,17 +15,9 @@ export function toolsFor(inputs: ToolInputs): readonly ToolName[] {
     ]
     return bare.filter(([needed]) => needed).map(([, name]) => name)
   }
-  const always: readonly ToolName[] = [
-    'qemu-img',
-    'qemu-io',
-    'sfdisk',
-    'mcopy',
-    'mke2fs',
-    'debugfs',
-    'e2fsck',
-    'ssh-keygen',
-    'fdtput'
-  ]
+  const ofImages: readonly ToolName[] = ['qemu-img', 'sfdisk', 'mcopy', 'mke2fs', 'debugfs', 'e2fsck']
+  const ofMachines: readonly ToolName[] = ['qemu-io', 'ssh-keygen', 'fdtput']
+  const always = inputs.mode === 'user' ? ofImages : [...ofImages, ...ofMachines]
   const build: readonly ToolName[] =
     image.kind === 'mini' || image.kind === 'debian'
       ? ['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod']

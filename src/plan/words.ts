@@ -15,13 +15,21 @@ export function describePlan(inputs: Inputs): readonly string[] {
   }
   return [
     `image: ${names[image.kind]}`,
-    `board: ${inputs.board === undefined ? "by the image's architecture" : boards[inputs.board].title}`,
+    inputs.mode === 'user'
+      ? "mode: user: no boot, the host's kernel, each program emulated by itself"
+      : `board: ${inputs.board === undefined ? "by the image's architecture" : boards[inputs.board].title}`,
     `provisioning: ${inputs.provision === 'auto' ? 'offline, on a copy' : 'none (provision: none)'}`,
     ...wishesOf(inputs),
     `workspace: ${sync === 'none' ? 'not exchanged (sync: none)' : `${inputs.workspace} (sync: ${sync})`}`,
     `script: ${inputs.run === undefined ? 'none, boot only' : `${inputs.run.trim().split('\n').length} line(s)`}`,
-    `afterwards: ${inputs.keepRunning ? 'stays up for later steps' : inputs.saveImage === undefined ? 'switched off, changes dropped' : `disk saved to ${inputs.saveImage.path}`}`
+    `afterwards: ${afterwards(inputs)}`
   ]
+}
+
+function afterwards({ mode, keepRunning, saveImage }: Inputs): string {
+  if (saveImage !== undefined) return `disk saved to ${saveImage.path}`
+  if (mode === 'user') return 'changes dropped'
+  return keepRunning ? 'stays up for later steps' : 'switched off, changes dropped'
 }
 
 /** What is asked of the image beyond the usual. */

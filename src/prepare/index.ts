@@ -3,17 +3,16 @@ import { join } from 'node:path'
 import type { Board } from '../boards'
 import type { Context } from '../context'
 import { Guest } from '../guest'
-import { sealImage, type PreparedImage, type PrepareRequest, type Provenance } from '../images'
+import { familyOfBoard, sealImage, type PreparedImage, type PrepareRequest, type Provenance } from '../images'
 import type { Inputs } from '../inputs'
-import { boardFor } from '../plan'
+import type { Preparer } from '../layers'
+import { boardFor, knownBoard } from '../plan'
 import { powerOff, powerOn } from '../power'
 import { runFiles, type QemuInstall } from '../qemu'
 import { ScriptFailure, TimeLimit } from '../report/errors'
 import { lineLog } from '../report/log'
-import { runScript } from '../script-run'
-import { prepareInputs } from './inputs'
-
-export { machineIngredients } from './inputs'
+import { runScript, type ScriptResult } from '../script-run'
+import { machineIngredients, prepareInputs } from './inputs'
 
 export interface PrepareWork {
   readonly inputs: Inputs
@@ -22,7 +21,18 @@ export interface PrepareWork {
   readonly base: PreparedImage
   readonly request: PrepareRequest
   readonly provenance: Provenance
-  readonly install: (board: Board, context: Context) => Promise<QemuInstall>
+}
+
+/** The QEMU for the board on which it runs. */
+type Install = (board: Board, context: Context) => Promise<QemuInstall>
+
+/** What runs `prepare` on a board. */
+export function boardPreparer(inputs: Inputs, install: Install): Preparer {
+  return {
+    family: familyOfBoard(inputs.prepareBoard ?? knownBoard(inputs)?.name),
+    machine: () => machineIngredients(inputs),
+    run: (work, context) => runPrepare(work, install, context)
+  }
 }
 
 const names = { disk: 'prepare-disk', qemu: 'prepare-qemu', boot: 'prepare-boot' } as const
@@ -32,7 +42,7 @@ const names = { disk: 'prepare-disk', qemu: 'prepare-qemu', boot: 'prepare-boot'
  * @returns the folder with that image
  * @throws ScriptFailure with the script's status; TimeLimit past `run-timeout`
  */
-export async function runPrepare(work: PrepareWork, context: Context): Promise<string> {
+async function runPrepare(work: PrepareWork, installFor: Install, context: Context): Promise<string> {
   const { inputs, base, script, request, provenance } = work
   const { phases, log } = context
   const board = boardFor({ ...inputs, board: inputs.prepareBoard ?? inputs.board }, base)
@@ -45,7 +55,7 @@ export async function runPrepare(work: PrepareWork, context: Context): Promise<s
       if (name === 'serial-log') context.output(name, value)
     }
   }
-  const install = await work.install(board, own)
+  const install = await installFor(board, own)
   const machine = { inputs: prepareInputs(inputs, board), prepared: base, user: 'root', board, install, names }
   const pi = await powerOn(machine, own)
   const guest = new Guest(pi.session, 'root', journal.id)
@@ -59,23 +69,27 @@ export async function runPrepare(work: PrepareWork, context: Context): Promise<s
       stderr: lines.write
     })
     lines.end()
-    if (outcome === 'timeout')
-      throw new TimeLimit({ symptom: `\`prepare\` ran longer than \`run-timeout\`, and was ended; nothing was cached` })
-    if (outcome === 'script-failed') {
-      const how = signal === undefined ? `ended with status ${exitCode}` : `was killed by SIG${signal}`
-      throw new ScriptFailure(exitCode, signal, {
-        symptom: `\`prepare\` ${how}; nothing of it was cached`,
-        remedy: 'see what it said above; the script runs as root in a shell that ends at the first error'
-      })
-    }
+    checkPrepare({ outcome, exitCode, signal })
   })
   return phases.run('prepare-keep', 'Keep what `prepare` did', async () => {
     await powerOff({ ...pi, guest })
     const build = join(context.journal.folder, 'build-prepared')
     await mkdir(build)
     const overlay = join(journal.folder, runFiles.disk)
-    await sealImage({ base, overlay, keys: pi.keys, request, provenance, build, log })
+    await sealImage({ base, disk: { path: overlay, format: 'qcow2' }, keys: pi.keys, request, provenance, build, log })
     await rm(journal.folder, { recursive: true, force: true })
     return build
+  })
+}
+
+/** @throws ScriptFailure or TimeLimit unless `prepare` went well */
+export function checkPrepare({ outcome, exitCode, signal }: ScriptResult): void {
+  if (outcome === 'success') return
+  if (outcome === 'timeout')
+    throw new TimeLimit({ symptom: `\`prepare\` ran longer than \`run-timeout\`, and was ended; nothing was cached` })
+  const how = signal === undefined ? `ended with status ${exitCode}` : `was killed by SIG${signal}`
+  throw new ScriptFailure(exitCode, signal, {
+    symptom: `\`prepare\` ${how}; nothing of it was cached`,
+    remedy: 'see what it said above; the script runs as root in a shell that ends at the first error'
   })
 }

@@ -20,6 +20,13 @@ export function summaryText(
     ['Console', verdict?.split('\n')[0]],
     ['Image', outputs.get('image-release')],
     ['Board', outputs.get('board')],
+    [
+      'Mode',
+      outputs.has('platforms')
+        ? "user mode: the host's kernel, no hardware of a Pi, less isolated than a virtual machine"
+        : undefined
+    ],
+    ['Platforms', outputs.get('platforms')],
     ['QEMU', outputs.get('qemu-version')],
     ['From a cache', outputs.has('cache-hit') ? cached : undefined],
     ['Boot to SSH', outputs.has('boot-seconds') ? `${outputs.get('boot-seconds') ?? ''} s` : undefined]

@@ -15,3 +15,4 @@ export {
   type WantedPlatforms
 } from './platforms'
 export { describeProvided, provideHandlers, provideInterpreters, type Provided } from './provide'
+export { enterRootfs, type EnterRequest, type EnterResult, type Rootfs, type WorkspaceMount } from './rootfs'

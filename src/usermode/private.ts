@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs'
 import { copyFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tryTool } from '../host/exec'
-import { removeTree, type Home } from '../host/paths'
+import type { Home } from '../host/paths'
 import { cachedTools, makeStaging, placeTool, toolCacheFolder } from '../host/tool-cache'
 import { ensureTools } from '../host/tools'
 import { fetchPackages } from '../host/packages'
@@ -40,14 +41,16 @@ export async function privateEmulator(emulator: Emulator, place: PrivateEmulator
   const root = await toolCacheFolder(home, process.env)
   for (const { folder } of cachedTools(root, { name, arch: process.arch }))
     if ((await versionIn(folder, program)) !== undefined) return join(folder, program)
-  await ensureTools(['mmdebstrap'], log)
-  log.info(`Fetching ${program} from Debian ${suite}'s packages; the host's stays as it is`)
+  // One package has them all: it stays until the run ends.
   const packages = join(scratch, 'emulator-packages')
-  await fetchPackages({ architecture, suite, packages: ['qemu-user'], into: packages })
+  if (!existsSync(join(packages, 'usr/bin', program))) {
+    await ensureTools(['mmdebstrap'], log)
+    log.info(`Fetching qemu-user from Debian ${suite}'s packages; the host's stays as it is`)
+    await fetchPackages({ architecture, suite, packages: ['qemu-user'], into: packages })
+  }
   const staging = await makeStaging(root, { name, run: id }, announce)
   await mkdir(staging, { recursive: true })
   await copyFile(join(packages, 'usr/bin', program), join(staging, program))
-  await removeTree(packages)
   const version = await versionIn(staging, program)
   if (version === undefined)
     throw new HostFailure({ symptom: `Debian ${suite}'s ${program} does not run on this host` })

@@ -67,7 +67,14 @@ test('a saved image has its own files back, but for those that the guest has cha
   await makeOverlay(image, keys, workDir, 'disk.qcow2')
   const target = { path: join(workDir, 'saved.img'), format: 'raw' } as const
   const journal = { folder: workDir, record: quiet } as unknown as Journal
-  await saveDisk({ image, overlay: join(workDir, 'disk.qcow2'), keys: keys.slots, target, journal, log })
+  await saveDisk({
+    image,
+    disk: { path: join(workDir, 'disk.qcow2'), format: 'qcow2' },
+    keys: keys.slots,
+    target,
+    journal,
+    log
+  })
 
   const saved = new Ext4(target.path, layout.root.offset)
   const texts = ['/etc/ours', '/etc/theirs', '/etc/gone'].map(path => saved.readText(path))

@@ -60,7 +60,7 @@ test("a saved image has the run's password nowhere: not in its slot, not where a
   const target = { path: join(workDir, 'saved.img'), format: 'raw' } as const
   const journal = { folder: workDir, record: quiet } as unknown as Journal
   const overlay = join(workDir, 'disk.qcow2')
-  await saveDisk({ image, overlay, keys: keys.slots, target, journal, log })
+  await saveDisk({ image, disk: { path: overlay, format: 'qcow2' }, keys: keys.slots, target, journal, log })
 
   expect(readFileSync(target.path).includes(hash)).toBe(false)
   const saved = new Ext4(target.path, layout.root.offset)

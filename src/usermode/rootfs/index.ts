@@ -1,0 +1,1 @@
+export { enterRootfs, type EnterRequest, type EnterResult, type Rootfs, type WorkspaceMount } from './enter'
