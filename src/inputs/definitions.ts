@@ -7,14 +7,7 @@ export type { Definition } from './define'
 /** Inputs that take several values, one per line; on the command line the flag is repeated. */
 export const listInputs: readonly string[] = [
   ...containerListInputs,
-  'copy-out',
-  'disks',
-  'env',
-  'files',
-  'overlays',
-  'ports',
-  'qemu-cpu',
-  'sync-exclude'
+  ...['copy-out', 'disks', 'env', 'files', 'overlays', 'ports', 'qemu-cpu', 'sync-exclude']
 ]
 
 /**
