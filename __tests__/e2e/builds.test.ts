@@ -1,68 +1,24 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DockerEngine } from '../kit/docker-engine'
-import { dockerTraces, type DockerTraces } from '../kit/docker-traces'
-import { difference, hostState, unchanged, type HostState } from '../kit/host-state'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { dockerSuite } from '../kit/docker-suite'
+import { difference, unchanged } from '../kit/host-state'
 import { run } from '../kit/run'
-import { RunnerJob } from '../kit/runner'
-import type { RunnerStep } from '../kit/runner-step'
-import type { StepResult } from '../kit/running-step'
 
 jest.setTimeout(420_000)
 
-let engine: DockerEngine
-let home: string
-let job: RunnerJob
+const suite = dockerSuite(['arm64', 'armhf', 'armel'], { build: 'app' })
+const { host, step, whole } = suite
+
 let context: string
-let bare: { readonly traces: DockerTraces; readonly host: HostState }
-
-const host = (): ReturnType<typeof hostState> => hostState({ roots: [join(home, 'runs'), engine.buildersFolder] })
-
-beforeAll(async () => {
-  bare = { traces: await dockerTraces(), host: await hostState({ roots: [] }) }
-  engine = await DockerEngine.start()
-  await engine.loadBases(['arm64', 'armhf', 'armel'])
-  home = await mkdtemp(join(tmpdir(), 'pi-qemu-test-home-'))
-  await mkdir(join(home, 'runs')) // it stays, empty
-})
-
-afterAll(async () => {
-  await engine.stop()
-  await rm(home, { recursive: true, force: true })
-  expect(await dockerTraces()).toEqual(bare.traces)
-  expect(difference(bare.host, await hostState({ roots: [] }))).toEqual(unchanged)
-})
-
 beforeEach(async () => {
-  job = await RunnerJob.create({ home, env: engine.env })
-  context = join(job.workspace, 'app')
+  context = join(suite.job.workspace, 'app')
   await mkdir(context)
 })
 
-afterEach(async () => {
-  expect(await job.dispose()).toEqual([])
-})
-
-const step = (inputs: Readonly<Record<string, string>>, env: Readonly<Record<string, string>> = {}): RunnerStep =>
-  job.step({ mode: 'user', build: 'app', ...inputs }, { env })
-
 /** Writes a Dockerfile on top of the small Debian of all platforms. */
 const dockerfile = (...lines: readonly string[]): Promise<void> =>
-  writeFile(join(context, 'Dockerfile'), [`FROM ${engine.registry}/debian:bookworm`, ...lines, ''].join('\n'))
-
-/** Main, and post; nothing of the run may be left on the host. */
-async function whole(
-  inputs: Readonly<Record<string, string>>,
-  env?: Readonly<Record<string, string>>
-): Promise<StepResult> {
-  const before = await host()
-  const one = step(inputs, env)
-  const result = await one.main()
-  expect((await one.post()).code).toBe(0)
-  expect(difference(before, await host())).toEqual(unchanged)
-  return result
-}
+  writeFile(join(context, 'Dockerfile'), [`FROM ${suite.engine.registry}/debian:bookworm`, ...lines, ''].join('\n'))
 
 const all = { arm64: 'linux/arm64', armhf: 'linux/arm/v7', armel: 'linux/arm/v5' } as const
 
@@ -76,20 +32,20 @@ describe('a build', () => {
       "RUN make -C /src && env -i LD_SHOW_AUXV=1 /bin/true | sed -n 's/^AT_HWCAP: *//p' > /src/hwcap",
       'CMD ["cat", "/src/arch", "/src/hwcap"]'
     )
-    const tag = `${engine.registry}/app:1`
+    const tag = `${suite.engine.registry}/app:1`
     const { code, outputs, log } = await whole({ platforms: Object.values(all).join(','), tags: tag, push: 'true' })
     expect([code, log]).toEqual([0, expect.stringContaining('Digest: sha256:')])
     const metadata = JSON.parse(outputs['metadata'] ?? '') as Readonly<Record<string, unknown>>
     expect(outputs['digest']).toMatch(/^sha256:[0-9a-f]{64}$/)
     expect(metadata['containerimage.digest']).toBe(outputs['digest'])
     expect(outputs['image-id']).toMatch(/^sha256:/)
-    expect(await engine.docker('buildx', 'imagetools', 'inspect', tag)).toContain(outputs['digest'])
+    expect(await suite.engine.docker('buildx', 'imagetools', 'inspect', tag)).toContain(outputs['digest'])
 
-    const handlers = job.step({ mode: 'user' })
+    const handlers = suite.job.step({ mode: 'user' })
     expect((await handlers.main()).code).toBe(0)
     const seen: string[] = []
     for (const platform of Object.values(all))
-      seen.push(await engine.docker('run', '--rm', '--init', '--pull', 'always', '--platform', platform, tag))
+      seen.push(await suite.engine.docker('run', '--rm', '--init', '--pull', 'always', '--platform', platform, tag))
     expect((await handlers.post()).code).toBe(0)
     expect(seen.map(text => text.split('\n').slice(0, 2))).toEqual([
       ['aarch64', 'arm64'],
@@ -105,13 +61,13 @@ describe('a build', () => {
       'ARG VERSION',
       'RUN echo "version $VERSION" && test "$(cat /size)" -eq 46'
     )
-    await writeFile(join(job.workspace, 'key.pem'), 'file-secret-5aa1e2')
-    const [archive, env] = [join(job.root, 'app.tar'), { TOKEN: 'variable-secret-77cc01-x-y-z', VERSION: '1.5' }]
+    await writeFile(join(suite.job.workspace, 'key.pem'), 'file-secret-5aa1e2')
+    const [archive, env] = [join(suite.job.root, 'app.tar'), { TOKEN: 'variable-secret-77cc01-x-y-z', VERSION: '1.5' }]
     const inputs = { secrets: 'id=token,env=TOKEN\nid=key,src=key.pem', 'build-args': 'VERSION' }
     const { code, log } = await whole({ ...inputs, outputs: `type=oci,dest=${archive}` }, env)
     expect([code, log]).toEqual([0, expect.stringContaining('version 1.5')])
     expect(log).not.toMatch(/(file|variable)-secret/)
-    const layers = join(job.root, 'layers')
+    const layers = join(suite.job.root, 'layers')
     await mkdir(layers)
     await run('tar', ['-xf', archive, '-C', layers])
     for (const blob of await readdir(join(layers, 'blobs/sha256'))) {
@@ -166,14 +122,14 @@ describe('a build', () => {
 
 test('handlers of a step of its own serve later steps as other actions would, until the job ends', async () => {
   const before = await host()
-  const handlers = job.step({ mode: 'user', platforms: 'linux/arm64,linux/arm/v7' })
+  const handlers = suite.job.step({ mode: 'user', platforms: 'linux/arm64,linux/arm/v7' })
   const { code, outputs } = await handlers.main()
   expect([code, outputs['platforms']]).toEqual([0, 'linux/amd64,linux/386,linux/arm64,linux/arm/v7'])
 
   await dockerfile('RUN uname -m > /machine')
-  const out = join(job.root, 'out')
+  const out = join(suite.job.root, 'out')
   await run('docker', ['buildx', 'build', '--platform', 'linux/arm64,linux/arm/v7', '--output', out, context], {
-    env: job.environment()
+    env: suite.job.environment()
   })
   const machine = (name: string): Promise<string> => readFile(join(out, name, 'machine'), 'utf8')
   expect([await machine('linux_arm64'), await machine('linux_arm_v7')]).toEqual(['aarch64\n', 'armv7l\n'])
@@ -199,7 +155,7 @@ describe('faults', () => {
   })
 
   test('no Buildx', async () => {
-    const log = await failed({}, { DOCKER_CONFIG: join(job.root, 'empty') })
+    const log = await failed({}, { DOCKER_CONFIG: join(suite.job.root, 'empty') })
     expect(log).toContain('docker has no Buildx')
     expect(log).toContain("Remedy: install Docker's docker-buildx-plugin")
   })
@@ -226,13 +182,44 @@ describe('faults', () => {
     const one = step({})
     const running = await one.start()
     await running.waitForLog(/step runs$/m, 60_000)
-    await engine.kill()
+    await suite.engine.kill()
     const { code, log } = await running.done
     expect([code, log]).toEqual([125, expect.stringContaining('is not there or went away')])
-    await engine.startDaemon()
+    await suite.engine.startDaemon()
     expect((await one.post()).code).toBe(0)
     // The engine itself forgets a build that it was about, and what it had mounted for it.
     const { added, removed } = difference(before, await host())
-    expect([...added, ...removed].filter(line => !engine.owns(line))).toEqual([])
+    expect([...added, ...removed].filter(line => !suite.engine.owns(line))).toEqual([])
+  })
+})
+
+describe('a builder of its own', () => {
+  // Without its containerd image store the engine cannot build for several platforms by itself.
+  beforeAll(async () => {
+    await suite.engine.kill()
+    await suite.engine.startDaemon({ containerdImages: false })
+  })
+  const several = { platforms: 'linux/arm64,linux/arm/v7', 'run-timeout': '60s' }
+  const made = /^Builder: (pi-qemu-run-\w+), a new one: the engine's own cannot do several platforms/m
+
+  test('is gone at the end, whether it could do the job or not', async () => {
+    await dockerfile('RUN uname -m')
+    const { log } = await whole(several)
+    expect(log).toMatch(made)
+    expect(await suite.engine.containers()).toEqual([])
+  })
+
+  test('is gone after SIGKILL', async () => {
+    const before = await host()
+    await dockerfile('RUN sleep 1000')
+    const one = step(several)
+    const running = await one.start()
+    const [, name = ''] = await running.waitForLog(made, 60_000)
+    while (!(await readdir(suite.engine.buildersFolder).catch(() => [''])).includes(name)) await sleep(20)
+    running.kill('SIGKILL')
+    await running.done
+    expect((await one.post()).code).toBe(0)
+    expect(difference(before, await host())).toEqual(unchanged)
+    expect(await suite.engine.containers()).toEqual([])
   })
 })

@@ -1,69 +1,23 @@
-import { chmod, chown, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { chmod, chown, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { baseRoot } from '../kit/docker-bases'
-import { DockerEngine } from '../kit/docker-engine'
-import { dockerTraces, type DockerTraces } from '../kit/docker-traces'
-import { difference, hostState, unchanged, type HostState } from '../kit/host-state'
+import { dockerSuite } from '../kit/docker-suite'
+import { difference, unchanged } from '../kit/host-state'
 import { run } from '../kit/run'
-import { RunnerJob } from '../kit/runner'
-import type { RunnerStep } from '../kit/runner-step'
-import type { StepResult } from '../kit/running-step'
 
 jest.setTimeout(300_000)
 
-let engine: DockerEngine
-let home: string
-let job: RunnerJob
-let bare: { readonly traces: DockerTraces; readonly host: HostState }
+const suite = dockerSuite(['arm64', 'armhf'])
+const { host, step, whole } = suite
+
 let image: string
-
-const host = (): ReturnType<typeof hostState> => hostState({ roots: [join(home, 'runs'), engine.buildersFolder] })
-
-beforeAll(async () => {
-  bare = { traces: await dockerTraces(), host: await hostState({ roots: [] }) }
-  engine = await DockerEngine.start()
-  await engine.loadBases(['arm64', 'armhf'])
-  image = `${engine.registry}/debian:bookworm`
-  home = await mkdtemp(join(tmpdir(), 'pi-qemu-test-home-'))
-  await mkdir(join(home, 'runs')) // it stays, empty
+beforeAll(() => {
+  image = `${suite.engine.registry}/debian:bookworm`
 })
-
-afterAll(async () => {
-  await engine.stop()
-  await rm(home, { recursive: true, force: true })
-  expect(await dockerTraces()).toEqual(bare.traces)
-  expect(difference(bare.host, await hostState({ roots: [] }))).toEqual(unchanged)
-})
-
-beforeEach(async () => {
-  job = await RunnerJob.create({ home, env: engine.env })
-})
-
-afterEach(async () => {
-  expect(await job.dispose()).toEqual([])
-})
-
-const step = (inputs: Readonly<Record<string, string>>, env: Readonly<Record<string, string>> = {}): RunnerStep =>
-  job.step({ mode: 'user', ...inputs }, { env })
-
-/** Main, and post; nothing of the run may be left on the host, nor in the engine. */
-async function whole(
-  inputs: Readonly<Record<string, string>>,
-  env?: Readonly<Record<string, string>>
-): Promise<StepResult> {
-  const [before, things] = [await host(), await engine.containers()]
-  const one = step(inputs, env)
-  const result = await one.main()
-  expect((await one.post()).code).toBe(0)
-  expect(difference(before, await host())).toEqual(unchanged)
-  expect(await engine.containers()).toEqual(things)
-  return result
-}
 
 describe('a script in a container', () => {
   test('runs on its platform, with the environment, in the workspace itself', async () => {
-    await writeFile(join(job.workspace, 'given'), 'from the host\n')
+    await writeFile(join(suite.job.workspace, 'given'), 'from the host\n')
     const script = [
       'uname -m; cat given; echo "$GREETING"; echo "$MULTI"',
       'grep -c . /proc/1/environ; tr "\\0" " " < /proc/1/cmdline; echo',
@@ -81,9 +35,9 @@ describe('a script in a container', () => {
       7,
       expect.stringContaining('armv7l\nfrom the host\nit\'s "quoted" $HOME\n$(false)\n')
     ])
-    expect(stdout).toContain(`0\n${job.workspace}\n`)
+    expect(stdout).toContain(`0\n${suite.job.workspace}\n`)
     expect(log).toContain('arm: QEMU 7.2')
-    expect(await readFile(join(job.workspace, 'made'), 'utf8')).toBe('made\n')
+    expect(await readFile(join(suite.job.workspace, 'made'), 'utf8')).toBe('made\n')
   })
 
   test('shows the CPU of a Pi to every program, whatever its environment', async () => {
@@ -105,12 +59,12 @@ describe('a script in a container', () => {
   })
 
   test('gives what root made to the owner of the workspace', async () => {
-    await chown(job.workspace, 1234, 1234)
-    await chmod(job.root, 0o755)
-    await writeFile(join(job.workspace, 'roots-own'), 'x')
+    await chown(suite.job.workspace, 1234, 1234)
+    await chmod(suite.job.root, 0o755)
+    await writeFile(join(suite.job.workspace, 'roots-own'), 'x')
     const { code } = await whole({ container: image, run: 'mkdir new; echo x > new/file; ln -s nowhere new/link' })
     expect(code).toBe(0)
-    const owner = async (name: string): Promise<number> => (await stat(join(job.workspace, name))).uid
+    const owner = async (name: string): Promise<number> => (await stat(join(suite.job.workspace, name))).uid
     expect([await owner('new'), await owner('new/file'), await owner('roots-own')]).toEqual([1234, 1234, 0])
   })
 
@@ -123,17 +77,17 @@ describe('a script in a container', () => {
   })
 
   test('takes an archive of `docker save`, and a root file system, and leaves neither in the engine', async () => {
-    const [archive, root] = [join(job.workspace, 'app.tar'), await baseRoot('armhf')]
-    await engine.docker('pull', '--quiet', '--platform', 'linux/arm64', image)
-    await engine.docker('tag', image, 'saved:1')
-    await engine.docker('save', '--output', archive, 'saved:1')
-    await engine.docker('image', 'rm', 'saved:1')
-    const images = await engine.images()
+    const [archive, root] = [join(suite.job.workspace, 'app.tar'), await baseRoot('armhf')]
+    await suite.engine.docker('pull', '--quiet', '--platform', 'linux/arm64', image)
+    await suite.engine.docker('tag', image, 'saved:1')
+    await suite.engine.docker('save', '--output', archive, 'saved:1')
+    await suite.engine.docker('image', 'rm', 'saved:1')
+    const images = await suite.engine.images()
     const saved = await whole({ container: './app.tar', run: 'uname -m' })
     expect([saved.code, saved.stdout]).toEqual([0, expect.stringContaining('aarch64\n')])
     const imported = await whole({ container: root, platforms: 'linux/arm/v7', run: 'uname -m' })
     expect([imported.code, imported.stdout]).toEqual([0, expect.stringContaining('armv7l\n')])
-    expect(await engine.images()).toEqual(images)
+    expect(await suite.engine.images()).toEqual(images)
   })
 
   test('is cancelled with all that is of it', async () => {
@@ -148,7 +102,7 @@ describe('a script in a container', () => {
       running.kill(signal)
       expect((await running.done).code).toBe(status)
       expect((await one.post()).code).toBe(0)
-      expect(await engine.containers()).toEqual([])
+      expect(await suite.engine.containers()).toEqual([])
       expect(difference(before, await host())).toEqual(unchanged)
     }
   })
@@ -171,7 +125,7 @@ describe('faults', () => {
   })
 
   test('no engine at all', async () => {
-    const tools = join(job.root, 'tools-only')
+    const tools = join(suite.job.root, 'tools-only')
     await run('sh', ['-c', 'mkdir "$1" && ln -s /usr/bin/* "$1" && rm -f "$1"/docker "$1"/podman', 'sh', tools])
     const log = await failed({ container: image }, { PATH: tools })
     expect(log).toContain('this host has neither docker nor podman')
@@ -185,7 +139,7 @@ describe('faults', () => {
   })
 
   test('an image that does not exist', async () => {
-    const log = await failed({ container: `${engine.registry}/nothing:1` })
+    const log = await failed({ container: `${suite.engine.registry}/nothing:1` })
     expect(log).toContain('Cause: the registry has no such image')
   })
 
@@ -199,10 +153,19 @@ describe('faults', () => {
   })
 
   test('an image without a shell', async () => {
-    await writeFile(join(job.workspace, 'Dockerfile'), 'FROM scratch\nCOPY Dockerfile /\n')
-    await engine.docker('buildx', 'build', '--quiet', '--platform', 'linux/arm64', '--tag', 'empty:1', job.workspace)
+    await writeFile(join(suite.job.workspace, 'Dockerfile'), 'FROM scratch\nCOPY Dockerfile /\n')
+    await suite.engine.docker(
+      'buildx',
+      'build',
+      '--quiet',
+      '--platform',
+      'linux/arm64',
+      '--tag',
+      'empty:1',
+      suite.job.workspace
+    )
     const log = await failed({ container: 'empty:1' })
-    await engine.docker('image', 'rm', 'empty:1')
+    await suite.engine.docker('image', 'rm', 'empty:1')
     expect(log).toMatch(/there is no shell in empty:1: /)
     expect(log).toContain('Remedy: use an image with a shell')
   })
@@ -218,11 +181,11 @@ describe('faults', () => {
     const one = step({ container: image, run: 'echo script runs; sleep 1000' })
     const running = await one.start()
     await running.waitForLog(/^script runs$/m, 60_000)
-    await engine.kill()
+    await suite.engine.kill()
     const { code, log } = await running.done
     expect([code, log]).toEqual([125, expect.stringMatching(/the container was lost while its script ran/)])
-    await engine.startDaemon()
+    await suite.engine.startDaemon()
     expect((await one.post()).code).toBe(0)
-    expect(await engine.containers()).toEqual([])
+    expect(await suite.engine.containers()).toEqual([])
   })
 })

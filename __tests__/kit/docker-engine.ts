@@ -24,17 +24,13 @@ export class DockerEngine {
   ) {}
 
   /** Starts both, which takes about two seconds. */
-  static async start({ containerdImages = true }: EngineOptions = {}): Promise<DockerEngine> {
+  static async start(): Promise<DockerEngine> {
     const programs = await dockerPrograms()
     const scratch = await mkdtemp(join(tmpdir(), 'pi-qemu-test-docker-'))
     const engine = new DockerEngine(scratch, programs, await tracesRemover(), await freePort())
     for (const folder of ['config/cli-plugins', 'registry', 'run'])
       await mkdir(join(scratch, folder), { recursive: true })
     await symlink(join(programs, 'docker-buildx'), join(scratch, 'config/cli-plugins/docker-buildx'))
-    await writeFile(
-      join(scratch, 'daemon.json'),
-      JSON.stringify({ features: { 'containerd-snapshotter': containerdImages } })
-    )
     // JSON is YAML.
     const registry = {
       version: 0.1,
@@ -116,8 +112,10 @@ export class DockerEngine {
   }
 
   /** Starts the engine; again, after {@link kill}. */
-  async startDaemon(): Promise<void> {
+  async startDaemon({ containerdImages = true }: EngineOptions = {}): Promise<void> {
     const { scratch } = this
+    const settings = { features: { 'containerd-snapshotter': containerdImages } }
+    await writeFile(join(scratch, 'daemon.json'), JSON.stringify(settings))
     await this.launch('dockerd', [
       ...['--config-file', join(scratch, 'daemon.json'), '--data-root', join(scratch, 'data')],
       ...['--exec-root', join(scratch, 'run'), '--pidfile', join(scratch, 'run/docker.pid')],
