@@ -4,6 +4,7 @@ import { parseFlags } from './commands/arguments'
 import { commandSummaries, helpText, type CommandName } from './commands/help'
 import { binfmtCommand } from './commands/binfmt'
 import { cacheCommand } from './commands/cache'
+import { execCommand } from './commands/exec'
 import { boardsCommand, cleanCommand, doctorCommand, stopCommand } from './commands/host'
 import { imagesCommand } from './commands/images'
 import { demoCommand, runCommand, shellCommand } from './commands/run'
@@ -37,6 +38,7 @@ async function command(name: string | undefined, rest: readonly string[]): Promi
     images: () => imagesCommand(rest, { home, print, log: terminalLog() }),
     cache: () => cacheCommand(rest, { home, print, log: terminalLog() }),
     binfmt: () => binfmtCommand(rest, { home, print, log: terminalLog() }),
+    exec: () => execCommand(rest, terminalLog()),
     boards: () => (onlyFlags(), boardsCommand(print)),
     doctor: () => (
       onlyFlags('--install'),

@@ -17,6 +17,8 @@ export interface CliOptions {
   readonly node?: string
   /** Words in front of the command. */
   readonly under?: readonly string[]
+  /** For its standard input; by default that is empty. */
+  readonly input?: string
   /** Called with what the CLI has said so far on stderr, to react to it. */
   readonly onStderr?: (text: string, pid: number) => void
 }
@@ -24,7 +26,15 @@ export interface CliOptions {
 /** Runs the committed command line to its end. */
 export function cli(
   args: readonly string[],
-  { cwd = repository, home = sharedHome, env = {}, node = process.execPath, under = [], onStderr }: CliOptions = {}
+  {
+    cwd = repository,
+    home = sharedHome,
+    env = {},
+    node = process.execPath,
+    under = [],
+    input,
+    onStderr
+  }: CliOptions = {}
 ): Promise<CliResult> {
   return new Promise((resolve, reject) => {
     const started = Date.now()
@@ -32,8 +42,10 @@ export function cli(
     const child = spawn(program, words, {
       cwd,
       env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/root', PI_QEMU_HOME: home, ...env },
-      stdio: ['ignore', 'pipe', 'pipe']
+      stdio: ['pipe', 'pipe', 'pipe']
     })
+    child.stdin.on('error', () => undefined)
+    child.stdin.end(input)
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))

@@ -7,6 +7,7 @@ export const commandSummaries = {
   images: 'list the images known by name, and what is prepared; --check tells which newer releases exist',
   cache: 'list what is cached on this machine; --remove drops entries, --prune what is above a size',
   binfmt: 'run programs of other platforms on this host: status, install, restore',
+  exec: 'run a cross-built program in the emulator of a Pi’s CPU, with a folder’s libraries; exit with its status',
   boards: 'list the boards',
   doctor: 'check what this host has and lacks; --install adds what is missing',
   stop: 'switch off Pis that were left up by --keep-running',
@@ -21,6 +22,7 @@ const ownFlags: Readonly<Partial<Record<CommandName, string>>> = {
   images: ' [--json] [--check] [--catalog-url URL]',
   cache: ' [--json] [--remove NAME] [--prune SIZE]',
   binfmt: ' status|install|restore [--platforms LIST] [--qemu-cpu MODEL] [--setuid]',
+  exec: ' [--platform NAME] [--sysroot FOLDER] [--cpu MODEL]\n            [--env NAME=VALUE] [--no-locate] -- PROGRAM [ARGUMENT ...]',
   doctor: ' [--install]',
   clean: ' [--cache]'
 }

@@ -7,6 +7,7 @@ export {
   ofPis,
   platform,
   platforms,
+  readPlatform,
   readPlatforms,
   staticEmulator,
   type CpuModels,

@@ -92,6 +92,18 @@ export function readPlatforms(text: string): WantedPlatforms | string {
   return { rows: platforms.filter(platform => found.some(({ row }) => row === platform)), asFarAsPossible: false }
 }
 
+/**
+ * The platform of a flag.
+ * @throws BadInput for a name that is none
+ */
+export function readPlatform(flag: string, text: string): Platform {
+  const found = platforms.find(({ name }) => name === (aliases[text] ?? text))
+  if (found !== undefined) return found
+  throw new BadInput([
+    `\`${flag}\` is “${text}”, which is no platform; valid: ${platforms.map(({ name }) => name).join(', ')}`
+  ])
+}
+
 /** Debian's static program of an emulator. */
 export const staticEmulator = ({ name }: Emulator): ToolName => `qemu-${name}-static`
 
