@@ -19,6 +19,7 @@ import { isRoot } from './host/tools'
 import { messageOf } from './report/errors'
 import type { Log } from './report/log'
 import { hasHandlers, withdrawHandlers, wordsFor } from './usermode'
+import { describeThing, removeThing, type EngineThing } from './usermode/engine-things'
 
 /**
  * What exists on the host because of a run. An entry is written before its thing is made, and says what proves that
@@ -41,6 +42,7 @@ export type Entry =
   | { readonly kind: 'uses'; readonly path: string }
   /** Handlers in binfmt_misc, by what their names tell of the run. */
   | { readonly kind: 'handlers'; readonly id: string }
+  | EngineThing
   /** The Pi, or the handlers, are meant to stay after main. */
   | { readonly kind: 'kept' }
 
@@ -146,14 +148,17 @@ export function recordedRuns(runs: string): readonly string[] {
 export async function undo(folder: string, log: Log, { keepLogs = false } = {}): Promise<boolean> {
   const entries = readJournal(folder)
   let clean = true
-  const attempt = async (what: string, work: () => Promise<boolean>): Promise<void> => {
+  // What an engine still has can be removed once it runs again, if there is still a record of it.
+  let owed = false
+  const attempt = async (what: string, work: () => Promise<boolean>): Promise<boolean> => {
     try {
-      if (await work()) return
+      if (await work()) return true
       log.warn(`teardown: ${what} is still there`)
     } catch (error) {
       log.warn(`teardown: ${what}: ${messageOf(error)}`)
     }
     clean = false
+    return false
   }
   for (const entry of [...entries].reverse()) {
     switch (entry.kind) {
@@ -176,6 +181,13 @@ export async function undo(folder: string, log: Log, { keepLogs = false } = {}):
           return true
         })
         break
+      case 'container':
+      case 'engine-image':
+      case 'builder':
+        // A client that still lives could make it anew.
+        await endMarked(basename(folder))
+        if (!(await attempt(describeThing(entry), () => removeThing(entry).then(() => true)))) owed = true
+        break
       case 'owner':
       case 'done':
       case 'uses':
@@ -189,7 +201,7 @@ export async function undo(folder: string, log: Log, { keepLogs = false } = {}):
     async () => (await waitForEnd(marked(installMarker, basename(folder)), installPatience)).length === 0
   )
   await attempt('a process of this run', () => endMarked(basename(folder)))
-  for (const path of keepLogs ? [folder] : [folder, logsOf(folder)]) {
+  for (const path of [...(owed ? [] : [folder]), ...(keepLogs ? [] : [logsOf(folder)])]) {
     await attempt(path, async () => {
       if (!isOurs(path)) throw new Error('not a folder of ours, left alone')
       await removeTree(path).catch((error: unknown) => removeAsRoot(path, error))

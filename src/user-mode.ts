@@ -15,18 +15,24 @@ import {
   type Rights,
   type WantedPlatforms
 } from './usermode'
+import { buildImage } from './usermode/build'
+import { runInContainer } from './usermode/container'
 
 /** Whether a run only makes this host able to run programs of other platforms, for the steps that follow. */
-export function isOnlyHandlers({ mode, run, saveImage }: Inputs): boolean {
-  return mode === 'user' && run === undefined && saveImage === undefined
+export function isOnlyHandlers({ mode, run, saveImage, build }: Inputs): boolean {
+  return mode === 'user' && run === undefined && saveImage === undefined && build === undefined
 }
 
 /** A run in user mode, phase by phase. The caller tears down, whatever happens here. */
 export async function runUserMode(inputs: Inputs, context: Context): Promise<Result> {
+  const provide = (wanted: WantedPlatforms): Promise<readonly Provided[]> => handlersOnHost(inputs, wanted, context)
+  if (inputs.container !== undefined)
+    return runInContainer(inputs, context, row => provide({ rows: [row], asFarAsPossible: false }))
+  if (inputs.build !== undefined) return buildImage(inputs, context, provide)
   if (!isOnlyHandlers(inputs)) return runInRootfs(inputs, image => emulationFor(inputs, image, context), context)
   const { sysroot } = inputs
   if (sysroot !== undefined) context.output('sysroot', await sysrootFolder(inputs, sysroot, context))
-  await handlersOnHost(inputs, inputs.platforms ?? ofPis, context)
+  await provide(inputs.platforms ?? ofPis)
   context.journal.record({ kind: 'kept' })
   return { outcome: 'success', exitCode: 0, signal: undefined }
 }

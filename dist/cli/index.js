@@ -59526,7 +59526,92 @@ function architectureOf(image) {
         : undefined;
 }
 
+;// CONCATENATED MODULE: ./src/inputs/container-conflicts.ts
+/** What says how to build, by the names of the inputs. */
+const ofBuilds = ({ building: how }) => [
+    ['file', how.file !== undefined],
+    ['tags', how.tags.length > 0],
+    ['build-args', Object.keys(how.args).length > 0],
+    ['secrets', how.secrets.length > 0],
+    ['target', how.target !== undefined],
+    ['push', how.push],
+    ['load', how.load],
+    ['outputs', how.outputs.length > 0],
+    ['cache-from', how.cacheFrom.length > 0],
+    ['cache-to', how.cacheTo.length > 0],
+    ['builder', how.builder !== undefined]
+].flatMap(([name, given]) => (given ? [`\`${name}\``] : []));
+/** What changes, or is brought out of, the image of a Pi. */
+const ofImages = (inputs) => [
+    ['prepare', inputs.prepare !== undefined],
+    ['save-image', inputs.saveImage !== undefined],
+    ['files', inputs.files.length > 0],
+    ['hostname', inputs.hostname !== undefined],
+    ['disk-size', inputs.diskSize !== undefined],
+    ['image-sha256', inputs.imageSha256 !== undefined],
+    ['copy-out', inputs.copyOut.length > 0]
+].flatMap(([name, given]) => (given ? [`\`${name}\``] : []));
+/** Inputs for containers and builds that are given in `mode: system`. */
+function onlyWithEngine(inputs) {
+    const { container, build } = inputs;
+    return [
+        ...(container === undefined ? [] : ['`container`']),
+        ...(build === undefined ? [] : ['`build`']),
+        ...ofBuilds(inputs)
+    ];
+}
+/** Faults of inputs that need a container engine, in `mode: user`. */
+function containerConflicts(inputs) {
+    const { container, build, building, run, sync, platforms } = inputs;
+    const several = platforms !== undefined && platforms.rows.length > 1;
+    const rows = [
+        [
+            container !== undefined && build !== undefined,
+            'inputs `container` and `build` do not go together: use a step for each'
+        ],
+        [
+            build === undefined && ofBuilds(inputs).length > 0,
+            `${ofBuilds(inputs).join(', ')}: for \`build\`, and there is none`
+        ],
+        [
+            build !== undefined && run !== undefined,
+            'inputs `build` and `run` do not go together: what is to run goes into the Dockerfile, or into a step with `container`'
+        ],
+        [container !== undefined && run === undefined, 'input `container` needs `run`, a script to run in it'],
+        [
+            (container ?? build) !== undefined && ofImages(inputs).length > 0,
+            `${ofImages(inputs).join(', ')}: for a Pi's \`image\`, which \`${container === undefined ? 'build' : 'container'}\` has no use for`
+        ],
+        [
+            container !== undefined && several,
+            'input `platforms` has several, and a `container` is of one; use a step for each'
+        ],
+        [
+            container !== undefined && (sync === 'in' || sync === 'out'),
+            `input \`sync\` is “${sync}”, and a container has the workspace itself; with \`container\` valid: both, live, none`
+        ],
+        [
+            build !== undefined && platforms?.asFarAsPossible === true,
+            'input `platforms` is “all”, and base images are not for all; with `build` name them'
+        ],
+        [
+            building.push && building.tags.length === 0 && building.outputs.length === 0,
+            'input `push` needs `tags`, which name the registry'
+        ],
+        [
+            building.push && building.load && several,
+            'inputs `push` and `load` do not go together for several `platforms`; push, and let later steps pull'
+        ],
+        [
+            (building.push || building.load) && building.outputs.length > 0,
+            `inputs \`${building.push ? 'push' : 'load'}\` and \`outputs\` do not go together: it is short for an output of its own`
+        ]
+    ];
+    return rows.filter(([wrong]) => wrong).map(([, fault]) => fault);
+}
+
 ;// CONCATENATED MODULE: ./src/inputs/user-conflicts.ts
+
 const named = (rows) => rows
     .filter(([, given]) => given)
     .map(([input]) => `\`${input}\``)
@@ -59564,7 +59649,7 @@ const ofUserMode = (inputs) => [
 ];
 /** Faults of inputs in `mode: system`. */
 function onlyInUserMode(inputs) {
-    const given = named(ofUserMode(inputs));
+    const given = [named(ofUserMode(inputs)), ...onlyWithEngine(inputs)].filter(name => name !== '').join(', ');
     return given === '' ? [] : [`${given}: for \`mode: user\`, and the mode is “system”`];
 }
 /** Faults of inputs in `mode: user`. */
@@ -59594,15 +59679,16 @@ function userConflicts(inputs) {
             'input `copy-out` brings files into the workspace, which `sync: none` leaves alone'
         ],
         [
-            inputs.sysroot !== undefined && (inputs.run !== undefined || saveImage !== undefined),
+            inputs.sysroot !== undefined &&
+                (inputs.run !== undefined || saveImage !== undefined || inputs.build !== undefined),
             'input `sysroot` is for programs that later steps run on the host; a script of `run` has the libraries of its image'
         ],
         [
-            saveImage === undefined && inputs.run === undefined && prepare !== undefined,
+            saveImage === undefined && inputs.run === undefined && inputs.build === undefined && prepare !== undefined,
             'input `prepare` is for `run` or `save-image`, and there is neither'
         ]
     ];
-    return rows.filter(([wrong]) => wrong).map(([, fault]) => fault);
+    return [...rows.filter(([wrong]) => wrong).map(([, fault]) => fault), ...containerConflicts(inputs)];
 }
 
 ;// CONCATENATED MODULE: ./src/inputs/conflicts.ts
@@ -59796,77 +59882,171 @@ function diskFaults({ disks, image, saveImage }) {
     ];
 }
 
+;// CONCATENATED MODULE: ./src/inputs/containers.ts
+
+
+
+
+/** Reads the inputs that say how to build. */
+function building(get, { env, workspace }) {
+    const at = (text) => (0,external_node_path_namespaceObject.resolve)(workspace, text);
+    return {
+        file: get('file', text => existingFile(at(text.trim()))),
+        tags: get('tags', tags) ?? [],
+        args: get('build-args', environment(env)) ?? {},
+        secrets: get('secrets', text => lines(text).map(line => secret(line, env, workspace))) ?? [],
+        target: get('target', text => word(text.trim())),
+        push: get('push', text => truth(text.trim())) ?? false,
+        load: get('load', text => truth(text.trim())) ?? false,
+        outputs: get('outputs', text => lines(text)) ?? [],
+        cacheFrom: get('cache-from', text => lines(text)) ?? [],
+        cacheTo: get('cache-to', text => lines(text)) ?? [],
+        builder: get('builder', text => word(text.trim()))
+    };
+}
+/** A name, or a file: what has a folder in front, or the ending of an archive. */
+function containerRef(text, base) {
+    const path = (0,external_node_path_namespaceObject.resolve)(base, text);
+    if (/^\.{0,2}\//.test(text) || /\.(tar|tgz|tar\.(gz|xz|zst|bz2))$/.test(text))
+        return { kind: 'file', path: existingFile(path) };
+    return { kind: 'name', name: imageName(text) };
+}
+/** `registry:port/name:tag@digest`; the engine is the one to judge the rest. */
+function imageName(text) {
+    if (!/^[A-Za-z0-9][\w./:@+-]*$/.test(text))
+        throw new Fault(`is “${text}”; valid: the name of a container image such as debian:bookworm, or a file`);
+    return text;
+}
+function tags(text) {
+    return lines(text)
+        .flatMap(line => line.split(','))
+        .map(tag => imageName(tag.trim()));
+}
+/** What must not look like a flag. */
+function word(text) {
+    if (!/^[A-Za-z0-9_][\w.-]*$/.test(text))
+        throw new Fault(`is “${text}”; valid: a name`);
+    return text;
+}
+/** @throws Fault unless it is a folder */
+function existingFolder(path) {
+    if ((0,external_node_fs_namespaceObject.lstatSync)(path, { throwIfNoEntry: false }) === undefined)
+        throw new Fault(`names ${path}, which does not exist`);
+    if (!(0,external_node_fs_namespaceObject.statSync)(path).isDirectory())
+        throw new Fault(`names ${path}, which is not a folder`);
+    return path;
+}
+/** `id=NAME,env=VARIABLE` or `id=NAME,src=FILE`: never the secret itself, which is not repeated in a message either. */
+function secret(line, env, workspace) {
+    const fields = new Map(line.split(',').map(field => [field.split('=')[0]?.trim() ?? '', field.replace(/^[^=]*=?/, '')]));
+    const [id, variable] = [fields.get('id'), fields.get('env')];
+    const source = fields.get('src') ?? fields.get('source');
+    const others = [...fields.keys()].filter(name => !['id', 'env', 'src', 'source', 'type'].includes(name));
+    if (id === undefined ||
+        !/^[\w.-]+$/.test(id) ||
+        others.length > 0 ||
+        (variable !== undefined && source !== undefined))
+        throw new Fault('has a line that names no secret; valid: id=NAME,env=VARIABLE or id=NAME,src=FILE');
+    if (source !== undefined)
+        return `id=${id},src=${existingFile((0,external_node_path_namespaceObject.resolve)(workspace, source))}`;
+    const from = variable ?? id;
+    if (!Object.hasOwn(env, from))
+        throw new Fault(`takes ${id} from the variable ${from}, which this step does not have`);
+    return `id=${id},env=${from}`;
+}
+
+;// CONCATENATED MODULE: ./src/inputs/define.ts
+/** A row of the definitions; its name stays a type of its own. */
+const define_define = (name, placeholder, fallback, description) => ({ name, placeholder, default: fallback, description });
+
+;// CONCATENATED MODULE: ./src/inputs/container-definitions.ts
+
+/** Inputs of user mode that need a container engine. */
+const containerDefinitions = [
+    define_define('container', 'IMAGE', '', "Only with `mode: user`: container image to run the script in, with Docker or Podman: a name (`debian:bookworm`), an archive of `docker save` or in OCI's form, or a `rootfs.tar`. Its platform is `platforms`, by default `linux/arm64`."),
+    define_define('build', 'DIR', '', 'Only with `mode: user`: folder to build an image from with Docker Buildx, for all of `platforms` (default: `linux/arm64`).'),
+    define_define('file', 'FILE', '', 'Dockerfile of `build`. Default: `Dockerfile` in its folder.'),
+    define_define('tags', 'NAME', '', 'Names of the image that `build` makes, one per line.'),
+    define_define('build-args', 'NAME[=VALUE]', '', 'Values for `ARG` in the Dockerfile, one per line; `NAME` passes the variable on. They stay in the image: give secrets in `secrets`.'),
+    define_define('secrets', 'SECRET', '', 'Secrets that `RUN --mount=type=secret` sees, one per line as Buildx takes them: `id=token,env=TOKEN` or `id=key,src=key.pem`.'),
+    define_define('target', 'STAGE', '', 'Stage of the Dockerfile to build. Default: the last.'),
+    define_define('push', 'true|false', 'false', 'Push what `build` made to the registry that `tags` name.'),
+    define_define('load', 'true|false', 'false', "Put what `build` made among the engine's images."),
+    define_define('outputs', 'OUTPUT', '', 'Other places for what `build` made, one per line as Buildx takes them: `type=oci,dest=app.tar`, `type=local,dest=out`.'),
+    define_define('cache-from', 'CACHE', '', "Caches that `build` reads, one per line as Buildx takes them: `type=gha` is the job's, `type=registry,ref=…`."),
+    define_define('cache-to', 'CACHE', '', 'Caches that `build` fills, one per line: `type=gha,mode=max`.'),
+    define_define('builder', 'NAME', '', "Buildx builder to use. Default: the current one, or one of the run's own where that cannot do what is asked for.")
+];
+/** Those of them that take several values. */
+const containerListInputs = ['build-args', 'cache-from', 'cache-to', 'outputs', 'secrets', 'tags'];
+
 ;// CONCATENATED MODULE: ./src/inputs/definitions.ts
+
+
 
 /** Inputs that take several values, one per line; on the command line the flag is repeated. */
 const listInputs = [
-    'copy-out',
-    'disks',
-    'env',
-    'files',
-    'overlays',
-    'ports',
-    'qemu-cpu',
-    'sync-exclude'
+    ...containerListInputs,
+    ...['copy-out', 'disks', 'env', 'files', 'overlays', 'ports', 'qemu-cpu', 'sync-exclude']
 ];
-const definitions_define = (name, placeholder, fallback, description) => ({ name, placeholder, default: fallback, description });
 /**
  * Every input, once: action.yml, `pi-qemu --help` and the README's table are checked against this. A flag of the
  * command line has the input's name.
  */
 const definitions = [
-    definitions_define('mode', 'system|user', 'system', "`system` boots the image on an emulated board. `user` does not boot: programs of the image run on the host's kernel, each emulated by itself, with much less to wait for."),
-    definitions_define('image', 'IMAGE', 'mini-arm64', 'What to boot: a name with a tag (`raspios-lite-arm64:bookworm`, `debian-armhf:trixie`, `mini-arm64`), an http(s) URL or a file (raw, `.xz`, `.gz`, `.zst`, `.zip`, `.qcow2`), or `none` for a bare `kernel`.'),
-    definitions_define('image-sha256', 'HEX', '', 'SHA-256 of the image file as downloaded. Default: `<url>.sha256`, if the server has it.'),
-    definitions_define('catalog-url', 'URL', '', "List of images that names are looked up in, in the form of Raspberry Pi's imager. Default: Raspberry Pi's own."),
-    definitions_define('board', 'BOARD', '', `The emulated board: ${boardNames.map(name => `\`${name}\``).join(', ')}. Default: the first of them that can run the image.`),
-    definitions_define('cpu', 'MODEL', '', "CPU model, by QEMU's names. Only on `virt`; a Pi has what it has."),
-    definitions_define('memory', 'MIB', '', 'Memory in MiB, or with a suffix (`2G`). Only on `virt`.'),
-    definitions_define('cpus', 'N', '', 'Number of CPUs, 1 to 8. Only on `virt`.'),
-    definitions_define('clock', 'host|icount', '', "The guest's time follows the `host`'s, or the instructions executed (`icount`: slower, but no time-outs on a slow host). Default: `host`."),
-    definitions_define('firmware', 'uefi', '', '`uefi` starts whatever boot loader the image has, as a generic cloud image needs it. Only on `virt`.'),
-    definitions_define('qemu', 'auto|host|private|FILE', 'auto', "Which QEMU: the `host`'s, a `private` one (Debian stable's, kept apart from the host), or a program. `auto`: the host's if it can do the board, else a private one."),
-    definitions_define('platforms', 'LIST', '', "Only with `mode: user`: whose programs this host has to run, by Docker's names (`linux/arm64`, `linux/arm/v7`, `linux/arm/v6`, `linux/arm/v5`, …), separated by commas; `all` is what the QEMU at hand has. Default: the image's, else the four of the Pi."),
-    definitions_define('qemu-cpu', 'MODEL', '', "Only with `mode: user`: CPU that programs see, by QEMU's names (`cortex-a53`, `max`); one per line for single platforms: `linux/arm64=cortex-a53`. Default: a Pi's."),
-    definitions_define('sysroot', 'FOLDER|IMAGE', '', 'Only with `mode: user`: libraries for cross-built programs that later steps run on this host, an image or a folder; the output `sysroot` is the folder, for `QEMU_LD_PREFIX`. See docs/exec.md.'),
-    definitions_define('setuid', 'true|false', 'false', 'Only with `mode: user`: whether setuid programs of other platforms (`sudo`) get their rights in containers and everywhere on this host. See docs/security.md.'),
-    definitions_define('run', 'SCRIPT', '', 'The script to run in the Pi. Without it the Pi is only booted.'),
-    definitions_define('shell', 'SHELL', '', 'Shell for `run`: a command, or a form with `{0}` for the script file, as in workflows. Default: `bash -e`, or `sh -e` where there is no bash.'),
-    definitions_define('user', 'NAME', '', 'Guest user who runs the script. Default: `pi` where it exists, else `root`.'),
-    definitions_define('working-directory', 'DIR', '', "Where the script starts. Relative to the workspace. Default: the workspace, or the user's home with `sync: none`."),
-    definitions_define('env', 'NAME[=VALUE]', '', 'Environment of the script, one per line: `NAME=value`, or `NAME` to pass the variable on.'),
-    definitions_define('prepare', 'SCRIPT', '', 'Script that root runs in the Pi once (`apt-get install …`): what it changes becomes part of the prepared image. It runs again when it, or the image, changes.'),
-    definitions_define('prepare-board', 'BOARD', '', 'Board on which `prepare` runs; `virt` is faster. Default: the board of the run.'),
-    definitions_define('sync', 'both|in|out|live|none', 'both', 'The workspace appears in the guest under the same path. `in`: changes stay there; `out`: it starts empty; `live`: the folder itself is shared (only on `virt`); `none`: not at all.'),
-    definitions_define('sync-exclude', 'PATTERN', '', 'Paths that stay on the host, one pattern per line as in .gitignore (`node_modules`, `build/**`, `*.o`).'),
-    definitions_define('sync-gitignore', 'true|false', 'false', 'Leave on the host what the `.gitignore` files of the workspace name.'),
-    definitions_define('copy-out', 'PATTERN', '', 'Files of the guest to bring into the workspace after the script, one absolute path or pattern per line (`/var/log/*.log`).'),
-    definitions_define('ports', 'HOST:GUEST[/udp]', '', 'Ports of the guest to reach on 127.0.0.1, one per line: `host:guest` or `host:guest/udp`.'),
-    definitions_define('append', 'ARGS', '', 'More kernel arguments.'),
-    definitions_define('kernel', 'FILE', '', "Kernel to boot instead of the image's own."),
-    definitions_define('initrd', 'FILE', '', "Initramfs instead of the image's own."),
-    definitions_define('dtb', 'FILE', '', "Device tree instead of the image's own."),
-    definitions_define('overlays', 'NAME', '', 'Device tree overlays to apply, one per line: names of `.dtbo` files on the boot partition (as in `dtoverlay=`), or files.'),
-    definitions_define('disks', 'FILE[:FORMAT]', '', 'Further disks of the guest, one per line: `file`, or `file:raw` / `file:qcow2`. Writable: the guest may change them.'),
-    definitions_define('expect', 'REGEXP', '', 'Only with `image: none`: the run succeeds once the serial console shows this. Default: once the guest switches itself off.'),
-    definitions_define('qemu-args', 'ARGS', '', 'More arguments for QEMU, split at blanks; quotes group.'),
-    definitions_define('provision', 'auto|none', 'auto', '`auto` prepares the image for an unattended login, offline and on a copy. `none` leaves it as it is; then `ssh-key` is needed.'),
-    definitions_define('password', 'TEXT', '', 'Password of `user`, for SSH and the console. Default: none; keys are the only way in.'),
-    definitions_define('hostname', 'NAME', '', "The guest's host name. Default: the image's."),
-    definitions_define('first-boot', 'skip|run', 'skip', "`skip` leaves out the image's own first-boot steps (resizing, new keys, wizard). `run` lets them happen, reboots included, before the script."),
-    definitions_define('disk-size', 'SIZE', '', "Grow the disk and the root file system to this (`8G`), offline. Default: the image's size."),
-    definitions_define('files', 'HOST:GUEST[:MODE]', '', 'Files to put into the image before it boots, one per line: `host-path:guest-path` or `host-path:guest-path:0755`.'),
-    definitions_define('ssh-key', 'FILE', '', 'Private key that the image already accepts for `user`. Only with `provision: none`.'),
-    definitions_define('cache', 'auto|off|read-only', 'auto', 'Prepared images: `auto` keeps and reuses them (in a workflow also in the Actions cache), `read-only` saves nothing there, `off` prepares anew.'),
-    definitions_define('cache-key-suffix', 'TEXT', '', 'Part of the key of what is cached: change it, and all is prepared anew (a date, say, for new packages each week).'),
-    definitions_define('cache-max-size', 'SIZE', '20G', 'Limit for what is cached on this machine; what was not used for the longest time goes first.'),
-    definitions_define('snapshot', 'auto|off', 'auto', '`auto` keeps the booted Pi, memory and all, and continues from there in later runs; only on `virt`. `off` boots each time.'),
-    definitions_define('boot', 'fast|full', 'fast', '`fast` leaves out what does no good in an emulator (units that wait, update or index); `full` boots all that the image has.'),
-    definitions_define('storage', 'auto|sd|usb', 'auto', "Where a Pi's disk is: in the card slot (`sd`) or on USB. `auto`: the faster one."),
-    definitions_define('boot-timeout', 'TIME', '10m', 'How long SSH may take to answer (`90s`, `10m`).'),
-    definitions_define('run-timeout', 'TIME', '', 'How long the script may run (`90s`, `2h`). Default: no limit.'),
-    definitions_define('keep-running', 'true|false', 'false', 'Leave the Pi up for later steps, until the job ends.'),
-    definitions_define('save-image', 'FILE', '', 'Write the changed disk here: `.img` (raw), `.img.xz`, `.img.zst` or `.qcow2`.')
+    define_define('mode', 'system|user', 'system', "`system` boots the image on an emulated board. `user` does not boot: programs of the image run on the host's kernel, each emulated by itself, with much less to wait for."),
+    define_define('image', 'IMAGE', 'mini-arm64', 'What to boot: a name with a tag (`raspios-lite-arm64:bookworm`, `debian-armhf:trixie`, `mini-arm64`), an http(s) URL or a file (raw, `.xz`, `.gz`, `.zst`, `.zip`, `.qcow2`), or `none` for a bare `kernel`.'),
+    define_define('image-sha256', 'HEX', '', 'SHA-256 of the image file as downloaded. Default: `<url>.sha256`, if the server has it.'),
+    define_define('catalog-url', 'URL', '', "List of images that names are looked up in, in the form of Raspberry Pi's imager. Default: Raspberry Pi's own."),
+    define_define('board', 'BOARD', '', `The emulated board: ${boardNames.map(name => `\`${name}\``).join(', ')}. Default: the first of them that can run the image.`),
+    define_define('cpu', 'MODEL', '', "CPU model, by QEMU's names. Only on `virt`; a Pi has what it has."),
+    define_define('memory', 'MIB', '', 'Memory in MiB, or with a suffix (`2G`). Only on `virt`.'),
+    define_define('cpus', 'N', '', 'Number of CPUs, 1 to 8. Only on `virt`.'),
+    define_define('clock', 'host|icount', '', "The guest's time follows the `host`'s, or the instructions executed (`icount`: slower, but no time-outs on a slow host). Default: `host`."),
+    define_define('firmware', 'uefi', '', '`uefi` starts whatever boot loader the image has, as a generic cloud image needs it. Only on `virt`.'),
+    define_define('qemu', 'auto|host|private|FILE', 'auto', "Which QEMU: the `host`'s, a `private` one (Debian stable's, kept apart from the host), or a program. `auto`: the host's if it can do the board, else a private one."),
+    define_define('platforms', 'LIST', '', "Only with `mode: user`: whose programs this host has to run, by Docker's names (`linux/arm64`, `linux/arm/v7`, `linux/arm/v6`, `linux/arm/v5`, …), separated by commas; `all` is what the QEMU at hand has. Default: the image's, else the four of the Pi."),
+    define_define('qemu-cpu', 'MODEL', '', "Only with `mode: user`: CPU that programs see, by QEMU's names (`cortex-a53`, `max`); one per line for single platforms: `linux/arm64=cortex-a53`. Default: a Pi's."),
+    define_define('sysroot', 'FOLDER|IMAGE', '', 'Only with `mode: user`: libraries for cross-built programs that later steps run on this host, an image or a folder; the output `sysroot` is the folder, for `QEMU_LD_PREFIX`. See docs/exec.md.'),
+    define_define('setuid', 'true|false', 'false', 'Only with `mode: user`: whether setuid programs of other platforms (`sudo`) get their rights in containers and everywhere on this host. See docs/security.md.'),
+    define_define('run', 'SCRIPT', '', 'The script to run in the Pi. Without it the Pi is only booted.'),
+    define_define('shell', 'SHELL', '', 'Shell for `run`: a command, or a form with `{0}` for the script file, as in workflows. Default: `bash -e`, or `sh -e` where there is no bash.'),
+    define_define('user', 'NAME', '', 'Guest user who runs the script. Default: `pi` where it exists, else `root`.'),
+    define_define('working-directory', 'DIR', '', "Where the script starts. Relative to the workspace. Default: the workspace, or the user's home with `sync: none`."),
+    define_define('env', 'NAME[=VALUE]', '', 'Environment of the script, one per line: `NAME=value`, or `NAME` to pass the variable on.'),
+    define_define('prepare', 'SCRIPT', '', 'Script that root runs in the Pi once (`apt-get install …`): what it changes becomes part of the prepared image. It runs again when it, or the image, changes.'),
+    define_define('prepare-board', 'BOARD', '', 'Board on which `prepare` runs; `virt` is faster. Default: the board of the run.'),
+    define_define('sync', 'both|in|out|live|none', 'both', 'The workspace appears in the guest under the same path. `in`: changes stay there; `out`: it starts empty; `live`: the folder itself is shared (only on `virt`); `none`: not at all.'),
+    define_define('sync-exclude', 'PATTERN', '', 'Paths that stay on the host, one pattern per line as in .gitignore (`node_modules`, `build/**`, `*.o`).'),
+    define_define('sync-gitignore', 'true|false', 'false', 'Leave on the host what the `.gitignore` files of the workspace name.'),
+    define_define('copy-out', 'PATTERN', '', 'Files of the guest to bring into the workspace after the script, one absolute path or pattern per line (`/var/log/*.log`).'),
+    define_define('ports', 'HOST:GUEST[/udp]', '', 'Ports of the guest to reach on 127.0.0.1, one per line: `host:guest` or `host:guest/udp`.'),
+    define_define('append', 'ARGS', '', 'More kernel arguments.'),
+    define_define('kernel', 'FILE', '', "Kernel to boot instead of the image's own."),
+    define_define('initrd', 'FILE', '', "Initramfs instead of the image's own."),
+    define_define('dtb', 'FILE', '', "Device tree instead of the image's own."),
+    define_define('overlays', 'NAME', '', 'Device tree overlays to apply, one per line: names of `.dtbo` files on the boot partition (as in `dtoverlay=`), or files.'),
+    define_define('disks', 'FILE[:FORMAT]', '', 'Further disks of the guest, one per line: `file`, or `file:raw` / `file:qcow2`. Writable: the guest may change them.'),
+    define_define('expect', 'REGEXP', '', 'Only with `image: none`: the run succeeds once the serial console shows this. Default: once the guest switches itself off.'),
+    define_define('qemu-args', 'ARGS', '', 'More arguments for QEMU, split at blanks; quotes group.'),
+    define_define('provision', 'auto|none', 'auto', '`auto` prepares the image for an unattended login, offline and on a copy. `none` leaves it as it is; then `ssh-key` is needed.'),
+    define_define('password', 'TEXT', '', 'Password of `user`, for SSH and the console. Default: none; keys are the only way in.'),
+    define_define('hostname', 'NAME', '', "The guest's host name. Default: the image's."),
+    define_define('first-boot', 'skip|run', 'skip', "`skip` leaves out the image's own first-boot steps (resizing, new keys, wizard). `run` lets them happen, reboots included, before the script."),
+    define_define('disk-size', 'SIZE', '', "Grow the disk and the root file system to this (`8G`), offline. Default: the image's size."),
+    define_define('files', 'HOST:GUEST[:MODE]', '', 'Files to put into the image before it boots, one per line: `host-path:guest-path` or `host-path:guest-path:0755`.'),
+    define_define('ssh-key', 'FILE', '', 'Private key that the image already accepts for `user`. Only with `provision: none`.'),
+    define_define('cache', 'auto|off|read-only', 'auto', 'Prepared images: `auto` keeps and reuses them (in a workflow also in the Actions cache), `read-only` saves nothing there, `off` prepares anew.'),
+    define_define('cache-key-suffix', 'TEXT', '', 'Part of the key of what is cached: change it, and all is prepared anew (a date, say, for new packages each week).'),
+    define_define('cache-max-size', 'SIZE', '20G', 'Limit for what is cached on this machine; what was not used for the longest time goes first.'),
+    define_define('snapshot', 'auto|off', 'auto', '`auto` keeps the booted Pi, memory and all, and continues from there in later runs; only on `virt`. `off` boots each time.'),
+    define_define('boot', 'fast|full', 'fast', '`fast` leaves out what does no good in an emulator (units that wait, update or index); `full` boots all that the image has.'),
+    define_define('storage', 'auto|sd|usb', 'auto', "Where a Pi's disk is: in the card slot (`sd`) or on USB. `auto`: the faster one."),
+    define_define('boot-timeout', 'TIME', '10m', 'How long SSH may take to answer (`90s`, `10m`).'),
+    define_define('run-timeout', 'TIME', '', 'How long the script may run (`90s`, `2h`). Default: no limit.'),
+    define_define('keep-running', 'true|false', 'false', 'Leave the Pi up for later steps, until the job ends.'),
+    define_define('save-image', 'FILE', '', 'Write the changed disk here: `.img` (raw), `.img.xz`, `.img.zst` or `.qcow2`.'),
+    ...containerDefinitions
 ];
 
 ;// CONCATENATED MODULE: ./src/inputs/outputs.ts
@@ -59884,6 +60064,9 @@ const outputs = {
     'image-release': 'The exact release that the name of the image stood for, as `name:date`: give it as `image` to get the same again.',
     platforms: 'With `mode: user`: platforms whose programs this host runs now, its own included, separated by commas.',
     sysroot: 'Folder with the libraries of `sysroot`.',
+    digest: 'With `build`: digest of the image, or of the list of images, as a registry names it.',
+    'image-id': 'With `build`: ID of the image.',
+    metadata: 'With `build`: what Buildx says of the result, as JSON.',
     'cache-hit': 'The most that came from a cache: `snapshot` (a booted Pi), `prepared` (a ready image), `image` (ready but for `prepare`), `qemu` (QEMU only) or `none`.',
     'qemu-version': 'Version of QEMU used.',
     'boot-seconds': "Seconds from QEMU's start to SSH.",
@@ -59891,6 +60074,7 @@ const outputs = {
 };
 
 ;// CONCATENATED MODULE: ./src/inputs/index.ts
+
 
 
 
@@ -59951,6 +60135,9 @@ function parseInputs(raw, { env, workspace }) {
         qemuCpu: get('qemu-cpu', cpuModels) ?? {},
         sysroot: get('sysroot', text => sysroot(text.trim(), workspace)),
         setuid: get('setuid', text => truth(text.trim())) ?? false,
+        container: get('container', text => containerRef(text.trim(), workspace)),
+        build: get('build', text => existingFolder((0,external_node_path_namespaceObject.resolve)(workspace, text.trim()))),
+        building: building(get, { env, workspace }),
         run: get('run', text => text),
         prepare: get('prepare', text => text),
         prepareBoard: get('prepare-board', text => oneOf(...boardNames)(text.trim())),
@@ -64137,7 +64324,30 @@ function endingIn(text, timedOut) {
 
 
 
+;// CONCATENATED MODULE: ./src/usermode/engine-things.ts
+
+/** Arguments that remove each; a container also while it runs. */
+const removals = {
+    container: ['rm', '--force', '--volumes'],
+    'engine-image': ['image', 'rm'],
+    builder: ['buildx', 'rm', '--force']
+};
+/** For a sentence about it. */
+const describeThing = ({ kind, name }) => `the ${kind.replace('engine-', '')} ${name}`;
+/** Engines have several words for what is not there, and do not agree on the status. */
+const isMissing = /no such (container|image)|no container with|image not known|no builder|builder .*not found/i;
+/**
+ * Removes it; harmless if it is gone.
+ * @throws Error with the engine's words if it stays
+ */
+async function removeThing({ kind, engine, name }) {
+    const { code, stderr } = await tryTool(engine, [...removals[kind], name]);
+    if (code !== 0 && !isMissing.test(stderr))
+        throw new Error(stderr.trim());
+}
+
 ;// CONCATENATED MODULE: ./src/journal.ts
+
 
 
 
@@ -64251,16 +64461,19 @@ function recordedRuns(runs) {
 async function undo(folder, log, { keepLogs = false } = {}) {
     const entries = readJournal(folder);
     let clean = true;
+    // What an engine still has can be removed once it runs again, if there is still a record of it.
+    let owed = false;
     const attempt = async (what, work) => {
         try {
             if (await work())
-                return;
+                return true;
             log.warn(`teardown: ${what} is still there`);
         }
         catch (error) {
             log.warn(`teardown: ${what}: ${messageOf(error)}`);
         }
         clean = false;
+        return false;
     };
     for (const entry of [...entries].reverse()) {
         switch (entry.kind) {
@@ -64281,6 +64494,14 @@ async function undo(folder, log, { keepLogs = false } = {}) {
                     return true;
                 });
                 break;
+            case 'container':
+            case 'engine-image':
+            case 'builder':
+                // A client that still lives could make it anew.
+                await endMarked((0,external_node_path_namespaceObject.basename)(folder));
+                if (!(await attempt(describeThing(entry), () => removeThing(entry).then(() => true))))
+                    owed = true;
+                break;
             case 'owner':
             case 'done':
             case 'uses':
@@ -64291,7 +64512,7 @@ async function undo(folder, log, { keepLogs = false } = {}) {
     // Told by the run's name alone: somebody may have removed its journal.
     await attempt('a package installation', async () => (await waitForEnd(marked(installMarker, (0,external_node_path_namespaceObject.basename)(folder)), installPatience)).length === 0);
     await attempt('a process of this run', () => endMarked((0,external_node_path_namespaceObject.basename)(folder)));
-    for (const path of keepLogs ? [folder] : [folder, logsOf(folder)]) {
+    for (const path of [...(owed ? [] : [folder]), ...(keepLogs ? [] : [logsOf(folder)])]) {
         await attempt(path, async () => {
             if (!isOurs(path))
                 throw new Error('not a folder of ours, left alone');
@@ -74458,22 +74679,839 @@ async function withRelativeLinks(folder, root) {
     }
 }
 
+;// CONCATENATED MODULE: ./src/host/streamed.ts
+
+
+
+
+/** ms that a program has for an end of its own. */
+const streamed_patience = 10_000;
+/**
+ * Runs a program to its end, without a shell and without input, its output passed on as it comes. Returns its status; 128 + n is
+ * not told apart from a signal here.
+ * @throws HostFailure if it cannot be started
+ */
+async function streamTool(name, args, options) {
+    const { onStdout, onStderr, env, cwd, stop } = options;
+    const program = (await findTool(name)) ?? name;
+    await goingOn();
+    const code = await new Promise((resolve, reject) => {
+        const child = (0,external_node_child_process_namespaceObject.spawn)(program, args, {
+            ...{ stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } },
+            ...(cwd !== undefined && { cwd })
+        });
+        let forced;
+        const end = () => {
+            child.kill('SIGTERM');
+            forced = setTimeout(() => child.kill('SIGKILL'), streamed_patience);
+        };
+        stop?.addEventListener('abort', end);
+        child.stdout.on('data', onStdout);
+        child.stderr.on('data', onStderr);
+        child.on('error', error => {
+            reject(new HostFailure({ symptom: `${name} could not be started: ${error.message}` }, { cause: error }));
+        });
+        child.on('close', status => {
+            stop?.removeEventListener('abort', end);
+            clearTimeout(forced);
+            resolve(status ?? 128);
+        });
+    });
+    await goingOn();
+    return code;
+}
+
+;// CONCATENATED MODULE: ./src/usermode/container/engine.ts
+
+
+/** Engines that can run a container, by the names of their programs; the first that answers is taken. */
+const engineNames = ['docker', 'podman'];
+/**
+ * The engine to use.
+ * @param wanted those that will do
+ * @throws HostFailure if none is installed, or none answers
+ */
+async function findEngine(wanted = engineNames) {
+    const answers = await Promise.all(wanted.map(async (name) => [name, await ask(name)]));
+    for (const [name, answer] of answers)
+        if (answer !== undefined && 'version' in answer)
+            return { name, version: answer.version };
+    throw new HostFailure(noEngine(answers));
+}
+async function ask(name) {
+    if ((await findTool(name)) === undefined)
+        return undefined;
+    // Podman has no server unless it is told of one.
+    const format = name === 'docker' ? '{{.Server.Version}}' : '{{.Client.Version}}';
+    const { code, stdout, stderr } = await tryTool(name, ['version', '--format', format]);
+    return code === 0 ? { version: stdout.trim() } : { silent: stderr.trim() || stdout.trim() };
+}
+/** Why there is no engine to be had, in words. */
+function noEngine(answers) {
+    const silent = answers.flatMap(([name, answer]) => answer !== undefined && 'silent' in answer ? [{ name, words: answer.silent }] : []);
+    const [first] = silent;
+    if (first === undefined) {
+        const names = answers.map(([name]) => name);
+        return {
+            symptom: names.length === 1 ? `this host has no ${names.join('')}` : `this host has neither ${names.join(' nor ')}`,
+            remedy: `install one: sudo apt-get install docker.io${names.includes('podman') ? ', or podman' : ''}`
+        };
+    }
+    const { name, words } = first;
+    const row = silences.find(({ pattern }) => pattern.test(words));
+    return {
+        symptom: `${name} is installed, but its engine does not answer: ${words}`,
+        cause: row?.cause,
+        remedy: row?.remedy ?? `see what \`${name} info\` says`
+    };
+}
+const silences = [
+    {
+        pattern: /permission denied/i,
+        cause: "this user may not use Docker's socket",
+        remedy: 'add the user to the group docker (sudo usermod -aG docker $USER) and log in anew'
+    },
+    {
+        pattern: /cannot connect|is the docker daemon running|no such file|connection refused/i,
+        cause: 'the Docker engine is not running, or DOCKER_HOST or the Docker context names another one',
+        remedy: 'start it: sudo systemctl start docker'
+    }
+];
+
+;// CONCATENATED MODULE: ./src/usermode/build/argv.ts
+const repeated = (flag, values) => values.flatMap(value => [flag, value]);
+/**
+ * Arguments of `docker`. Secrets are told by where they are; Buildx reads them itself. The plain form of progress is what a log of
+ * a job can show, and what every version has.
+ */
+function buildArguments({ context, how, platforms, builder, metadata }) {
+    return [
+        ...['buildx', 'build', '--progress', 'plain', '--metadata-file', metadata],
+        ...(builder === undefined ? [] : ['--builder', builder]),
+        ...['--platform', platforms.join(',')],
+        ...(how.file === undefined ? [] : ['--file', how.file]),
+        ...(how.target === undefined ? [] : ['--target', how.target]),
+        ...repeated('--tag', how.tags),
+        ...repeated('--build-arg', Object.entries(how.args).map(([name, value]) => `${name}=${value}`)),
+        ...repeated('--secret', how.secrets),
+        ...repeated('--output', how.outputs),
+        ...repeated('--cache-from', how.cacheFrom),
+        ...repeated('--cache-to', how.cacheTo),
+        ...(how.push ? ['--push'] : []),
+        ...(how.load ? ['--load'] : []),
+        ...['--', context]
+    ];
+}
+/** Reads it; undefined where there is none. */
+function readBuilder(text) {
+    const name = /^Name:\s+(\S+)/m.exec(text)?.[1];
+    const driver = /^Driver:\s+(\S+)/m.exec(text)?.[1];
+    return name === undefined || driver === undefined ? undefined : { name, driver };
+}
+/** Which builder to use: the one asked for, the current one if it can do the job, or a new one. */
+function chooseBuilder({ how, platforms, current, keepsLists, own }) {
+    if (how.builder !== undefined)
+        return { builder: how.builder, isNew: false, why: 'as asked for' };
+    if (current !== undefined && current.driver !== 'docker')
+        return { builder: undefined, isNew: false, why: `${current.name}, the current one (${current.driver})` };
+    const lacking = [
+        ...(platforms.length > 1 ? ['several platforms'] : []),
+        ...how.outputs.filter(output => /(^|,)type=oci\b/.test(output)).map(() => 'type=oci'),
+        ...how.cacheTo.filter(cache => !/(^|,)type=inline\b/.test(cache)).map(() => '`cache-to`')
+    ];
+    const [first] = lacking;
+    if (keepsLists || first === undefined)
+        return { builder: undefined, isNew: false, why: "the engine's own" };
+    return {
+        ...{ builder: own, isNew: true },
+        why: `a new one: the engine's own cannot do ${first} without its containerd image store`
+    };
+}
+/** Arguments that make a builder. One that has to reach a registry on this host is on its network. */
+function createBuilderArguments(name, how) {
+    const isLocal = [...how.tags, ...how.cacheFrom, ...how.cacheTo].some(text => /(^|[=,])(localhost|127(\.\d+){3}):\d+\//.test(text));
+    return [
+        ...['buildx', 'create', '--name', name, '--driver', 'docker-container'],
+        ...(isLocal ? ['--driver-opt', 'network=host'] : [])
+    ];
+}
+/** Reads the metadata file. */
+function readMetadata(text) {
+    const values = JSON.parse(text);
+    const word = (name) => {
+        const value = values[name];
+        return typeof value === 'string' ? value : undefined;
+    };
+    const digest = word('containerimage.digest');
+    return { digest, imageId: word('containerimage.config.digest') ?? digest };
+}
+/** The first version of Buildx that writes what it made to a file. */
+const oldestBuildx = [0, 6];
+/** Whether a version (`github.com/docker/buildx v0.17.1 257815a`) is new enough; one that cannot be read is. */
+function isNewEnough(text) {
+    const [, major = '1', minor = '0'] = /\bv?(\d+)\.(\d+)\.\d+/.exec(text) ?? [];
+    return Number(major) > oldestBuildx[0] || Number(minor) >= oldestBuildx[1];
+}
+
+;// CONCATENATED MODULE: ./src/usermode/build/failure.ts
+
+/** Lines of a step that are shown if it fails. */
+const failure_shown = 20;
+/** Follows the plain progress of Buildx, for what to say if the build fails. */
+class BuildProgress {
+    steps = new Map();
+    failed;
+    /** The last words that belong to no step. */
+    others = [];
+    /** Takes a line of the log. */
+    add(line) {
+        const [, number, text = ''] = /^#(\d+) (.*)$/.exec(line) ?? [];
+        if (number === undefined) {
+            if (line.trim() !== '')
+                failure_keep(this.others, line);
+            return;
+        }
+        const step = this.steps.get(number);
+        if (step === undefined) {
+            this.steps.set(number, { name: text, lines: [] });
+            return;
+        }
+        const error = /^ERROR: (.*)$/.exec(text)?.[1];
+        if (error !== undefined)
+            this.failed ??= { step, message: error };
+        const said = /^\d+\.\d+ (.*)$/.exec(text)?.[1];
+        if (said !== undefined)
+            failure_keep(step.lines, said);
+    }
+    /** What to tell of a build that ended with a status other than 0. */
+    failure(status) {
+        const last = [...this.others].reverse().find(line => line.startsWith('ERROR: ')) ?? this.others.join('\n');
+        const code = /exit code: (\d+)/.exec(this.failed?.message ?? '')?.[1];
+        if (this.failed !== undefined && code !== undefined) {
+            const { name, lines } = this.failed.step;
+            const row = endings[Number(code)];
+            return new ScriptFailure(Number(code), undefined, {
+                symptom: [`the build failed in ${name}, with status ${code}:`, ...lines.map(line => `  ${line}`)].join('\n'),
+                ...row
+            });
+        }
+        const message = this.failed === undefined ? last : `${this.failed.step.name}: ${this.failed.message}`;
+        const row = causes.find(({ pattern }) => pattern.test(`${message}\n${this.others.join('\n')}`));
+        return new HostFailure({
+            symptom: `the build failed (status ${status}): ${message.replace(/^ERROR: /, '')}`,
+            cause: row?.cause,
+            remedy: row?.remedy
+        });
+    }
+}
+function failure_keep(lines, line) {
+    lines.push(line);
+    if (lines.length > failure_shown)
+        lines.shift();
+}
+/** Statuses that say more than that the step failed. */
+const endings = {
+    132: {
+        cause: 'SIGILL: a program uses an instruction that the emulated CPU lacks',
+        remedy: 'build it for this platform (-march), or give a newer `qemu-cpu`'
+    },
+    139: {
+        cause: 'SIGSEGV: a program crashed, by itself or because of the emulation',
+        remedy: '`qemu: private` has a newer emulator'
+    }
+};
+/** Most telling first. */
+const causes = [
+    {
+        pattern: /no match for platform|no matching manifest|does not match the specified platform/i,
+        cause: 'a base image is not made for one of the platforms',
+        remedy: 'leave that platform out, or use another base image; `docker buildx imagetools inspect` lists their platforms'
+    },
+    {
+        pattern: /exec format error/i,
+        cause: 'the builder does not run on this host, whose handlers it would need',
+        remedy: 'use a builder on this host, or one that runs the platform by itself'
+    },
+    {
+        pattern: /no space left/i,
+        cause: 'the disk is full',
+        remedy: "free some space: docker system df shows what is the engine's"
+    },
+    {
+        pattern: /failed to read dockerfile|open Dockerfile: no such file/i,
+        cause: 'there is no such Dockerfile in the folder of `build`',
+        remedy: 'name it with `file`'
+    },
+    {
+        pattern: /operation not permitted|privileged|apply caps/i,
+        cause: "this host's engine may not start the privileged container that a builder of its own needs",
+        remedy: "switch the engine's containerd image store on, or build each platform by itself"
+    },
+    {
+        pattern: /error reading from server|connection reset|closed network connection|cannot connect to the docker daemon|code = Unavailable|transport is closing|unexpected EOF|: EOF$|connection refused|graceful_stop/i,
+        cause: 'the engine, or the registry, is not there or went away',
+        remedy: 'see `docker info`, and the log of the engine (journalctl -u docker)'
+    },
+    {
+        pattern: /unauthorized|denied|authentication required|insufficient_scope/i,
+        cause: 'the registry wants a login, or this one may not do that',
+        remedy: 'log in in a step before this one (docker login)'
+    },
+    {
+        pattern: /dial tcp|no such host|i\/o timeout|network is unreachable/i,
+        cause: 'a registry cannot be reached',
+        remedy: 'check its name and the network'
+    }
+];
+
+;// CONCATENATED MODULE: ./src/usermode/build/index.ts
+
+
+
+
+
+
+
+
+
+
+/** Platforms of a build, unless told otherwise. */
+const defaultPlatforms = { rows: [platform('linux/arm64')], asFarAsPossible: false };
+/**
+ * Builds an image with Buildx, phase by phase. The caller tears down, whatever happens here.
+ * @param provide makes this host able to run programs of the platforms
+ */
+async function buildImage(inputs, context, provide) {
+    const { journal, phases, log, output } = context;
+    const { build: folder, building: how, runTimeout } = inputs;
+    if (folder === undefined)
+        throw new Error('no build was asked for');
+    const wanted = inputs.platforms ?? defaultPlatforms;
+    const platforms = wanted.rows.map(({ name }) => name);
+    await phases.run('engine', 'Docker and Buildx', async () => {
+        const { version } = await findEngine(['docker']);
+        log.info(`docker ${version}; buildx ${await buildxVersion()}`);
+    });
+    await provide(wanted);
+    const builder = await phases.run('builder', 'Builder', () => provideBuilder(inputs, platforms, context));
+    const metadata = (0,external_node_path_namespaceObject.join)(journal.folder, 'metadata.json');
+    await phases.run('build', `Build for ${platforms.join(', ')}`, async () => {
+        log.endGroup(); // what the reader came for: not folded away
+        await built(buildArguments({ context: folder, how, platforms, builder, metadata }), runTimeout, context);
+    });
+    // Buildx writes none where nothing is kept of the build.
+    const text = await (0,promises_namespaceObject.readFile)(metadata, 'utf8').catch(() => '{}');
+    const { digest, imageId } = readMetadata(text);
+    output('metadata', text.trim());
+    if (digest !== undefined)
+        output('digest', digest);
+    if (imageId !== undefined)
+        output('image-id', imageId);
+    if (digest !== undefined)
+        log.info(`Digest: ${digest}`);
+    return { outcome: 'success', exitCode: 0, signal: undefined };
+}
+async function buildxVersion() {
+    const { code, stdout, stderr } = await tryTool('docker', ['buildx', 'version']);
+    const remedy = "install Docker's docker-buildx-plugin, or Debian's and Ubuntu's docker-buildx";
+    if (code !== 0)
+        throw new HostFailure({
+            symptom: `docker has no Buildx: ${stderr.trim() || stdout.trim()}`,
+            cause: 'its plugin is not installed, or not for this user',
+            remedy
+        });
+    if (!isNewEnough(stdout))
+        throw new HostFailure({ symptom: `Buildx is too old: ${stdout.trim()}`, remedy });
+    return stdout.trim().split(/\s+/)[1] ?? '';
+}
+/** The builder to name; undefined for the current one. */
+async function provideBuilder({ building: how }, platforms, { journal, log }) {
+    const { code, stdout } = await tryTool('docker', ['buildx', 'inspect']);
+    const drivers = await tryTool('docker', ['info', '--format', '{{json .DriverStatus}}']);
+    const choice = chooseBuilder({
+        ...{ how, platforms, own: `pi-qemu-${journal.id}` },
+        current: code === 0 ? readBuilder(stdout) : undefined,
+        keepsLists: drivers.stdout.includes('io.containerd.snapshotter')
+    });
+    log.info(`Builder: ${choice.builder ?? ''}${choice.builder === undefined ? '' : ', '}${choice.why}`);
+    if (choice.isNew && choice.builder !== undefined) {
+        journal.record({ kind: 'builder', engine: 'docker', name: choice.builder });
+        await tool('docker', createBuilderArguments(choice.builder, how));
+    }
+    return choice.builder;
+}
+/** @throws Failure with the step that failed, if one did */
+async function built(args, timeout, { log }) {
+    const progress = new BuildProgress();
+    const lines = lineLog({
+        ...log,
+        info: text => {
+            progress.add(text);
+            log.info(text);
+        }
+    });
+    const limit = new AbortController();
+    const timer = timeout === undefined
+        ? undefined
+        : setTimeout(() => {
+            limit.abort();
+        }, timeout);
+    const status = await streamTool('docker', args, { onStdout: lines.write, onStderr: lines.write, stop: limit.signal });
+    clearTimeout(timer);
+    lines.end();
+    if (limit.signal.aborted)
+        throw new TimeLimit({
+            symptom: 'the build took longer than `run-timeout`, and was ended',
+            remedy: 'give it more time'
+        });
+    if (status !== 0)
+        throw progress.failure(status);
+}
+
+;// CONCATENATED MODULE: ./src/usermode/container/argv.ts
+
+
+/** Where a run's files lie in its container. */
+const insideFolder = '/run/pi-qemu';
+/**
+ * Arguments that create the container. `--init`: a process 1 that is emulated and dies of a signal would hang for ever. What is
+ * the user's own, script and environment, is in files.
+ */
+function createArguments({ name, run, image, platform, isHere, user, binds }) {
+    return [
+        ...['create', '--init', '--name', name, '--label', `pi-qemu.run=${run}`, '--pull', isHere ? 'never' : 'missing'],
+        ...(platform === undefined ? [] : ['--platform', platform]),
+        ...(user === undefined ? [] : ['--user', user]),
+        ...binds.flatMap(bind => ['--mount', mountOption(bind)]),
+        ...['--entrypoint', 'sh', image, external_node_path_namespaceObject.posix.join(insideFolder, 'start')]
+    ];
+}
+/** A bind mount in the engines' words: fields as in a CSV file, so that a path may hold anything. */
+function mountOption({ from, to, readOnly = false }) {
+    const fields = ['type=bind', `source=${from}`, `target=${to}`, ...(readOnly ? ['readonly'] : [])];
+    return fields.map(field => (/[",\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field)).join(',');
+}
+/** Arguments that make an image of a root file system in a tar archive. */
+function importArguments(engine, file, platform, image) {
+    const [system = '', architecture = '', variant] = platform.split('/');
+    const what = engine === 'docker'
+        ? ['--platform', platform]
+        : ['--os', system, '--arch', architecture, ...(variant === undefined ? [] : ['--variant', variant])];
+    return ['import', ...what, file, image];
+}
+/** What the text of {@link startText} tells of itself, a line each. */
+const told = { started: 'started', machine: 'machine ', directory: 'directory' };
+/** Run in the container by its `sh`: checks the platform, sets the environment, and becomes the script's shell. */
+function argv_startText({ shell, env, directory, machine }) {
+    const say = (text) => `echo ${text} >> ${external_node_path_namespaceObject.posix.join(insideFolder, 'told')}`;
+    const place = directory === undefined ? undefined : shellQuote(directory);
+    return [
+        say(told.started),
+        ...(machine === undefined
+            ? []
+            : // No `uname`, no answer.
+                [
+                    `machine=$(uname -m 2>/dev/null) || machine=`,
+                    `case $machine in '' | ${machine}) ;; *) ${say(`"${told.machine}$machine"`)}; exit 1 ;; esac`,
+                    'unset machine'
+                ]),
+        ...(place === undefined ? [] : [`[ -d ${place} ] || { ${say(told.directory)}; exit 1; }`, `cd ${place} || exit`]),
+        ...Object.entries(env).map(([name, value]) => `export ${name}=${shellQuote(value)}`),
+        shellCommand(shell, external_node_path_namespaceObject.posix.join(insideFolder, 'script')),
+        ''
+    ].join('\n');
+}
+/** How an emulator's machine calls itself (`uname -m`), as a pattern of the shell; undefined where it is not known. */
+function machineOf({ emulator, name }) {
+    if (emulator.name === 'arm')
+        return 'arm*';
+    return ({ 'linux/arm64': 'aarch64', 'linux/amd64': 'x86_64', 'linux/386': 'i?86' }[name] ??
+        emulator.name.replace(/^mips.*/, 'mips*').replace('ppc64le', 'ppc64*'));
+}
+
+;// CONCATENATED MODULE: ./src/usermode/container/ending.ts
+
+
+/**
+ * How a script in a container ended: its own status, whatever that is.
+ * @throws HostFailure if it was not the script that ended; BadInput for a folder that is not there
+ */
+function scriptEnding(ended) {
+    const { status, timedOut, image, platform } = ended;
+    const machine = ended.told.find(line => line.startsWith(told.machine));
+    if (machine !== undefined) {
+        throw new HostFailure({
+            symptom: `${image} is for ${machine.slice(told.machine.length)}, and \`platforms\` asks for ${platform}`,
+            cause: 'the image, or the copy of it that this host has, is of another platform than it says',
+            remedy: 'give `platforms` the platform of the image, or remove the copy from this host'
+        });
+    }
+    if (ended.told.includes(told.directory))
+        throw new BadInput([`input \`working-directory\` is “${ended.directory ?? ''}”, which the container does not have`]);
+    if (!ended.told.includes(told.started))
+        throw notStarted(ended);
+    if (timedOut)
+        return { outcome: 'timeout', exitCode: 124, signal: undefined };
+    if (status === undefined) {
+        throw new HostFailure({
+            symptom: `the container was lost while its script ran: ${ended.fault || 'its engine does not know it any more'}`,
+            cause: 'the engine ended or was restarted, or somebody removed the container',
+            remedy: "look at the engine's log: journalctl -u docker"
+        });
+    }
+    return { outcome: status === 0 ? 'success' : 'script-failed', exitCode: status, signal: undefined };
+}
+function notStarted({ image, platform, status, fault, words }) {
+    const said = [fault, words.trim()].filter(text => text !== '').join('\n') || `status ${status ?? 'unknown'}`;
+    const row = ending_starts.find(({ pattern }) => pattern.test(said));
+    return new HostFailure({
+        symptom: `${row?.symptom ?? 'the script could not be started'} in ${image}: ${said}`,
+        cause: row?.cause ?? (status === 127 ? 'it may have no `sh`' : undefined),
+        remedy: row?.remedy.replace('PLATFORM', platform)
+    });
+}
+const ending_starts = [
+    {
+        pattern: /exec format error/i,
+        symptom: 'no program runs',
+        cause: 'its programs are of a platform that this host cannot run',
+        remedy: 'check that the image is for PLATFORM'
+    },
+    {
+        pattern: /["“]?sh["”]?:? .*(executable file not found|no such file)|exec sh failed/i,
+        symptom: 'there is no shell',
+        cause: 'a script needs one, and this image has no `sh`',
+        remedy: 'use an image with a shell, or run the program with `docker run` in a step after one with only `mode: user`'
+    },
+    {
+        pattern: /unable to find user|no matching entries in passwd/i,
+        symptom: 'there is no such user',
+        cause: 'the image does not know the user',
+        remedy: 'leave out `user`, or name one of the image'
+    },
+    {
+        pattern: /can't open|cannot open|permission denied/i,
+        symptom: "the run's files cannot be read",
+        cause: "the engine runs on another host, or as another user, and does not see this host's folders",
+        remedy: 'use an engine on this host: unset DOCKER_HOST, or `docker context use default`'
+    }
+];
+/** Why a container could not be created, in the words of the engine. */
+function creationFailure(image, platform, words) {
+    const row = creations.find(({ pattern }) => pattern.test(words));
+    return new HostFailure({
+        symptom: `the container could not be created from ${image} for ${platform}: ${words.trim()}`,
+        cause: row?.cause,
+        remedy: row?.remedy
+    });
+}
+const creations = [
+    {
+        pattern: /no match(ing manifest| for platform)|does not match the specified platform|no image found in (manifest|image index)/i,
+        cause: 'the image is not made for this platform',
+        remedy: 'choose another of `platforms`; `docker manifest inspect` lists those of an image'
+    },
+    {
+        pattern: /unauthorized|denied|authentication required|not found|does not exist|manifest unknown|no such image/i,
+        cause: 'the registry has no such image, or only for those who logged in',
+        remedy: 'check the name; log in in a step before this one (docker login)'
+    },
+    {
+        pattern: /no space left/i,
+        cause: 'the disk is full',
+        remedy: "free some space: docker system df shows what is the engine's"
+    },
+    {
+        pattern: /dial tcp|no such host|timeout|temporary failure|connection refused|network is unreachable/i,
+        cause: 'the registry cannot be reached',
+        remedy: 'check the network, or give the image as a file (`docker save`)'
+    }
+];
+
+;// CONCATENATED MODULE: ./src/usermode/container/give-back.ts
+
+
+
+/** Arguments for find(1): gives what root made or changed in a folder since a time (ms since 1970) to a user. */
+function giveBackArguments(folder, since, owner) {
+    return [
+        ...[folder, '-xdev', '-uid', '0', '-newerct', `@${(since / 1000).toFixed(3)}`],
+        ...['-exec', 'chown', '--no-dereference', `${owner.uid}:${owner.gid}`, '{}', '+']
+    ];
+}
+/**
+ * Gives the workspace's owner what root of a container made in it since then: later steps could neither change nor remove it.
+ * What cannot be given is told, and no fault.
+ */
+async function giveBack(workspace, since, log) {
+    const { uid, gid } = await (0,promises_namespaceObject.stat)(workspace);
+    if (uid === 0)
+        return;
+    const find = ['find', ...giveBackArguments(workspace, since, { uid, gid })];
+    const [program = '', ...args] = isRoot() ? find : ['sudo', '-n', ...find];
+    const { code, stderr } = await tryTool(program, args).catch((error) => ({ code: 1, stderr: String(error) }));
+    if (code !== 0)
+        log.warn(`files that root of the container made in the workspace stay root's: ${stderr.trim()}`);
+}
+
+;// CONCATENATED MODULE: ./src/usermode/container/image.ts
+
+
+
+/**
+ * Brings the image to the engine, if it is a file: an archive of images, or a root file system. What is new there goes
+ * away with the run.
+ */
+async function bringImage(request) {
+    const { ref, platform } = request;
+    if (ref.kind === 'name')
+        return { name: ref.name, platform, isHere: false };
+    const entries = (await tool('tar', ['--list', '--file', ref.path]))
+        .split('\n')
+        .map(entry => entry.replace(/^\.\//, ''));
+    const kind = archiveKind(entries);
+    if (kind === 'root')
+        return imported(request, ref.path);
+    return { name: await image_loaded(request, ref.path, kind), platform, isHere: true };
+}
+/** What an archive is, by the names in it. */
+function archiveKind(entries) {
+    if (entries.includes('manifest.json'))
+        return 'docker';
+    return entries.includes('oci-layout') ? 'oci' : 'root';
+}
+/** Names of the images in an archive of `docker save`, from its `manifest.json`. */
+function namesInArchive(manifest) {
+    const rows = JSON.parse(manifest);
+    return rows.flatMap(({ RepoTags }) => RepoTags ?? []);
+}
+async function image_loaded({ engine, journal, log }, path, kind) {
+    const before = await tool(engine, ['image', 'ls', '--all', '--quiet', '--no-trunc']);
+    const names = kind === 'docker' ? namesInArchive(await tool('tar', ['-xOf', path, 'manifest.json'])) : [];
+    for (const name of names)
+        if ((await tryTool(engine, ['image', 'inspect', name])).code !== 0)
+            journal.record({ kind: 'engine-image', engine, name });
+    const args = ['load', '--input', path];
+    const { code, stdout, stderr } = await tryTool(engine, args);
+    if (code !== 0) {
+        throw new HostFailure({
+            symptom: `${engine} cannot load ${path}: ${(stderr || stdout).trim()}`,
+            cause: kind === 'oci' ? 'engines before Docker 25 do not read archives in the form of OCI' : undefined,
+            remedy: 'write it anew with `docker save`'
+        });
+    }
+    const name = /^Loaded image(?:\(s\)| ID)?: (\S+)/m.exec(stdout)?.[1];
+    if (name === undefined)
+        throw toolFailure(engine, args, code, stdout);
+    // Without a name in the archive it is known only now.
+    if (!names.includes(name) && !before.includes(name.replace(/^sha256:/, '')))
+        journal.record({ kind: 'engine-image', engine, name });
+    log.info(`Loaded ${name}`);
+    return name;
+}
+async function imported({ engine, platform, journal, log }, path) {
+    const name = `pi-qemu-${journal.id}:rootfs`;
+    journal.record({ kind: 'engine-image', engine, name });
+    await tool(engine, importArguments(engine, path, platform, name));
+    log.info(`Imported ${path}`);
+    // Docker 20 notes its own platform, whatever it is told, and would not find the other.
+    const recorded = await tool(engine, ['image', 'inspect', '--format', '{{.Architecture}}', name]);
+    const isRight = recorded.trim() === platform.split('/')[1];
+    return { name, platform: isRight ? platform : undefined, isHere: true };
+}
+
+;// CONCATENATED MODULE: ./src/usermode/container/index.ts
+
+
+
+
+
+
+
+
+
+
+
+
+/** Seconds that a script past its time has for an end of its own. */
+const container_stopPatience = 2;
+/** ms that the engine has for ending it. */
+const enginePatience = 20_000;
+/** Bytes of standard error that are kept, for a container that does not start. */
+const wordsKept = 4096;
+/** The platform of a container, unless told otherwise. */
+const defaultPlatform = platform('linux/arm64');
+/**
+ * Runs the script in a container, phase by phase. The caller tears down, whatever happens here.
+ * @param provide makes this host able to run programs of the platform
+ */
+async function runInContainer(inputs, context, provide) {
+    const { journal, phases, log } = context;
+    const { container: ref, run = '' } = inputs;
+    if (ref === undefined)
+        throw new Error('no container was asked for');
+    const row = inputs.platforms?.rows[0] ?? defaultPlatform;
+    const engine = await phases.run('engine', 'Container engine', async () => {
+        const found = await findEngine();
+        log.info(`${found.name} ${found.version}`);
+        return found;
+    });
+    const provided = await provide(row);
+    const isNative = provided.some(({ emulator, interpreter }) => emulator === row.emulator && interpreter === undefined);
+    const name = `pi-qemu-${journal.id}`;
+    const workspace = inputs.sync === 'none' ? undefined : inputs.workspace;
+    const directory = placeInContainer(inputs.workingDirectory, workspace);
+    const told = (0,external_node_path_namespaceObject.join)(journal.folder, 'told');
+    const image = await phases.run('container', `Container of ${ref.kind === 'file' ? ref.path : ref.name}`, async () => {
+        const brought = await bringImage({ engine: engine.name, ref, platform: row.name, journal, log });
+        const files = await layDown(journal.folder, {
+            script: run,
+            start: argv_startText({
+                shell: inputs.shell,
+                env: inputs.env,
+                directory,
+                machine: isNative ? undefined : machineOf(row)
+            }),
+            told
+        });
+        const plan = {
+            ...{
+                name,
+                run: journal.id,
+                image: brought.name,
+                platform: brought.platform,
+                isHere: brought.isHere,
+                user: inputs.user
+            },
+            binds: [
+                { from: files, to: insideFolder, readOnly: true },
+                { from: told, to: `${insideFolder}/told` },
+                ...(workspace === undefined ? [] : [{ from: workspace, to: workspace }])
+            ]
+        };
+        journal.record({ kind: 'container', engine: engine.name, name });
+        const { code, stderr } = await tryTool(engine.name, createArguments(plan));
+        if (code !== 0)
+            throw creationFailure(brought.name, row.name, stderr);
+        return brought.name;
+    });
+    const since = Date.now();
+    try {
+        return await phases.run('run', 'Run the script', async () => {
+            log.endGroup(); // its output is what the reader came for: not folded away
+            const { timedOut, words } = await container_started(engine, name, inputs.runTimeout, context);
+            const lines = (await (0,promises_namespaceObject.readFile)(told, 'utf8')).split('\n');
+            return scriptEnding({
+                image,
+                platform: row.name,
+                told: lines,
+                words,
+                timedOut,
+                directory,
+                ...(await container_stateOf(engine, name))
+            });
+        });
+    }
+    finally {
+        if (workspace !== undefined)
+            await giveBack(workspace, since, log);
+    }
+}
+/** Where the script starts; undefined for where the image says. */
+function placeInContainer(directory, workspace) {
+    return directory === undefined ? workspace : guestDirectory(directory, { workspace, home: '/' });
+}
+/** Writes what the container sees of the run; the run's own folder lets nobody else on this host in. */
+async function layDown(folder, { script, start, told }) {
+    const files = (0,external_node_path_namespaceObject.join)(folder, 'container');
+    await (0,promises_namespaceObject.mkdir)(files);
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(files, 'script'), script);
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(files, 'start'), start);
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(files, 'told'), ''); // the place for the next one, which is mounted on it
+    await (0,promises_namespaceObject.writeFile)(told, '');
+    // For any user of the container, whatever this process's umask is.
+    for (const path of ['script', 'start'].map(name => (0,external_node_path_namespaceObject.join)(files, name)))
+        await (0,promises_namespaceObject.chmod)(path, 0o644);
+    await (0,promises_namespaceObject.chmod)(files, 0o755);
+    await (0,promises_namespaceObject.chmod)(told, 0o666);
+    return files;
+}
+/** Starts the container and waits for its end, its output passed on. */
+async function container_started({ name: engine }, container, timeout, { stdout, stderr }) {
+    const giveUp = new AbortController();
+    const words = [];
+    let kept = 0;
+    let timedOut = false;
+    const stop = async () => {
+        timedOut = true;
+        await tryTool(engine, ['stop', '--time', String(container_stopPatience), container]);
+    };
+    const timers = [];
+    if (timeout !== undefined) {
+        timers.push(setTimeout(() => void stop().catch(() => undefined), timeout), setTimeout(() => {
+            giveUp.abort();
+        }, Math.min(timeout + enginePatience, 2 ** 31 - 1)));
+    }
+    try {
+        await streamTool(engine, ['start', '--attach', container], {
+            onStdout: stdout,
+            onStderr: chunk => {
+                if (kept < wordsKept)
+                    words.push(chunk);
+                kept += chunk.length;
+                stderr(chunk);
+            },
+            stop: giveUp.signal
+        });
+    }
+    finally {
+        timers.forEach(clearTimeout);
+    }
+    return { timedOut, words: Buffer.concat(words).toString().slice(0, wordsKept) };
+}
+/** What the engine knows of a container that should have ended. */
+async function container_stateOf({ name: engine }, container) {
+    const { code, stdout, stderr } = await tryTool(engine, [
+        'container',
+        'inspect',
+        '--format',
+        '{{json .State}}',
+        container
+    ]);
+    if (code !== 0)
+        return { status: undefined, fault: stderr.trim() };
+    try {
+        const state = JSON.parse(stdout);
+        return { status: state.Status === 'running' ? undefined : state.ExitCode, fault: state.Error ?? '' };
+    }
+    catch (error) {
+        return { status: undefined, fault: messageOf(error) };
+    }
+}
+
 ;// CONCATENATED MODULE: ./src/user-mode.ts
 
 
 
+
+
 /** Whether a run only makes this host able to run programs of other platforms, for the steps that follow. */
-function isOnlyHandlers({ mode, run, saveImage }) {
-    return mode === 'user' && run === undefined && saveImage === undefined;
+function isOnlyHandlers({ mode, run, saveImage, build }) {
+    return mode === 'user' && run === undefined && saveImage === undefined && build === undefined;
 }
 /** A run in user mode, phase by phase. The caller tears down, whatever happens here. */
 async function runUserMode(inputs, context) {
+    const provide = (wanted) => handlersOnHost(inputs, wanted, context);
+    if (inputs.container !== undefined)
+        return runInContainer(inputs, context, row => provide({ rows: [row], asFarAsPossible: false }));
+    if (inputs.build !== undefined)
+        return buildImage(inputs, context, provide);
     if (!isOnlyHandlers(inputs))
         return runInRootfs(inputs, image => emulationFor(inputs, image, context), context);
     const { sysroot } = inputs;
     if (sysroot !== undefined)
         context.output('sysroot', await sysrootFolder(inputs, sysroot, context));
-    await handlersOnHost(inputs, inputs.platforms ?? ofPis, context);
+    await provide(inputs.platforms ?? ofPis);
     context.journal.record({ kind: 'kept' });
     return { outcome: 'success', exitCode: 0, signal: undefined };
 }
@@ -74750,7 +75788,7 @@ var external_node_util_ = __nccwpck_require__(7975);
 
 const arguments_names = definitions.map(({ name }) => name);
 /** Flags whose value may be left out, and then is "true". */
-const switches = ['keep-running', 'setuid'];
+const switches = ['keep-running', 'setuid', 'push', 'load'];
 /**
  * Reads the flags of a command that takes the action's inputs. What follows `--` is the command to run in the guest.
  * @throws BadInput for flags that do not exist and for stray words
@@ -75140,7 +76178,7 @@ function builtFor({ architecture, profile = '' }) {
     return { ...version, name: `${version.name}-${profile}` };
 }
 /** Numbers of the tags that are read. */
-const tags = { file: 1, architecture: 6, profile: 7, neon: 12 };
+const arm_attributes_tags = { file: 1, architecture: 6, profile: 7, neon: 12 };
 /** Tags whose value is text, and one that is a number with a text. Else odd ones above 32 are texts. */
 const texts = [4, 5];
 const compatibility = 32;
@@ -75162,7 +76200,7 @@ function readAttributes(bytes, number) {
             continue;
         for (let inner = vendorEnd + 1; inner + 5 <= part.length;) {
             const size = number(part, inner + 1, 4);
-            if (part[inner] === tags.file)
+            if (part[inner] === arm_attributes_tags.file)
                 return fromTags(part.subarray(inner + 5, inner + size));
             inner += Math.max(5, size);
         }
@@ -75197,12 +76235,12 @@ function fromTags(bytes) {
         if (tag === compatibility)
             skipText();
     }
-    const architecture = values.get(tags.architecture);
-    const profile = values.get(tags.profile) ?? 0;
+    const architecture = values.get(arm_attributes_tags.architecture);
+    const profile = values.get(arm_attributes_tags.profile) ?? 0;
     return {
         ...(architecture !== undefined && { architecture }),
         ...(profile !== 0 && { profile: String.fromCharCode(profile) }),
-        neon: (values.get(tags.neon) ?? 0) > 0
+        neon: (values.get(arm_attributes_tags.neon) ?? 0) > 0
     };
 }
 

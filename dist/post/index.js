@@ -37255,7 +37255,30 @@ function endingIn(text, timedOut) {
 
 
 
+;// CONCATENATED MODULE: ./src/usermode/engine-things.ts
+
+/** Arguments that remove each; a container also while it runs. */
+const removals = {
+    container: ['rm', '--force', '--volumes'],
+    'engine-image': ['image', 'rm'],
+    builder: ['buildx', 'rm', '--force']
+};
+/** For a sentence about it. */
+const describeThing = ({ kind, name }) => `the ${kind.replace('engine-', '')} ${name}`;
+/** Engines have several words for what is not there, and do not agree on the status. */
+const isMissing = /no such (container|image)|no container with|image not known|no builder|builder .*not found/i;
+/**
+ * Removes it; harmless if it is gone.
+ * @throws Error with the engine's words if it stays
+ */
+async function removeThing({ kind, engine, name }) {
+    const { code, stderr } = await exec_tryTool(engine, [...removals[kind], name]);
+    if (code !== 0 && !isMissing.test(stderr))
+        throw new Error(stderr.trim());
+}
+
 ;// CONCATENATED MODULE: ./src/journal.ts
+
 
 
 
@@ -37369,16 +37392,19 @@ function recordedRuns(runs) {
 async function undo(folder, log, { keepLogs = false } = {}) {
     const entries = readJournal(folder);
     let clean = true;
+    // What an engine still has can be removed once it runs again, if there is still a record of it.
+    let owed = false;
     const attempt = async (what, work) => {
         try {
             if (await work())
-                return;
+                return true;
             log.warn(`teardown: ${what} is still there`);
         }
         catch (error) {
             log.warn(`teardown: ${what}: ${errors_messageOf(error)}`);
         }
         clean = false;
+        return false;
     };
     for (const entry of [...entries].reverse()) {
         switch (entry.kind) {
@@ -37399,6 +37425,14 @@ async function undo(folder, log, { keepLogs = false } = {}) {
                     return true;
                 });
                 break;
+            case 'container':
+            case 'engine-image':
+            case 'builder':
+                // A client that still lives could make it anew.
+                await endMarked((0,external_node_path_namespaceObject.basename)(folder));
+                if (!(await attempt(describeThing(entry), () => removeThing(entry).then(() => true))))
+                    owed = true;
+                break;
             case 'owner':
             case 'done':
             case 'uses':
@@ -37409,7 +37443,7 @@ async function undo(folder, log, { keepLogs = false } = {}) {
     // Told by the run's name alone: somebody may have removed its journal.
     await attempt('a package installation', async () => (await waitForEnd(marked(processes_installMarker, (0,external_node_path_namespaceObject.basename)(folder)), installPatience)).length === 0);
     await attempt('a process of this run', () => endMarked((0,external_node_path_namespaceObject.basename)(folder)));
-    for (const path of keepLogs ? [folder] : [folder, logsOf(folder)]) {
+    for (const path of [...(owed ? [] : [folder]), ...(keepLogs ? [] : [logsOf(folder)])]) {
         await attempt(path, async () => {
             if (!isOurs(path))
                 throw new Error('not a folder of ours, left alone');

@@ -6,6 +6,7 @@ export {
   guestDirectory,
   guestFolder,
   setupText,
+  shellCommand,
   shellQuote,
   startText,
   type ScriptRequest,

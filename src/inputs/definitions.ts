@@ -1,29 +1,14 @@
 import { boardNames } from '../boards'
+import { containerDefinitions, containerListInputs } from './container-definitions'
+import { define, type Definition } from './define'
 
-export interface Definition {
-  readonly name: string
-  /** One or two sentences, for action.yml, the CLI's help and the README alike. */
-  readonly description: string
-  /** What an empty input means; shown to readers. */
-  readonly default: string
-  /** What stands for the value in the CLI's help. */
-  readonly placeholder: string
-}
+export type { Definition } from './define'
 
 /** Inputs that take several values, one per line; on the command line the flag is repeated. */
 export const listInputs: readonly string[] = [
-  'copy-out',
-  'disks',
-  'env',
-  'files',
-  'overlays',
-  'ports',
-  'qemu-cpu',
-  'sync-exclude'
+  ...containerListInputs,
+  ...['copy-out', 'disks', 'env', 'files', 'overlays', 'ports', 'qemu-cpu', 'sync-exclude']
 ]
-
-const define = <Name extends string>(name: Name, placeholder: string, fallback: string, description: string) =>
-  ({ name, placeholder, default: fallback, description }) as const
 
 /**
  * Every input, once: action.yml, `pi-qemu --help` and the README's table are checked against this. A flag of the
@@ -261,7 +246,8 @@ export const definitions = [
   define('boot-timeout', 'TIME', '10m', 'How long SSH may take to answer (`90s`, `10m`).'),
   define('run-timeout', 'TIME', '', 'How long the script may run (`90s`, `2h`). Default: no limit.'),
   define('keep-running', 'true|false', 'false', 'Leave the Pi up for later steps, until the job ends.'),
-  define('save-image', 'FILE', '', 'Write the changed disk here: `.img` (raw), `.img.xz`, `.img.zst` or `.qcow2`.')
+  define('save-image', 'FILE', '', 'Write the changed disk here: `.img` (raw), `.img.xz`, `.img.zst` or `.qcow2`.'),
+  ...containerDefinitions
 ] as const satisfies readonly Definition[]
 
 export type InputName = (typeof definitions)[number]['name']

@@ -4,12 +4,14 @@ import { boardNames, type BoardName } from '../boards'
 import { readPlatforms, type CpuModels, type WantedPlatforms } from '../usermode/platforms'
 import { BadInput } from '../report/errors'
 import { conflicts } from './conflicts'
-import { definitions, type InputName, type RawInputs } from './definitions'
+import { building, containerRef, existingFolder, type Building, type ContainerRef, type Get } from './containers'
+import { definitions, type RawInputs } from './definitions'
 import { disks, existingFile, filesToPlace, saveTarget, type ExtraDisk, type FileToPlace } from './files'
 import { imageRef, type ImageRef } from './images'
 import * as read from './readers'
 
 export { definitions, listInputs, type InputName, type RawInputs } from './definitions'
+export type { Building, ContainerRef } from './containers'
 export { outputs, type OutputName } from './outputs'
 export type { DiskFormat, PortForward } from './readers'
 
@@ -49,6 +51,12 @@ export interface Inputs {
   readonly qemuCpu: CpuModels
   readonly setuid: boolean
   readonly sysroot: Sysroot | undefined
+  /** Image to run the script in. */
+  readonly container: ContainerRef | undefined
+  /** Folder to build an image from. */
+  readonly build: string | undefined
+  /** How to build it. */
+  readonly building: Building
   readonly run: string | undefined
   /** Script whose effects are part of the prepared image. */
   readonly prepare: string | undefined
@@ -107,7 +115,7 @@ export interface Surroundings {
 export function parseInputs(raw: RawInputs, { env, workspace }: Surroundings): Inputs {
   const faults: string[] = []
 
-  const get = <T>(name: InputName, parse: (text: string) => T): T | undefined => {
+  const get: Get = (name, parse) => {
     const text = raw[name] ?? ''
     if (text.trim() === '') return undefined
     try {
@@ -141,6 +149,9 @@ export function parseInputs(raw: RawInputs, { env, workspace }: Surroundings): I
     qemuCpu: get('qemu-cpu', read.cpuModels) ?? {},
     sysroot: get('sysroot', text => sysroot(text.trim(), workspace)),
     setuid: get('setuid', text => read.truth(text.trim())) ?? false,
+    container: get('container', text => containerRef(text.trim(), workspace)),
+    build: get('build', text => existingFolder(resolve(workspace, text.trim()))),
+    building: building(get, { env, workspace }),
     run: get('run', text => text),
     prepare: get('prepare', text => text),
     prepareBoard: get('prepare-board', text => read.oneOf(...boardNames)(text.trim())),

@@ -1,3 +1,4 @@
+import { containerConflicts, onlyWithEngine } from './container-conflicts'
 import type { Inputs } from './index'
 
 type Given = readonly (readonly [input: string, given: boolean])[]
@@ -43,7 +44,7 @@ const ofUserMode = (inputs: Inputs): Given => [
 
 /** Faults of inputs in `mode: system`. */
 export function onlyInUserMode(inputs: Inputs): readonly string[] {
-  const given = named(ofUserMode(inputs))
+  const given = [named(ofUserMode(inputs)), ...onlyWithEngine(inputs)].filter(name => name !== '').join(', ')
   return given === '' ? [] : [`${given}: for \`mode: user\`, and the mode is “system”`]
 }
 
@@ -74,13 +75,14 @@ export function userConflicts(inputs: Inputs): readonly string[] {
       'input `copy-out` brings files into the workspace, which `sync: none` leaves alone'
     ],
     [
-      inputs.sysroot !== undefined && (inputs.run !== undefined || saveImage !== undefined),
+      inputs.sysroot !== undefined &&
+        (inputs.run !== undefined || saveImage !== undefined || inputs.build !== undefined),
       'input `sysroot` is for programs that later steps run on the host; a script of `run` has the libraries of its image'
     ],
     [
-      saveImage === undefined && inputs.run === undefined && prepare !== undefined,
+      saveImage === undefined && inputs.run === undefined && inputs.build === undefined && prepare !== undefined,
       'input `prepare` is for `run` or `save-image`, and there is neither'
     ]
   ]
-  return rows.filter(([wrong]) => wrong).map(([, fault]) => fault)
+  return [...rows.filter(([wrong]) => wrong).map(([, fault]) => fault), ...containerConflicts(inputs)]
 }

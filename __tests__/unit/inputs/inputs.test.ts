@@ -31,12 +31,18 @@ function faultsOf(raw: RawInputs, place = workspace): readonly string[] {
   }
 }
 
+const nothingToBuild: Inputs['building'] = {
+  ...{ file: undefined, tags: [], args: {}, secrets: [], target: undefined, push: false, load: false },
+  ...{ outputs: [], cacheFrom: [], cacheTo: [], builder: undefined }
+}
+
 const nothingAsked: Inputs = {
   mode: 'system',
   platforms: undefined,
   qemuCpu: {},
   setuid: false,
   sysroot: undefined,
+  ...{ container: undefined, build: undefined, building: nothingToBuild },
   image: { kind: 'mini', name: 'mini-arm64', architecture: 'arm64' },
   imageSha256: undefined,
   catalogUrl: officialCatalogue,
@@ -129,11 +135,25 @@ test('every input arrives', () => {
       snapshot: 'off',
       boot: 'full',
       storage: '',
-      ...{ mode: ' system ', platforms: '', 'qemu-cpu': '', setuid: ' false ', sysroot: '' }
+      ...{ mode: ' system ', platforms: '', 'qemu-cpu': '', setuid: ' false ', sysroot: '' },
+      // These go with `mode: user`: see containers.test.ts.
+      ...{
+        container: '',
+        build: '',
+        file: '',
+        tags: '',
+        'build-args': '',
+        secrets: '',
+        target: '',
+        push: '',
+        load: ''
+      },
+      ...{ outputs: '', 'cache-from': '', 'cache-to': '', builder: '' }
     }
   }
   expect(parse(raw, { B: 'two' })).toEqual({
     ...{ mode: 'system', platforms: undefined, qemuCpu: {}, setuid: false, sysroot: undefined },
+    ...{ container: undefined, build: undefined, building: nothingToBuild },
     image: { kind: 'url', url: 'https://example.org/pi.img.xz?x=1' },
     imageSha256: 'ab'.repeat(32),
     catalogUrl: 'http://example.org/list.json',
