@@ -74,13 +74,13 @@ export async function execute({
   let report: Report
   let journal: Journal | undefined
   let kept = false
-  let isEnding = (): boolean => false
+  let signals: EndingSignals | undefined
   try {
     const inputs = parseInputs(raw, { env, workspace })
     const home = homeFolders(env)
     journal = Journal.create(home, { tellPost: hasPost })
     started?.(journal.folder)
-    isEnding = tearDownOnSignals(journal.folder, doing, log)
+    signals = tearDownOnSignals(journal.folder, doing, log)
     const write = (stream: NodeJS.WriteStream) => (chunk: Buffer) => {
       stream.write(chunk)
     }
@@ -106,7 +106,7 @@ export async function execute({
     report = { outcome, exitCode, signal, failure: describeFailure(error), phases }
   }
   // A teardown that was asked for is why the work ended, and ends this process with a status of its own.
-  if (isEnding()) await new Promise(() => undefined)
+  if (signals?.isEnding() === true) await new Promise(() => undefined)
   // Whatever became of the script: what was made for it is not lost.
   await saves.settle()
   report = { ...report, cached: hits.text }
@@ -119,26 +119,43 @@ export async function execute({
     const { folder } = journal
     await doing.leaveFor(() => undo(folder, log, { keepLogs: logsStay }))
   }
+  signals?.ignore()
   return report
 }
 
-/** Whatever ends this process early, short of SIGKILL: what it made goes first. Returns whether that has begun. */
-function tearDownOnSignals(folder: string, doing: Leavable, log: Log): () => boolean {
+interface EndingSignals {
+  /** Whether one has come. */
+  readonly isEnding: () => boolean
+  /** From now on they are as they were. */
+  readonly ignore: () => void
+}
+
+/** Whatever ends this process early, short of SIGKILL: what it made goes first. */
+function tearDownOnSignals(folder: string, doing: Leavable, log: Log): EndingSignals {
   const signals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const
   let ending = false
-  process.on('uncaughtException', error => {
+  const crashed = (error: unknown): void => {
     if (ending) return
     ending = true
     log.error(describeFailure(error))
     void doing.leaveFor(() => undo(folder, log, { keepLogs: true })).finally(() => process.exit(ownStatus.fault))
-  })
-  for (const [name, number] of Object.entries(signals)) {
-    process.on(name, () => {
+  }
+  const told = Object.entries(signals).map(([name, number]) => {
+    const listener = (): void => {
       if (ending) return
       ending = true
       log.warn(`${name}: switching the Pi off`)
       void doing.leaveFor(() => undo(folder, log)).finally(() => process.exit(128 + number))
-    })
+    }
+    process.on(name, listener)
+    return { name, listener }
+  })
+  process.on('uncaughtException', crashed)
+  return {
+    isEnding: () => ending,
+    ignore: () => {
+      process.off('uncaughtException', crashed)
+      for (const { name, listener } of told) process.off(name, listener)
+    }
   }
-  return () => ending
 }

@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, realp
 import { rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import * as core from '@actions/core'
-import { tool } from './host/exec'
+import { tryTool } from './host/exec'
 import { removeTree, type Home } from './host/paths'
 import {
   end,
@@ -18,7 +18,7 @@ import {
 import { isRoot } from './host/tools'
 import { messageOf } from './report/errors'
 import type { Log } from './report/log'
-import { hasHandlers, withdrawHandlers } from './usermode'
+import { hasHandlers, withdrawHandlers, wordsFor } from './usermode'
 import { describeThing, removeThing, type EngineThing } from './usermode/engine-things'
 
 /**
@@ -211,10 +211,15 @@ export async function undo(folder: string, log: Log, { keepLogs = false } = {}):
   return clean
 }
 
-/** What root wrote in a run's folder, for an image's root file system, only root can remove. */
+/** What root wrote in a run's folder, for an image's root file system, only that root can remove. */
 async function removeAsRoot(path: string, error: unknown): Promise<void> {
   if (isRoot()) throw error
-  await tool('sudo', ['-n', 'rm', '-rf', '--one-file-system', path])
+  for (const rights of ['sudo', 'unprivileged'] as const) {
+    const [program, ...args] = [...wordsFor[rights], 'rm', '-rf', '--one-file-system', path] as const
+    await tryTool(program, args).catch(() => undefined)
+    if (!existsSync(path)) return
+  }
+  throw error
 }
 
 /** Ends every process of a run; those, too, that were started while others ended. */

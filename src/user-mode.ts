@@ -1,15 +1,18 @@
 import type { Context } from './context'
-import type { Inputs } from './inputs'
+import type { Inputs, Sysroot } from './inputs'
 import type { PreparedImage } from './images'
 import { platformsFor, runInRootfs, type Emulation } from './rootfs'
 import type { Result } from './run'
+import { sysrootOf } from './sysroot'
 import {
   describeProvided,
   ofPis,
   provideHandlers,
   provideInterpreters,
+  rightsHere,
   type InterpreterPlace,
   type Provided,
+  type Rights,
   type WantedPlatforms
 } from './usermode'
 import { buildImage } from './usermode/build'
@@ -27,9 +30,17 @@ export async function runUserMode(inputs: Inputs, context: Context): Promise<Res
     return runInContainer(inputs, context, row => provide({ rows: [row], asFarAsPossible: false }))
   if (inputs.build !== undefined) return buildImage(inputs, context, provide)
   if (!isOnlyHandlers(inputs)) return runInRootfs(inputs, image => emulationFor(inputs, image, context), context)
-  await provide(inputs.platforms ?? ofPis)
+  const { sysroot } = inputs
+  if (sysroot !== undefined) context.output('sysroot', await sysrootFolder(inputs, sysroot, context))
+  await handlersOnHost(inputs, inputs.platforms ?? ofPis, context)
   context.journal.record({ kind: 'kept' })
   return { outcome: 'success', exitCode: 0, signal: undefined }
+}
+
+/** The folder of a sysroot: the user's own, or one with what an image has. */
+export function sysrootFolder(inputs: Inputs, sysroot: Sysroot, context: Context): Promise<string> {
+  if (sysroot.kind === 'folder') return Promise.resolve(sysroot.path)
+  return sysrootOf({ ...inputs, image: sysroot.image }, image => emulationFor(inputs, image, context), context)
 }
 
 /** How the programs of an image are run here: by emulators that are known to none but the run, where that is possible. */
@@ -37,8 +48,10 @@ function emulationFor(inputs: Inputs, { architecture }: PreparedImage, context: 
   const wanted = platformsFor(architecture, inputs.platforms)
   const { qemu: choice, qemuCpu: models } = inputs
   let provided: Promise<readonly Provided[]> | undefined
+  let rights: Promise<Rights> | undefined
   return {
     isPrivate: true,
+    rights: () => (rights ??= rightsHere()),
     provided: () =>
       (provided ??= context.phases.run('emulators', 'Emulators for its programs', async () => {
         const found = await provideInterpreters({ wanted, choice, models }, interpreterPlace(context))

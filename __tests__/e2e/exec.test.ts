@@ -181,6 +181,19 @@ describe('pi-qemu exec', () => {
     })
   })
 
+  test('takes the libraries out of an image, and keeps them', async () => {
+    const words = ['exec', '--sysroot', 'mini-arm64', '--', program('arm64-telling')]
+    const { code, stdout, stderr } = await exec(words, { env: { GREETING: 'from an image' } })
+    expect([code, stdout, stderr]).toEqual([42, `from an image ${empty}\n`, expect.anything()])
+    const again = await exec(words)
+    expect([again.code, again.stderr]).toEqual([42, 'to stderr\n'])
+    const wrong = await exec(['exec', '--sysroot', './none', '--', program('arm64-telling')])
+    expect([wrong.code, wrong.stderr]).toEqual([
+      125,
+      expect.stringContaining('input `sysroot` is “./none”, which is neither a file')
+    ])
+  })
+
   test('takes the platform from the program, and its environment from the caller', async () => {
     const words = ['exec', '--sysroot', sysrootOf('arm64'), '--', program('arm64-telling')]
     expect(await exec(words, { env: { GREETING: 'hi' } })).toMatchObject({ code: 42, stdout: `hi ${empty}\n` })
@@ -188,7 +201,7 @@ describe('pi-qemu exec', () => {
 
   test('runs a program that keeps to ARMv6, where the same built for more does not', async () => {
     expect(await exec(armel('--', program('dividing')))).toMatchObject({ code: 0, stdout: 'before\n14\n' })
-    const { code, stdout, stderr } = await exec(armel('--', program('dividing-armv7')))
+    const { code, stdout, stderr } = await exec(armel('--locate', '--', program('dividing-armv7')))
     expect({ code, stdout }).toEqual({ code: 132, stdout: 'before\n' })
     const symbols = await run('arm-linux-gnueabi-nm', [program('dividing-armv7')])
     const address = Number.parseInt(/^(\w+) T divide$/m.exec(symbols)?.[1] ?? '', 16).toString(16)
@@ -242,12 +255,12 @@ describe('pi-qemu exec', () => {
 
   test('reads Thumb and 64-bit instructions', async () => {
     const thumb = await exec([
-      ...['exec', '--sysroot', sysrootOf('armhf'), '--cpu', 'cortex-a9', '--', program('armhf-dividing')]
+      ...['exec', '--sysroot', sysrootOf('armhf'), '--cpu', 'cortex-a9', '--locate', '--', program('armhf-dividing')]
     ])
     expect(thumb).toMatchObject({ code: 132, stdout: 'before\n' })
     expect(thumb.stderr).toContain('an instruction that a cortex-a9 lacks\n')
     expect(thumb.stderr).toContain('\n  symbol: divide + 0x0\n  instruction: fbb0 f0f1 (T32)\n')
-    const wide = await exec(['exec', '--sysroot', sysrootOf('arm64'), '--', program('arm64-sve')])
+    const wide = await exec(['exec', '--sysroot', sysrootOf('arm64'), '--locate', '--', program('arm64-sve')])
     expect(wide.code).toBe(132)
     expect(wide.stderr).toContain('an instruction that a cortex-a72 lacks\n')
     expect(wide.stderr).toContain('\n  symbol: sve + 0x0\n  instruction: 2518e3e0 (A64)\n')
@@ -255,27 +268,32 @@ describe('pi-qemu exec', () => {
   })
 
   test('does not take a program for failed that handles SIGILL itself', async () => {
-    expect(await exec(armel('--', program('probing')))).toMatchObject({ code: 0, stdout: 'lacks it\n', stderr: '' })
-    expect(await exec(armel('--cpu', 'cortex-a15', '--', program('probing')))).toMatchObject({
+    expect(await exec(armel('--locate', '--', program('probing')))).toMatchObject({
+      code: 0,
+      stdout: 'lacks it\n',
+      stderr: ''
+    })
+    expect(await exec(armel('--cpu', 'cortex-a15', '--locate', '--', program('probing')))).toMatchObject({
       ...{ code: 0, stdout: 'has it\n', stderr: '' }
     })
   })
 
   test('tells a trap, and a signal that was sent, from an instruction that the CPU lacks', async () => {
-    const trap = await exec(armel('--', program('ending-by'), 'trap'))
+    const trap = await exec(armel('--locate', '--', program('ending-by'), 'trap'))
     expect(trap.code).toBe(132)
     expect(trap.stderr).toMatch(
       /was killed by SIGILL: it ran into a trap\n[\s\S]*symbol: main \+ 0x[\s\S]*__builtin_trap/
     )
-    const sent = await exec(armel('--', program('ending-by'), '4'))
+    const sent = await exec(armel('--locate', '--', program('ending-by'), '4'))
     expect(sent.code).toBe(132)
     expect(sent.stderr).toMatch(/was killed by SIGILL\nCause: the signal was sent/)
   })
 
-  test('says without --no-locate where, and with it no more than that', async () => {
-    const { code, stderr } = await exec(armel('--no-locate', '--', program('dividing-armv7')))
+  test('says how to see where, if nothing told before that it would not run', async () => {
+    const { code, stderr } = await exec(armel('--', program('dividing-armv7')))
     expect(code).toBe(132)
     expect(stderr).toMatch(/was killed by SIGILL\nCause: it used an instruction that an arm1176 lacks/)
+    expect(stderr).toContain('Remedy: --locate shows where, in another run')
     expect(stderr).not.toContain('address')
   })
 
@@ -342,12 +360,11 @@ describe('pi-qemu exec', () => {
         /is a program for Arm \(32-bit\), and not for `--platform linux\/arm64`; valid for it: linux\/arm\/v7, linux\/arm\/v6/,
         ['--platform', 'linux/arm64', '--', program('telling-static')]
       ],
-      [/is a program for .*, of which there is no emulator here; valid/, ['--', process.execPath]],
+      [/is no static program: it needs \S+ and libraries; give `--sysroot`/, ['--', process.execPath]],
       [/is no ELF program; scripts .* `pi-qemu binfmt install`/, ['--', script]],
       [/`no-such` does not exist/, ['--', 'no-such']],
       [/“linux\/arm\/v9”, which is no platform; valid: linux\/arm64, /, ['--platform', 'linux/arm/v9', '--', script]],
       [/`--cpu` is `z80`, .* valid: .*arm1176/, ['--cpu', 'z80', '--', program('telling-static')]],
-      [/`--sysroot` is `\/no\/such`, which is no folder/, ['--sysroot', '/no/such', '--', script]],
       [/`--env` is `NAME`; valid is NAME=VALUE/, ['--env', 'NAME', '--', script]],
       [/the program goes after `--`/, [script]],
       [/needs a program after `--`/, ['--sysroot', '/']]

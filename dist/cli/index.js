@@ -58805,7 +58805,8 @@ function homeFolders(env) {
         exchange: (0,external_node_path_namespaceObject.join)(root, 'exchange'),
         sources: (0,external_node_path_namespaceObject.join)(root, 'sources'),
         tools: (0,external_node_path_namespaceObject.join)(root, 'tools'),
-        emulators: (0,external_node_path_namespaceObject.join)(root, 'emulators')
+        emulators: (0,external_node_path_namespaceObject.join)(root, 'emulators'),
+        sysroots: (0,external_node_path_namespaceObject.join)(root, 'sysroots')
     };
 }
 /** Removes a folder with all it holds, folders that are closed to writing (a module cache, say) included. */
@@ -59154,6 +59155,7 @@ function kernelFor(board, architecture, available) {
 }
 
 ;// CONCATENATED MODULE: ./src/usermode/platforms.ts
+
 const little64 = (machine) => ({ bits: 64, order: 'little', machine });
 const little32 = (machine) => ({ bits: 32, order: 'little', machine });
 const aarch64 = { name: 'aarch64', elf: little64(183), native: ['arm64'] };
@@ -59210,6 +59212,18 @@ function readPlatforms(text) {
         return `${names.length === 0 ? 'is empty' : `has ${wrong.join(', ')}, which is no platform`}; valid: ${valid}`;
     }
     return { rows: platforms.filter(platform => found.some(({ row }) => row === platform)), asFarAsPossible: false };
+}
+/**
+ * The platform of a flag.
+ * @throws BadInput for a name that is none
+ */
+function readPlatform(flag, text) {
+    const found = platforms.find(({ name }) => name === (aliases[text] ?? text));
+    if (found !== undefined)
+        return found;
+    throw new BadInput([
+        `\`${flag}\` is “${text}”, which is no platform; valid: ${platforms.map(({ name }) => name).join(', ')}`
+    ]);
 }
 /** Debian's static program of an emulator. */
 const staticEmulator = ({ name }) => `qemu-${name}-static`;
@@ -59545,7 +59559,8 @@ const ofBoards = (inputs) => [
 const ofUserMode = (inputs) => [
     ['platforms', inputs.platforms !== undefined],
     ['qemu-cpu', Object.keys(inputs.qemuCpu).length > 0],
-    ['setuid', inputs.setuid]
+    ['setuid', inputs.setuid],
+    ['sysroot', inputs.sysroot !== undefined]
 ];
 /** Faults of inputs in `mode: system`. */
 function onlyInUserMode(inputs) {
@@ -59577,6 +59592,10 @@ function userConflicts(inputs) {
         [
             inputs.copyOut.length > 0 && sync === 'none',
             'input `copy-out` brings files into the workspace, which `sync: none` leaves alone'
+        ],
+        [
+            inputs.sysroot !== undefined && (inputs.run !== undefined || saveImage !== undefined),
+            'input `sysroot` is for programs that later steps run on the host; a script of `run` has the libraries of its image'
         ],
         [
             saveImage === undefined && inputs.run === undefined && prepare !== undefined,
@@ -59809,6 +59828,7 @@ const definitions = [
     definitions_define('qemu', 'auto|host|private|FILE', 'auto', "Which QEMU: the `host`'s, a `private` one (Debian stable's, kept apart from the host), or a program. `auto`: the host's if it can do the board, else a private one."),
     definitions_define('platforms', 'LIST', '', "Only with `mode: user`: whose programs this host has to run, by Docker's names (`linux/arm64`, `linux/arm/v7`, `linux/arm/v6`, `linux/arm/v5`, …), separated by commas; `all` is what the QEMU at hand has. Default: the image's, else the four of the Pi."),
     definitions_define('qemu-cpu', 'MODEL', '', "Only with `mode: user`: CPU that programs see, by QEMU's names (`cortex-a53`, `max`); one per line for single platforms: `linux/arm64=cortex-a53`. Default: a Pi's."),
+    definitions_define('sysroot', 'FOLDER|IMAGE', '', 'Only with `mode: user`: libraries for cross-built programs that later steps run on this host, an image or a folder; the output `sysroot` is the folder, for `QEMU_LD_PREFIX`. See docs/exec.md.'),
     definitions_define('setuid', 'true|false', 'false', 'Only with `mode: user`: whether setuid programs of other platforms (`sudo`) get their rights in containers and everywhere on this host. See docs/security.md.'),
     definitions_define('run', 'SCRIPT', '', 'The script to run in the Pi. Without it the Pi is only booted.'),
     definitions_define('shell', 'SHELL', '', 'Shell for `run`: a command, or a form with `{0}` for the script file, as in workflows. Default: `bash -e`, or `sh -e` where there is no bash.'),
@@ -59863,6 +59883,7 @@ const outputs = {
     board: 'The emulated board.',
     'image-release': 'The exact release that the name of the image stood for, as `name:date`: give it as `image` to get the same again.',
     platforms: 'With `mode: user`: platforms whose programs this host runs now, its own included, separated by commas.',
+    sysroot: 'Folder with the libraries of `sysroot`.',
     'cache-hit': 'The most that came from a cache: `snapshot` (a booted Pi), `prepared` (a ready image), `image` (ready but for `prepare`), `qemu` (QEMU only) or `none`.',
     'qemu-version': 'Version of QEMU used.',
     'boot-seconds': "Seconds from QEMU's start to SSH.",
@@ -59870,6 +59891,7 @@ const outputs = {
 };
 
 ;// CONCATENATED MODULE: ./src/inputs/index.ts
+
 
 
 
@@ -59927,6 +59949,7 @@ function parseInputs(raw, { env, workspace }) {
         qemu: get('qemu', text => qemuChoice(text.trim(), workspace)) ?? { kind: 'auto' },
         platforms: get('platforms', platformList),
         qemuCpu: get('qemu-cpu', cpuModels) ?? {},
+        sysroot: get('sysroot', text => sysroot(text.trim(), workspace)),
         setuid: get('setuid', text => truth(text.trim())) ?? false,
         run: get('run', text => text),
         prepare: get('prepare', text => text),
@@ -59976,6 +59999,15 @@ function parseInputs(raw, { env, workspace }) {
     if (faults.length > 0)
         throw new BadInput(faults);
     return inputs;
+}
+function sysroot(text, base) {
+    const path = (0,external_node_path_namespaceObject.resolve)(base, text);
+    if ((0,external_node_fs_namespaceObject.statSync)(path, { throwIfNoEntry: false })?.isDirectory() === true)
+        return { kind: 'folder', path };
+    const image = imageRef(text, base);
+    if (image.kind === 'none')
+        throw new Fault('is “none”; valid: a folder, or an image as `image` takes it');
+    return { kind: 'image', image };
 }
 function platformList(text) {
     const list = readPlatforms(text);
@@ -61910,6 +61942,7 @@ const tools = {
     'qemu-loongarch64-static': { package: 'qemu-user-static' },
     'qemu-x86_64-static': { package: 'qemu-user-static' },
     'qemu-i386-static': { package: 'qemu-user-static' },
+    prlimit: { package: 'util-linux', version: ['--version'] },
     fdtput: { package: 'device-tree-compiler' },
     ssh: { package: 'openssh-client', version: ['-V'] },
     'ssh-keygen': { package: 'openssh-client' },
@@ -63659,6 +63692,54 @@ function describeProvided({ emulator, interpreter }) {
     return `${emulator.name}: QEMU ${version}, ${from}, ${cpu === undefined ? 'with all that it can' : `as a ${cpu}`}`;
 }
 
+;// CONCATENATED MODULE: ./src/usermode/rootfs/rights.ts
+
+
+
+/** Words in front of the program that enters. */
+const wordsFor = {
+    root: [],
+    sudo: ['sudo', '-n'],
+    // Root of new namespaces, with the subordinate users of /etc/subuid; all in them ends with the program.
+    unprivileged: [
+        ...['unshare', '--user', '--map-root-user', '--map-auto', '--mount'],
+        ...['--pid', '--fork', '--kill-child', '--mount-proc']
+    ]
+};
+/** What it takes without root, by Debian's packages. */
+const needed = { newuidmap: 'uidmap', fuse2fs: 'fuse2fs' };
+/**
+ * The rights there are on this host: root, sudo without a password, else what the kernel gives everybody.
+ * @throws HostFailure if there are none
+ */
+async function rightsHere() {
+    if (isRoot())
+        return 'root';
+    const works = async ([program = '', ...args]) => {
+        if ((await findTool(program)) === undefined)
+            return `no ${program}`;
+        const { code, stderr } = await tryTool(program, [...args, 'true']);
+        return code === 0 ? undefined : stderr.trim();
+    };
+    const sudo = await works(wordsFor.sudo);
+    if (sudo === undefined)
+        return 'sudo';
+    const missing = [];
+    for (const [program, name] of Object.entries(needed))
+        if ((await findTool(program)) === undefined)
+            missing.push(name);
+    const why = missing.length > 0 ? `lacks ${missing.join(', ')}` : await works(wordsFor.unprivileged);
+    if (why === undefined)
+        return 'unprivileged';
+    throw new HostFailure({
+        symptom: `a root file system cannot be entered: not as root (${sudo}), and not as this user (${why})`,
+        cause: missing.length > 0
+            ? undefined
+            : 'unprivileged user namespaces are forbidden here, or /etc/subuid does not name this user',
+        remedy: `allow sudo without a password, or install ${Object.values(needed).join(' and ')}; or use \`mode: system\`, which needs neither`
+    });
+}
+
 ;// CONCATENATED MODULE: ./src/usermode/rootfs/namespace-script.ts
 /**
  * The program that enters an image's root file system. Perl, since it is on every Debian and Ubuntu (perl-base is
@@ -63669,6 +63750,8 @@ function describeProvided({ emulator, interpreter }) {
  * the root partition (`disk`, `offset`, `size`) is mounted below `at`: read-only with an overlay on it, or with
  * `write` itself. Then, in namespaces for users, processes, mounts and host name, with `private` for handlers, it becomes the root, and `user`
  * runs /run/pi-qemu/start there. Process 1 is this program: it reaps, and with its end all that is left inside ends.
+ *
+ * With `unprivileged` it is root of a user, mount and process namespace already, and nobody outside: the partition is mounted by fuse2fs.
  *
  * A line on standard input, or its end, ends the script: TERM, two seconds, KILL. How the script ended goes to the file
  * `at`/status: `exit N`, `signal N`, or `refused PART: why`, where PART is what this host does not allow; before it, lines
@@ -63713,18 +63796,22 @@ sub inside {
   return "$root$done";
 }
 
-call('unshare', $newns) == 0 or refuse('mount', "a mount namespace: $!");
+my $unprivileged = $o{unprivileged};
+$unprivileged or call('unshare', $newns) == 0 or refuse('mount', "a mount namespace: $!");
 mounted('--make-rprivate', '/');
 my $options = "loop,offset=$o{offset},sizelimit=$o{size}";
 if ($o{write}) {
   folder($root);
-  mounted('-t', 'ext4', '-o', $options, $o{disk}, $root);
+  if ($unprivileged) { must('mount', 'fuse2fs', '-o', "rw,allow_other,default_permissions,offset=$o{offset}", $o{disk}, $root) }
+  else { mounted('-t', 'ext4', '-o', $options, $o{disk}, $root) }
 } else {
   folder("$at/$_") for qw(lower upper work root);
-  mounted('-t', 'ext4', '-o', "ro,noload,$options", $o{disk}, "$at/lower");
-  mounted('-t', 'overlay', '-o', "lowerdir=$at/lower,upperdir=$at/upper,workdir=$at/work", 'overlay', $root);
+  if ($unprivileged) { must('mount', 'fuse2fs', '-o', "ro,offset=$o{offset}", $o{disk}, "$at/lower") }
+  else { mounted('-t', 'ext4', '-o', "ro,noload,$options", $o{disk}, "$at/lower") }
+  my $layers = "lowerdir=$at/lower,upperdir=$at/upper,workdir=$at/work";
+  mounted('-t', 'overlay', '-o', $unprivileged ? "$layers,userxattr" : $layers, 'overlay', $root);
 }
-if ($o{write} && $o{bootmount}) {
+if ($o{write} && $o{bootmount} && !$unprivileged) {
   my $place = inside($o{bootmount});
   folder($place);
   my @boot = ('-t', 'vfat', '-o', "loop,offset=$o{bootoffset},sizelimit=$o{bootsize}", $o{disk}, $place);
@@ -63834,7 +63921,7 @@ my $space = fork;
 if ($space == 0) {
   close $start; close $ready; close $keeps if $keeps; close STDIN; open STDIN, '<', '/dev/null';
   call('prctl', 1, 9, 0, 0, 0);
-  my $flags = $newns | $newpid | $newuts | $newipc | ($o{private} ? $newuser : 0);
+  my $flags = $newns | $newpid | $newuts | $newipc | ($o{private} && !$unprivileged ? $newuser : 0);
   call('unshare', $flags) == 0 or refuse($o{private} ? 'users' : 'mount', "namespaces: $!");
   syswrite $tell, 'x';
   sysread $go, my $nothing, 1 or exit 97;
@@ -63846,7 +63933,7 @@ if ($space == 0) {
 }
 close $go; close $tell;
 if (sysread $ready, my $told, 1) {
-  maps($space, "0 0 65536\n", "0 0 65536\n") if $o{private};
+  maps($space, "0 0 65536\n", "0 0 65536\n") if $o{private} && !$unprivileged;
   syswrite $start, 'x';
 }
 close $start;
@@ -63946,7 +64033,7 @@ const systemCalls = {
 };
 /** The same everywhere. */
 const newSystemCalls = { open_tree: 428, move_mount: 429, mount_setattr: 442 };
-/** Runs a script in a root file system, in namespaces of its own. Takes root, or sudo without a password. */
+/** Runs a script in a root file system, in namespaces of its own. */
 async function enterRootfs(request) {
     const { at, start, script, files, handlers, timeout } = request;
     const calls = systemCalls[process.arch];
@@ -63964,20 +64051,20 @@ async function enterRootfs(request) {
     await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(at, 'status'), ' '.repeat(4096));
     // In a file, since ps shows arguments.
     await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(at, 'enter.pl'), namespaceScript);
-    const sudo = isRoot() ? [] : ['sudo', '-n'];
     // What a run starts carries its marker; sudo would drop it.
     const marker = `${runMarker}=${process.env[runMarker] ?? ''}`;
-    const command = [...sudo, 'env', marker, 'LC_ALL=C.UTF-8', 'perl', (0,external_node_path_namespaceObject.join)(at, 'enter.pl')];
+    const command = [...wordsFor[request.rights], 'env', marker, 'LC_ALL=C.UTF-8', 'perl', (0,external_node_path_namespaceObject.join)(at, 'enter.pl')];
     const numbers = Object.entries({ ...calls, ...newSystemCalls }).map(([name, number]) => `${name}:${number}`);
     const timedOut = await started([...command, `calls=${numbers.join(',')}`, ...argumentsOf(request)], request, timeout);
     return readStatus(await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(at, 'status'), 'utf8').catch(() => ''), timedOut);
 }
 function argumentsOf(request) {
-    const { rootfs, at, handlers, isPrivate, user, directory, workspace, collected } = request;
+    const { rights, rootfs, at, handlers, isPrivate, user, directory, workspace, collected } = request;
     const { disk, root, boot, isWritten } = rootfs;
     const values = {
         ...{ at, disk, offset: root.offset, size: root.size, write: isWritten ? 1 : undefined },
         ...(boot && { bootmount: boot.mount, bootoffset: boot.offset, bootsize: boot.size }),
+        unprivileged: rights === 'unprivileged' ? 1 : undefined,
         ...{ private: isPrivate ? 1 : undefined, handlers: handlers.length === 0 ? undefined : 1 },
         ...{ user: user.name, uid: user.uid, gid: user.gid, home: user.home, shell: '/bin/bash' },
         ...{ directory, collected, since: Math.floor(Date.now() / 1000) },
@@ -64039,6 +64126,7 @@ function endingIn(text, timedOut) {
 }
 
 ;// CONCATENATED MODULE: ./src/usermode/rootfs/index.ts
+
 
 
 ;// CONCATENATED MODULE: ./src/usermode/index.ts
@@ -64213,11 +64301,17 @@ async function undo(folder, log, { keepLogs = false } = {}) {
     }
     return clean;
 }
-/** What root wrote in a run's folder, for an image's root file system, only root can remove. */
+/** What root wrote in a run's folder, for an image's root file system, only that root can remove. */
 async function removeAsRoot(path, error) {
     if (isRoot())
         throw error;
-    await tool('sudo', ['-n', 'rm', '-rf', '--one-file-system', path]);
+    for (const rights of ['sudo', 'unprivileged']) {
+        const [program, ...args] = [...wordsFor[rights], 'rm', '-rf', '--one-file-system', path];
+        await tryTool(program, args).catch(() => undefined);
+        if (!(0,external_node_fs_namespaceObject.existsSync)(path))
+            return;
+    }
+    throw error;
 }
 /** Ends every process of a run; those, too, that were started while others ended. */
 async function endMarked(id) {
@@ -66097,6 +66191,7 @@ class Ext4 {
         this.file = file;
         this.offset = offset;
     }
+    /** As e2fsprogs are told of it. */
     get device() {
         return this.offset === 0 ? this.file : `${this.file}?offset=${this.offset}`;
     }
@@ -66116,7 +66211,7 @@ class Ext4 {
     /** The text of a file (links are followed once), or undefined if there is none. */
     async readText(path) {
         const target = (await this.linkTarget(path)) ?? path;
-        return (await this.kind(target)) === 'regular' ? (await this.ask(`cat ${quote(target)}`)).stdout : undefined;
+        return (await this.kindOf(target)) === 'regular' ? (await this.ask(`cat ${quote(target)}`)).stdout : undefined;
     }
     /** Whether a path exists (as anything, dangling links included). */
     async exists(path) {
@@ -66132,7 +66227,7 @@ class Ext4 {
     }
     /** Whether a path is a folder (links are followed once). */
     async isFolder(path) {
-        return (await this.kind((await this.linkTarget(path)) ?? path)) === 'directory';
+        return (await this.kindOf((await this.linkTarget(path)) ?? path)) === 'directory';
     }
     /** The same path without symbolic links in its folders, which debugfs does not follow when it writes. */
     async withoutLinks(path, depth = 0) {
@@ -66161,7 +66256,8 @@ class Ext4 {
         const { stdout } = await this.ask(`stat ${quote(path)}`);
         return /Type: regular/.test(stdout) ? Number(/\bSize: (\d+)/.exec(stdout)?.[1]) : undefined;
     }
-    async kind(path) {
+    /** `regular`, `directory`, `symlink`, …; undefined if there is nothing. */
+    async kindOf(path) {
         return /Type: (\w+)/.exec((await this.ask(`stat ${quote(path)}`)).stdout)?.[1];
     }
     async linkTarget(path) {
@@ -67709,6 +67805,57 @@ function digest(ingredients) {
     return (0,external_node_crypto_.createHash)('sha256').update(JSON.stringify(ingredients)).digest('hex').slice(0, 24);
 }
 
+;// CONCATENATED MODULE: ./src/images/libraries.ts
+
+
+
+
+
+/** Where libraries are, and what tells the dynamic loader of others. */
+const libraries_wanted = [
+    '/lib',
+    '/lib64',
+    '/usr/lib',
+    '/usr/local/lib',
+    '/opt',
+    '/etc/ld.so.cache',
+    '/etc/ld.so.conf',
+    '/etc/ld.so.conf.d'
+];
+/** Folders of these that no program loads from; they would be most of it. */
+const unwanted = new Set(['/usr/lib/modules', '/usr/lib/firmware', '/lib/modules', '/lib/firmware']);
+/**
+ * Copies the libraries of an image into a folder, as this user's.
+ * @throws HostFailure
+ */
+async function libraryFiles(image, into, scratch) {
+    const root = new Ext4(image.disk, image.layout.root.offset);
+    const commands = [];
+    for (const path of libraries_wanted) {
+        const kind = await root.kindOf(path);
+        if (kind === undefined)
+            continue;
+        await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(into, (0,external_node_path_namespaceObject.dirname)(path)), { recursive: true });
+        const names = kind === 'directory' ? (await root.list(path)).map(name => `${path}/${name}`) : [path];
+        if (kind === 'directory')
+            await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.join)(into, path), { recursive: true });
+        for (const file of names.filter(name => !unwanted.has(name))) {
+            const target = (0,external_node_path_namespaceObject.join)(into, (0,external_node_path_namespaceObject.dirname)(file));
+            if (/["\n]/.test((0,external_node_path_namespaceObject.basename)(file)))
+                continue;
+            commands.push(`rdump "${file}" "${target}"`);
+        }
+    }
+    const script = (0,external_node_path_namespaceObject.join)(scratch, 'libraries');
+    await (0,promises_namespaceObject.writeFile)(script, commands.join('\n') + '\n');
+    const { code, stderr } = await tryTool('debugfs', ['-f', script, root.device]);
+    const faults = stderr.split('\n').filter(line => line !== '' && !/^debugfs |changing ownership/.test(line));
+    if (code !== 0 || faults.length > 0)
+        throw new HostFailure({
+            symptom: `the libraries could not be taken out of the image:\n${faults.slice(0, 5).join('\n')}`
+        });
+}
+
 ;// CONCATENATED MODULE: ./src/host/foreign-scripts.ts
 /**
  * The shell that opens a private namespace, kept as data because the committed bundle has to carry it. Arguments, never
@@ -69154,6 +69301,7 @@ async function toBootPartition(volume, from, name) {
 }
 
 ;// CONCATENATED MODULE: ./src/images/index.ts
+
 
 
 
@@ -71689,6 +71837,7 @@ const localFolders = [
     { kind: 'image', of: home => home.images },
     { kind: 'kernel', of: home => home.kernels },
     { kind: 'snapshot', of: home => home.snapshots },
+    { kind: 'sysroot', of: home => home.sysroots },
     { kind: 'source', of: home => home.sources }
 ];
 /** What is cached on this machine. */
@@ -74021,8 +74170,9 @@ async function inRootfs(request, emulation, { log }) {
             // setuid is safe here: the handlers are for this namespace alone.
             handlerLine({ name, elf, interpreter: interpreter.path, setuid: true, keepsName: interpreter.keepsName })
         ]);
+    const rights = await emulation.rights();
     const own = {
-        ...{ ...rest, workspace, files, handlers, isPrivate: emulation.isPrivate },
+        ...{ ...rest, workspace, files, handlers, rights, isPrivate: emulation.isPrivate },
         start: startText(script, '/run/pi-qemu/script'),
         ...{ script: script.run, directory: script.workingDirectory }
     };
@@ -74037,6 +74187,11 @@ async function inRootfs(request, emulation, { log }) {
         log.info(note);
     return script_resultOf(ended);
     async function withoutNamespace(why) {
+        if (rights === 'unprivileged')
+            throw new HostFailure({
+                symptom: `programs of the image cannot be run here: ${why}`,
+                remedy: 'run as root or with sudo, so that handlers can be registered on this host; or use `mode: system`'
+            });
         log.warn(`No namespace with users and handlers of its own (${why}): root in the image is root here, and the handlers are registered on this host until the run ends`);
         emulation.isPrivate = false;
         await emulation.onHost();
@@ -74151,6 +74306,7 @@ async function copyDisk(from, to) {
 
 
 
+
 /** A script in an image's root file system, which is not booted. The caller tears down. */
 async function runInRootfs(inputs, emulationFor, context) {
     const { journal, log, phases } = context;
@@ -74169,9 +74325,12 @@ async function runInRootfs(inputs, emulationFor, context) {
     if (disk !== undefined)
         await copyDisk(image.disk, disk);
     await (0,promises_namespaceObject.mkdir)(at);
-    const name = chooseUser(image.users, inputs.user);
+    // Without root, the owner of the workspace can be shown to root alone.
+    const rights = await emulation.rights();
+    const isOwnersRoot = rights === 'unprivileged' && inputs.sync !== 'none' && inputs.user === undefined;
+    const name = chooseUser(image.users, isOwnersRoot ? 'root' : inputs.user);
     const user = { ...root, ...image.users[name], name };
-    const workspace = await workspaceFor(inputs, at);
+    const workspace = await workspaceFor(inputs, at, rights);
     const place = { rootfs: ofImage(image, disk), at, workspace };
     const workingDirectory = guestDirectory(inputs.workingDirectory, { workspace: workspace?.target, home: user.home });
     const script = { run: inputs.run ?? 'true', shell: inputs.shell, env: inputs.env, workingDirectory };
@@ -74194,11 +74353,12 @@ async function runInRootfs(inputs, emulationFor, context) {
     return result;
 }
 /** How the workspace appears in the root file system: as it is, or so that changes stay there. */
-async function workspaceFor({ sync, workspace }, at) {
+async function workspaceFor({ sync, workspace }, at, rights) {
     if (sync === 'none')
         return undefined;
     const { uid, gid } = await (0,promises_namespaceObject.stat)(workspace);
-    const owner = { uid, gid };
+    // In a namespace of this user's own, what is this user's is root's.
+    const owner = rights === 'unprivileged' && uid === process.getuid?.() ? root : { uid, gid };
     if (sync !== 'out')
         return { source: workspace, target: workspace, mode: sync === 'in' ? 'copy' : 'bind', owner };
     const source = (0,external_node_path_namespaceObject.join)(at, 'workspace-out');
@@ -74237,7 +74397,69 @@ async function copyOut({ copyOut: patterns, workspace }, place, emulation, conte
     context.log.info(`In ${copyOutFolder}: ${names.join(', ')}`);
 }
 
+;// CONCATENATED MODULE: ./src/sysroot.ts
+
+
+
+
+
+
+
+
+
+
+/**
+ * A folder with the libraries of an image, for programs that are run outside of it: `qemu-arm -L`. Taken out of the image
+ * once, and kept; it belongs to this user, and its absolute links lead to where they do in the image.
+ */
+async function sysrootOf(inputs, emulationFor, context) {
+    const { release, here } = await plannedImage(inputs, context);
+    const tools = toolsBeside(here, context, undefined);
+    const preparer = rootfsPreparer(inputs, emulationFor);
+    const { image } = await imageInPlace({ inputs, release, tools, unpackers: unpackersFor(here.image), preparer }, context);
+    await tools();
+    return context.phases.run('sysroot', 'Libraries of the image', () => extracted(image, context));
+}
+async function extracted(image, { home, journal, log }) {
+    const folder = (0,external_node_path_namespaceObject.join)(home.sysroots, image.id);
+    journal.record({ kind: 'uses', path: folder });
+    if ((0,external_node_fs_namespaceObject.existsSync)(folder)) {
+        await touched(folder);
+        return folder;
+    }
+    const making = (0,external_node_path_namespaceObject.join)(home.sysroots, `.making-${journal.id}`);
+    journal.record({ kind: 'partial', path: making });
+    await (0,promises_namespaceObject.mkdir)(making, { recursive: true });
+    await libraryFiles(image, making, journal.folder);
+    await withRelativeLinks(making, making);
+    await (0,promises_namespaceObject.rename)(making, folder).catch(async (error) => {
+        // Another run was first.
+        if (!(0,external_node_fs_namespaceObject.existsSync)(folder))
+            throw error;
+        await (0,promises_namespaceObject.rm)(making, { recursive: true, force: true });
+    });
+    journal.record({ kind: 'done', path: making });
+    log.info(`Kept in ${folder}: ${(await tool('du', ['-sh', folder])).split('\t')[0] ?? ''}`);
+    return folder;
+}
+/** Turns absolute links into such as lead to the same place inside of the folder. */
+async function withRelativeLinks(folder, root) {
+    for (const entry of await (0,promises_namespaceObject.readdir)(folder, { withFileTypes: true })) {
+        const path = (0,external_node_path_namespaceObject.join)(folder, entry.name);
+        if (entry.isDirectory())
+            await withRelativeLinks(path, root);
+        if (!entry.isSymbolicLink())
+            continue;
+        const target = await (0,promises_namespaceObject.readlink)(path);
+        if (!target.startsWith('/'))
+            continue;
+        await (0,promises_namespaceObject.rm)(path);
+        await (0,promises_namespaceObject.symlink)((0,external_node_path_namespaceObject.relative)((0,external_node_path_namespaceObject.dirname)(path), (0,external_node_path_namespaceObject.join)(root, target)), path);
+    }
+}
+
 ;// CONCATENATED MODULE: ./src/user-mode.ts
+
 
 
 /** Whether a run only makes this host able to run programs of other platforms, for the steps that follow. */
@@ -74248,17 +74470,28 @@ function isOnlyHandlers({ mode, run, saveImage }) {
 async function runUserMode(inputs, context) {
     if (!isOnlyHandlers(inputs))
         return runInRootfs(inputs, image => emulationFor(inputs, image, context), context);
+    const { sysroot } = inputs;
+    if (sysroot !== undefined)
+        context.output('sysroot', await sysrootFolder(inputs, sysroot, context));
     await handlersOnHost(inputs, inputs.platforms ?? ofPis, context);
     context.journal.record({ kind: 'kept' });
     return { outcome: 'success', exitCode: 0, signal: undefined };
+}
+/** The folder of a sysroot: the user's own, or one with what an image has. */
+function sysrootFolder(inputs, sysroot, context) {
+    if (sysroot.kind === 'folder')
+        return Promise.resolve(sysroot.path);
+    return sysrootOf({ ...inputs, image: sysroot.image }, image => emulationFor(inputs, image, context), context);
 }
 /** How the programs of an image are run here: by emulators that are known to none but the run, where that is possible. */
 function emulationFor(inputs, { architecture }, context) {
     const wanted = platformsFor(architecture, inputs.platforms);
     const { qemu: choice, qemuCpu: models } = inputs;
     let provided;
+    let rights;
     return {
         isPrivate: true,
+        rights: () => (rights ??= rightsHere()),
         provided: () => (provided ??= context.phases.run('emulators', 'Emulators for its programs', async () => {
             const found = await provideInterpreters({ wanted, choice, models }, interpreterPlace(context));
             tell(wanted, found, context);
@@ -74424,13 +74657,13 @@ async function execute({ raw, env, workspace, log, output, work = run, started, 
     let report;
     let journal;
     let kept = false;
-    let isEnding = () => false;
+    let signals;
     try {
         const inputs = parseInputs(raw, { env, workspace });
         const home = homeFolders(env);
         journal = Journal.create(home, { tellPost: hasPost });
         started?.(journal.folder);
-        isEnding = tearDownOnSignals(journal.folder, doing, log);
+        signals = tearDownOnSignals(journal.folder, doing, log);
         const write = (stream) => (chunk) => {
             stream.write(chunk);
         };
@@ -74457,7 +74690,7 @@ async function execute({ raw, env, workspace, log, output, work = run, started, 
         report = { outcome, exitCode, signal, failure: describeFailure(error), phases };
     }
     // A teardown that was asked for is why the work ended, and ends this process with a status of its own.
-    if (isEnding())
+    if (signals?.isEnding() === true)
         await new Promise(() => undefined);
     // Whatever became of the script: what was made for it is not lost.
     await saves.settle();
@@ -74472,29 +74705,40 @@ async function execute({ raw, env, workspace, log, output, work = run, started, 
         const { folder } = journal;
         await doing.leaveFor(() => undo(folder, log, { keepLogs: logsStay }));
     }
+    signals?.ignore();
     return report;
 }
-/** Whatever ends this process early, short of SIGKILL: what it made goes first. Returns whether that has begun. */
+/** Whatever ends this process early, short of SIGKILL: what it made goes first. */
 function tearDownOnSignals(folder, doing, log) {
     const signals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 };
     let ending = false;
-    process.on('uncaughtException', error => {
+    const crashed = (error) => {
         if (ending)
             return;
         ending = true;
         log.error(describeFailure(error));
         void doing.leaveFor(() => undo(folder, log, { keepLogs: true })).finally(() => process.exit(ownStatus.fault));
-    });
-    for (const [name, number] of Object.entries(signals)) {
-        process.on(name, () => {
+    };
+    const told = Object.entries(signals).map(([name, number]) => {
+        const listener = () => {
             if (ending)
                 return;
             ending = true;
             log.warn(`${name}: switching the Pi off`);
             void doing.leaveFor(() => undo(folder, log)).finally(() => process.exit(128 + number));
-        });
-    }
-    return () => ending;
+        };
+        process.on(name, listener);
+        return { name, listener };
+    });
+    process.on('uncaughtException', crashed);
+    return {
+        isEnding: () => ending,
+        ignore: () => {
+            process.off('uncaughtException', crashed);
+            for (const { name, listener } of told)
+                process.off(name, listener);
+        }
+    };
 }
 
 // EXTERNAL MODULE: external "node:util"
@@ -74582,6 +74826,7 @@ const commandSummaries = {
     images: 'list the images known by name, and what is prepared; --check tells which newer releases exist',
     cache: 'list what is cached on this machine; --remove drops entries, --prune what is above a size',
     binfmt: 'run programs of other platforms on this host: status, install, restore',
+    exec: 'run a cross-built program in the emulator of a Pi’s CPU, with a folder’s libraries; exit with its status',
     boards: 'list the boards',
     doctor: 'check what this host has and lacks; --install adds what is missing',
     stop: 'switch off Pis that were left up by --keep-running',
@@ -74593,6 +74838,7 @@ const ownFlags = {
     images: ' [--json] [--check] [--catalog-url URL]',
     cache: ' [--json] [--remove NAME] [--prune SIZE]',
     binfmt: ' status|install|restore [--platforms LIST] [--qemu-cpu MODEL] [--setuid]',
+    exec: ' [--platform NAME] [--sysroot FOLDER|IMAGE] [--cpu MODEL]\n            [--env NAME=VALUE] [--locate|--no-locate] -- PROGRAM [ARGUMENT ...]',
     doctor: ' [--install]',
     clean: ' [--cache]'
 };
@@ -74833,6 +75079,1242 @@ function flags(args) {
     }
 }
 
+;// CONCATENATED MODULE: ./src/usermode/exec/cpus.ts
+const rows = {
+    arm926: { architecture: 'ARMv5TEJ', age: 5.2, flags: '-march=armv5te -mfloat-abi=soft' },
+    arm1136: { architecture: 'ARMv6K', age: 6.1, flags: '-march=armv6k -marm -mfpu=vfp' },
+    arm1176: { architecture: 'ARMv6KZ', age: 6.2, flags: '-march=armv6 -marm -mfpu=vfp' },
+    'cortex-a7': { architecture: 'ARMv7-A', age: 7, flags: '-mcpu=cortex-a7 -mfpu=neon-vfpv4' },
+    'cortex-a8': { architecture: 'ARMv7-A', age: 7, flags: '-mcpu=cortex-a8 -mfpu=neon' },
+    'cortex-a9': { architecture: 'ARMv7-A', age: 7, flags: '-mcpu=cortex-a9 -mfpu=neon' },
+    'cortex-a15': { architecture: 'ARMv7-A', age: 7, flags: '-mcpu=cortex-a15 -mfpu=neon-vfpv4' },
+    'cortex-a53': { architecture: 'ARMv8-A', age: 8, flags: '-mcpu=cortex-a53' },
+    'cortex-a72': { architecture: 'ARMv8-A', age: 8, flags: '-mcpu=cortex-a72' },
+    'cortex-a76': { architecture: 'ARMv8.2-A', age: 8.2, flags: '-mcpu=cortex-a76' }
+};
+/** What is known of a CPU; undefined for others, `max` among them. What follows a comma are QEMU's switches. */
+function cpuFacts(cpu) {
+    const name = cpu.replace(/,.*/, '');
+    const row = Object.hasOwn(rows, name) ? rows[name] : undefined;
+    return row && { name: withArticle(name), ...row };
+}
+/** “an arm1176”, “a cortex-a7”. */
+function withArticle(cpu) {
+    return `${/^[aeiou]/i.test(cpu) ? 'an' : 'a'} ${cpu}`;
+}
+
+;// CONCATENATED MODULE: ./src/usermode/exec/arm-attributes.ts
+/** By the numbers of Tag_CPU_arch. */
+const versions = [
+    { name: 'an architecture before ARMv4', age: 3 },
+    { name: 'ARMv4', age: 4 },
+    { name: 'ARMv4T', age: 4.1 },
+    { name: 'ARMv5T', age: 5 },
+    { name: 'ARMv5TE', age: 5.1 },
+    { name: 'ARMv5TEJ', age: 5.2 },
+    { name: 'ARMv6', age: 6 },
+    { name: 'ARMv6KZ', age: 6.2 },
+    { name: 'ARMv6T2', age: 6.5 },
+    { name: 'ARMv6K', age: 6.1 },
+    { name: 'ARMv7', age: 7 },
+    { name: 'ARMv6-M', age: 6 },
+    { name: 'ARMv6S-M', age: 6 },
+    { name: 'ARMv7E-M', age: 7 },
+    { name: 'ARMv8', age: 8 },
+    { name: 'ARMv8-R', age: 8 },
+    { name: 'ARMv8-M.baseline', age: 8 },
+    { name: 'ARMv8-M.mainline', age: 8 },
+    { name: 'ARMv8.1-A', age: 8.1 },
+    { name: 'ARMv8.2-A', age: 8.2 },
+    { name: 'ARMv8.3-A', age: 8.3 },
+    { name: 'ARMv8.1-M.mainline', age: 8.1 },
+    { name: 'ARMv9-A', age: 9 }
+];
+/** Number of ARMv7 and of ARMv8: these two are followed by a profile. */
+const withProfile = [10, 14];
+/** Name and age of what a file was built for; undefined if it does not say. */
+function builtFor({ architecture, profile = '' }) {
+    const version = architecture === undefined ? undefined : versions[architecture];
+    if (version === undefined || !withProfile.includes(architecture ?? -1) || profile === '')
+        return version;
+    return { ...version, name: `${version.name}-${profile}` };
+}
+/** Numbers of the tags that are read. */
+const tags = { file: 1, architecture: 6, profile: 7, neon: 12 };
+/** Tags whose value is text, and one that is a number with a text. Else odd ones above 32 are texts. */
+const texts = [4, 5];
+const compatibility = 32;
+/** The attributes of the whole file; undefined if it has none. */
+function armAttributes(elf) {
+    const section = elf.sections().find(({ name }) => name === '.ARM.attributes');
+    return section && readAttributes(elf.bytes(section.offset, section.size), elf.number);
+}
+/** Reads the bytes of a section `.ARM.attributes`. */
+function readAttributes(bytes, number) {
+    if (bytes[0] !== 0x41)
+        return undefined;
+    // A letter for the format; then, each with its length in front: parts by vendor, in them parts by what they are about.
+    for (let at = 1; at + 4 < bytes.length;) {
+        const part = bytes.subarray(at, at + Math.max(4, number(bytes, at, 4)));
+        const vendorEnd = part.indexOf(0, 4);
+        at += part.length;
+        if (part.toString('latin1', 4, vendorEnd) !== 'aeabi')
+            continue;
+        for (let inner = vendorEnd + 1; inner + 5 <= part.length;) {
+            const size = number(part, inner + 1, 4);
+            if (part[inner] === tags.file)
+                return fromTags(part.subarray(inner + 5, inner + size));
+            inner += Math.max(5, size);
+        }
+    }
+    return undefined;
+}
+function fromTags(bytes) {
+    const values = new Map();
+    let at = 0;
+    // LEB128: seven bits a byte, the lowest first.
+    const next = () => {
+        let value = 0;
+        for (let shift = 0; at < bytes.length; shift += 7) {
+            const byte = bytes[at++] ?? 0;
+            value += (byte & 0x7f) * 2 ** shift;
+            if (byte < 0x80)
+                break;
+        }
+        return value;
+    };
+    const skipText = () => {
+        const end = bytes.indexOf(0, at);
+        at = end < 0 ? bytes.length : end + 1;
+    };
+    while (at < bytes.length) {
+        const tag = next();
+        const isText = texts.includes(tag) || (tag > compatibility && tag % 2 === 1);
+        if (isText)
+            skipText();
+        else
+            values.set(tag, next());
+        if (tag === compatibility)
+            skipText();
+    }
+    const architecture = values.get(tags.architecture);
+    const profile = values.get(tags.profile) ?? 0;
+    return {
+        ...(architecture !== undefined && { architecture }),
+        ...(profile !== 0 && { profile: String.fromCharCode(profile) }),
+        neon: (values.get(tags.neon) ?? 0) > 0
+    };
+}
+
+;// CONCATENATED MODULE: ./src/usermode/exec/debian-names.ts
+
+/** By the dynamic loaders that programs name (glibc's), which differ where calling conventions do. */
+const byLoader = {
+    'ld-linux-armhf.so.3': { architecture: 'armhf', triplet: 'arm-linux-gnueabihf' },
+    'ld-linux.so.3': { architecture: 'armel', triplet: 'arm-linux-gnueabi' },
+    'ld-linux-aarch64.so.1': { architecture: 'arm64', triplet: 'aarch64-linux-gnu' },
+    'ld-linux-riscv64-lp64d.so.1': { architecture: 'riscv64', triplet: 'riscv64-linux-gnu' },
+    'ld64.so.2': { architecture: 'ppc64el', triplet: 'powerpc64le-linux-gnu' },
+    'ld64.so.1': { architecture: 's390x', triplet: 's390x-linux-gnu' }
+};
+/** Debian's names for what a program with this dynamic loader is built for; undefined where Debian has no such. */
+function debianNames(loader) {
+    const name = (0,external_node_path_namespaceObject.basename)(loader);
+    return Object.hasOwn(byLoader, name) ? byLoader[name] : undefined;
+}
+/** Libraries that are part of glibc. */
+const glibc = /^lib(c|m|dl|rt|pthread|util|anl|resolv|nsl|BrokenLocale|thread_db)\.so\./;
+/**
+ * The package that most likely has a library: Debian's policy (8.1) derives the name from the library's.
+ * @returns undefined for a name without a version, which only development packages have
+ */
+function packageOf(library) {
+    if (glibc.test(library))
+        return 'libc6';
+    const [, name, version] = /^(.+)\.so\.(.+)$/.exec(library) ?? /^(lib.+)-([\d.]+)\.so$/.exec(library) ?? [];
+    if (name === undefined || version === undefined)
+        return undefined;
+    return `${name}${/\d$/.test(name) ? '-' : ''}${version}`.toLowerCase().replaceAll('_', '-');
+}
+
+;// CONCATENATED MODULE: ./src/usermode/exec/elf-reader.ts
+
+/** Numbers of segment types. */
+const segmentType = { load: 1, dynamic: 2, interpreter: 3 };
+/**
+ * Reads the header of an ELF file.
+ * @returns undefined for another kind of file
+ * @throws RangeError for one that is cut off
+ */
+function readElf(bytes) {
+    const head = bytes(0, 64);
+    if (head.length < 52 || head.readUInt32BE(0) !== 0x7f454c46)
+        return undefined;
+    const wide = head[4] === 2;
+    const little = head[5] === 1;
+    const number = (from, at, size) => {
+        if (size === 8)
+            return Number(little ? from.readBigUInt64LE(at) : from.readBigUInt64BE(at));
+        return little ? from.readUIntLE(at, size) : from.readUIntBE(at, size);
+    };
+    // After e_entry all fields but two are in both classes; what is before them differs in width.
+    const word = wide ? 8 : 4;
+    const afterWords = 24 + 3 * word;
+    const short = (index) => number(head, afterWords + 4 + 2 * index, 2);
+    const segmentsAt = number(head, 24 + word, word);
+    const sectionsAt = number(head, 24 + 2 * word, word);
+    const table = (at, size, count) => {
+        const all = bytes(at, size * count);
+        return Array.from({ length: count }, (_, index) => all.subarray(index * size, (index + 1) * size));
+    };
+    const segment = (row) => ({
+        type: number(row, 0, 4),
+        executable: (number(row, wide ? 4 : 24, 4) & 1) === 1,
+        offset: number(row, wide ? 8 : 4, word),
+        address: number(row, wide ? 16 : 8, word),
+        size: number(row, wide ? 32 : 16, word)
+    });
+    const section = (row) => ({
+        nameAt: number(row, 0, 4),
+        type: number(row, 4, 4),
+        offset: number(row, wide ? 24 : 16, word),
+        size: number(row, wide ? 32 : 20, word),
+        link: number(row, wide ? 40 : 24, 4),
+        entrySize: number(row, wide ? 56 : 36, word)
+    });
+    return {
+        bits: wide ? 64 : 32,
+        order: little ? 'little' : 'big',
+        machine: number(head, 18, 2),
+        type: number(head, 16, 2),
+        flags: number(head, afterWords, 4),
+        segmentsAt,
+        segments: table(segmentsAt, short(1), short(2)).map(segment),
+        bytes,
+        number,
+        sections: () => {
+            if (sectionsAt === 0)
+                return [];
+            const rows = table(sectionsAt, short(3), short(4)).map(section);
+            const names = rows[short(5)];
+            const text = names === undefined ? Buffer.alloc(0) : bytes(names.offset, names.size);
+            return rows.map(({ nameAt, ...row }) => ({ name: textAt(text, nameAt), ...row }));
+        }
+    };
+}
+/** Text of a table, up to the zero that ends it. */
+function textAt(table, at) {
+    const end = table.indexOf(0, at);
+    return table.toString('latin1', at, end < 0 ? table.length : end);
+}
+/** Where an address of the file's own count is in it; undefined for one that it does not fill. */
+function offsetOf({ segments }, address) {
+    const found = segments.find(({ type, address: start, size }) => type === segmentType.load && address >= start && address < start + size);
+    return found && address - found.address + found.offset;
+}
+/**
+ * Looks into an ELF file; it is open for that time only.
+ * @returns undefined if it is not one, or is cut off
+ * @throws what the file system says of a file that cannot be read
+ */
+function lookInto(path, look) {
+    const file = (0,external_node_fs_namespaceObject.openSync)(path, 'r');
+    try {
+        const length = (0,external_node_fs_namespaceObject.fstatSync)(file).size;
+        const elf = readElf((at, size) => {
+            const buffer = Buffer.alloc(Math.max(0, Math.min(size, length - at)));
+            return buffer.subarray(0, (0,external_node_fs_namespaceObject.readSync)(file, buffer, 0, buffer.length, at));
+        });
+        return elf && look(elf);
+    }
+    catch (error) {
+        // By its name, since it comes from Node's own part.
+        if (error.name === 'RangeError')
+            return undefined;
+        throw error;
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(file);
+    }
+}
+
+;// CONCATENATED MODULE: ./src/usermode/exec/dynamic.ts
+
+/** Tags of the dynamic section: elf(5). */
+const tag = { end: 0, needed: 1, strings: 5, stringsSize: 10, rpath: 15, runpath: 29 };
+/** The dynamic section; nothing at all for a static program. */
+function dynamicOf(elf) {
+    const segment = elf.segments.find(({ type }) => type === segmentType.dynamic);
+    if (segment === undefined)
+        return { needed: [], rpath: [], runpath: [] };
+    const word = elf.bits / 8;
+    const rows = elf.bytes(segment.offset, segment.size);
+    const entries = [];
+    for (let at = 0; at + 2 * word <= rows.length; at += 2 * word) {
+        const entry = { tag: elf.number(rows, at, word), value: elf.number(rows, at + word, word) };
+        if (entry.tag === tag.end)
+            break;
+        entries.push(entry);
+    }
+    const values = (wanted) => entries.filter(entry => entry.tag === wanted).map(({ value }) => value);
+    const stringsAt = offsetOf(elf, values(tag.strings)[0] ?? 0);
+    const strings = stringsAt === undefined ? Buffer.alloc(0) : elf.bytes(stringsAt, values(tag.stringsSize)[0] ?? 0);
+    const texts = (wanted) => values(wanted).map(at => textAt(strings, at));
+    const folders = (wanted) => texts(wanted).flatMap(text => text.split(':').filter(Boolean));
+    return { needed: texts(tag.needed), rpath: folders(tag.rpath), runpath: folders(tag.runpath) };
+}
+/** The dynamic loader that a program names; undefined for a static one. */
+function interpreterOf(elf) {
+    const segment = elf.segments.find(({ type }) => type === segmentType.interpreter);
+    return segment && textAt(elf.bytes(segment.offset, segment.size), 0);
+}
+
+;// CONCATENATED MODULE: ./src/usermode/exec/sysroot.ts
+
+
+/** A file that a program asks for by a full path: the sysroot's where there is one, else the host's, as QEMU does it. */
+function seenAt(sysroot, path) {
+    const places = sysroot === undefined ? [path] : [(0,external_node_path_namespaceObject.join)(sysroot, path), path];
+    return places.find(place => (0,external_node_fs_namespaceObject.existsSync)(place));
+}
+/** The configuration in a sysroot; an image has one, the folder of a cross compiler has not. */
+function loaderConfiguration(sysroot) {
+    return { folders: configuredFolders(sysroot), cached: cachedPaths(sysroot) };
+}
+function configuredFolders(sysroot) {
+    const snippets = (0,external_node_path_namespaceObject.join)(sysroot, 'etc/ld.so.conf.d');
+    const files = (0,external_node_fs_namespaceObject.existsSync)(snippets)
+        ? (0,external_node_fs_namespaceObject.readdirSync)(snippets)
+            .filter(name => name.endsWith('.conf'))
+            .sort()
+            .map(name => (0,external_node_path_namespaceObject.join)(snippets, name))
+        : [];
+    return [(0,external_node_path_namespaceObject.join)(sysroot, 'etc/ld.so.conf'), ...files]
+        .flatMap(file => ((0,external_node_fs_namespaceObject.existsSync)(file) ? (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8').split('\n') : []))
+        .map(line => line.replace(/#.*/, '').trim())
+        .filter(line => line.startsWith('/'));
+}
+/** Its paths stand in it as text; the rest of the format is not needed to know which are there. */
+function cachedPaths(sysroot) {
+    const file = (0,external_node_path_namespaceObject.join)(sysroot, 'etc/ld.so.cache');
+    if (!(0,external_node_fs_namespaceObject.existsSync)(file))
+        return [];
+    return (0,external_node_fs_namespaceObject.readFileSync)(file, 'latin1')
+        .split('\0')
+        .filter(text => /^\/[\x20-\x7e]+$/.test(text));
+}
+
+;// CONCATENATED MODULE: ./src/usermode/exec/needed.ts
+
+
+
+
+
+/**
+ * The libraries of a program, and those that are not to be found. Each file is searched for as the loader does it (ld.so(8)), a little more widely, since a library
+ * that we only fail to find must not stop a program.
+ */
+function neededFiles(request) {
+    const { program, sysroot, triplets } = request;
+    const look = lookInto(program, elf => ({ interpreter: interpreterOf(elf), dynamic: dynamicOf(elf) }));
+    // A program without a loader starts by itself, whatever it names.
+    if (look?.interpreter === undefined)
+        return { missing: [], found: [program] };
+    if (seenAt(sysroot, look.interpreter) === undefined)
+        return { missing: [{ what: 'loader', name: look.interpreter, neededBy: program }], found: [program] };
+    const { folders, cached } = loaderConfiguration(sysroot);
+    const usual = [...triplets.flatMap(triplet => [`/lib/${triplet}`, `/usr/lib/${triplet}`]), '/lib', '/usr/lib'];
+    const everywhere = [...usual, '/usr/local/lib', ...folders];
+    // musl's loader is its C library, under all the names that this has elsewhere.
+    const own = (0,external_node_path_namespaceObject.basename)(look.interpreter).startsWith('ld-musl-') ? /^lib(c|pthread|rt|m|dl|util|crypt)\./ : undefined;
+    const home = (0,external_node_path_namespaceObject.dirname)((0,external_node_fs_namespaceObject.realpathSync)(program));
+    const queue = [
+        { path: program, origin: home, dynamic: look.dynamic, rpaths: expand(look.dynamic.rpath, home, triplets) }
+    ];
+    const met = new Set([(0,external_node_path_namespaceObject.basename)(look.interpreter)]);
+    const missing = [];
+    const all = [program];
+    for (let from = queue.shift(); from !== undefined; from = queue.shift()) {
+        for (const name of from.dynamic.needed) {
+            if (met.has(name) || own?.test(name) === true)
+                continue;
+            met.add(name);
+            const named = [...from.rpaths, ...expand(from.dynamic.runpath, from.origin, triplets)];
+            const candidates = name.includes('/')
+                ? [name]
+                : [
+                    ...[...named, ...request.libraryPath, ...everywhere].map(folder => (0,external_node_path_namespaceObject.join)(folder, name)),
+                    ...cached.filter(path => (0,external_node_path_namespaceObject.basename)(path) === name)
+                ];
+            const found = firstOfKind(candidates, request, from.rpaths);
+            if (found === undefined)
+                missing.push({ what: 'library', name, neededBy: from.path });
+            else {
+                queue.push(found);
+                all.push(found.path);
+            }
+        }
+    }
+    return { missing, found: all };
+}
+/** The loader passes over files of another machine. */
+function firstOfKind(candidates, { sysroot, kind, triplets }, rpaths) {
+    for (const candidate of candidates) {
+        const path = seenAt(sysroot, candidate);
+        if (path === undefined)
+            continue;
+        const fits = (elf) => elf.machine === kind.machine && elf.bits === kind.bits;
+        const dynamic = lookInto(path, elf => (fits(elf) ? dynamicOf(elf) : undefined));
+        if (dynamic === undefined)
+            continue;
+        const origin = (0,external_node_path_namespaceObject.dirname)(candidate);
+        return { path, origin, dynamic, rpaths: [...expand(dynamic.rpath, origin, triplets), ...rpaths] };
+    }
+    return undefined;
+}
+function expand(folders, origin, triplets) {
+    return folders.map(folder => folder
+        .replaceAll(/\$(ORIGIN\b|\{ORIGIN\})/g, () => origin)
+        .replaceAll(/\$(LIB\b|\{LIB\})/g, () => (0,external_node_path_namespaceObject.join)('lib', triplets[0] ?? '')));
+}
+
+;// CONCATENATED MODULE: ./src/usermode/exec/program.ts
+
+
+
+
+
+
+
+
+
+
+/** Machines by e_machine (elf(5)), for messages. */
+const machines = {
+    3: 'x86 (32-bit)',
+    8: 'MIPS',
+    21: 'PowerPC (64-bit)',
+    22: 's390x',
+    40: 'Arm (32-bit)',
+    62: 'x86-64',
+    183: 'Arm (64-bit)',
+    243: 'RISC-V'
+};
+/**
+ * Reads what a program is.
+ * @throws BadInput for what is no program
+ */
+function readProgram(path) {
+    const wrong = (what) => new BadInput([`\`${path}\` ${what}`]);
+    if (!(0,external_node_fs_namespaceObject.existsSync)(path))
+        throw wrong('does not exist; give the path of the program');
+    if (!(0,external_node_fs_namespaceObject.statSync)(path).isFile())
+        throw wrong('is no file; give the path of the program');
+    const look = looking(path, wrong);
+    if (look === undefined)
+        throw wrong('is no ELF program; scripts start their interpreter by handlers: see `pi-qemu binfmt install`');
+    if (look.type !== 2 && look.type !== 3)
+        throw wrong(look.type === 1 ? 'is an object file; link it first' : 'is an ELF file, but no program');
+    try {
+        (0,external_node_fs_namespaceObject.accessSync)(path, external_node_fs_namespaceObject.constants.X_OK);
+    }
+    catch {
+        throw wrong('may not be executed by this user; chmod +x makes it so');
+    }
+    return { path, kind: look.kind, loader: look.loader };
+}
+function looking(path, wrong) {
+    try {
+        return lookInto(path, elf => {
+            const { bits, order, machine, type } = elf;
+            return { kind: { bits, order, machine }, type, loader: interpreterOf(elf) };
+        });
+    }
+    catch (error) {
+        throw wrong(`cannot be read: ${messageOf(error)}`);
+    }
+}
+/**
+ * The platform to run a program as: the one that was asked for, or what its file tells. 32-bit Arm is ARMv7 then, since
+ * most programs carry that much.
+ * @throws BadInput if the program is another machine's
+ */
+function program_platformOf({ path, kind }, wanted) {
+    const fits = ({ emulator: { elf } }) => elf.machine === kind.machine && elf.bits === kind.bits && elf.order === kind.order;
+    const valid = platforms.filter(fits);
+    if (wanted !== undefined && fits(wanted))
+        return wanted;
+    const told = valid.some(({ name }) => name === 'linux/arm/v7') ? platform('linux/arm/v7') : valid[0];
+    if (wanted === undefined && told !== undefined)
+        return told;
+    const machine = machines[kind.machine] ?? `machine ${kind.machine} of elf.h`;
+    const what = `\`${path}\` is a program for ${machine}${kind.order === 'big' && kind.machine === 40 ? ', big-endian' : ''}`;
+    const names = (list) => list.map(({ name }) => name).join(', ');
+    throw new BadInput([
+        valid.length > 0
+            ? `${what}, and not for \`--platform ${wanted?.name ?? ''}\`; valid for it: ${names(valid)}`
+            : `${what}, of which there is no emulator here; valid are programs for ${names(platforms)}`
+    ]);
+}
+/**
+ * Makes sure that a dynamic program finds its loader and libraries. Returns the files, on the host, that it is made of.
+ * @throws BadInput without a sysroot, HostFailure for one that lacks something
+ */
+function checkLibraries(program, sysroot, libraryPath) {
+    const { path, kind, loader } = program;
+    if (loader === undefined)
+        return [path];
+    const debian = debianNames(loader);
+    if (sysroot === undefined) {
+        throw new BadInput([
+            `\`${path}\` is no static program: it needs ${loader} and libraries; give \`--sysroot\` a folder that has them, such as a Pi's root file system`
+        ]);
+    }
+    const triplets = debian === undefined ? [] : [debian.triplet];
+    const { missing, found } = neededFiles({ program: path, sysroot, kind, triplets, libraryPath });
+    const [first] = missing;
+    if (first?.what === 'loader')
+        throw noLoader(program, loader, sysroot);
+    if (first !== undefined)
+        throw noLibrary(missing, sysroot, debian?.architecture);
+    return found;
+}
+/** Files that say that they were built for more than a CPU has. 64-bit ones do not say. */
+function builtForMore(files, cpu) {
+    const facts = cpuFacts(cpu);
+    if (facts === undefined)
+        return [];
+    return files.filter(file => {
+        const attributes = lookInto(file, elf => (elf.machine === 40 ? armAttributes(elf) : undefined));
+        const built = attributes && builtFor(attributes);
+        return built !== undefined && built.age > facts.age;
+    });
+}
+function noLoader({ path }, loader, sysroot) {
+    const wanted = debianNames(loader)?.architecture;
+    const link = linkThatLeadsNowhere((0,external_node_path_namespaceObject.join)(sysroot, loader));
+    const others = loadersIn(sysroot);
+    return new HostFailure({
+        symptom: `${path} needs the dynamic loader ${loader}, which ${sysroot} does not have`,
+        cause: link !== undefined
+            ? `it is a link to ${link} there, which leads out of the sysroot`
+            : others.length > 0
+                ? `the sysroot is another system's: ${others.map(name => described(name)).join(', ')}`
+                : 'the folder is no root file system, or one without a C library',
+        remedy: link !== undefined
+            ? 'make the links of the sysroot relative'
+            : `give the root file system of a ${wanted === undefined ? 'system with this loader' : `Debian or Raspberry Pi OS for ${wanted}`}`
+    });
+}
+const described = (loader) => {
+    const architecture = debianNames(loader)?.architecture;
+    return architecture === undefined ? loader : `${loader} (${architecture})`;
+};
+function linkThatLeadsNowhere(path) {
+    try {
+        return (0,external_node_fs_namespaceObject.lstatSync)(path).isSymbolicLink() ? (0,external_node_fs_namespaceObject.readlinkSync)(path) : undefined;
+    }
+    catch {
+        return undefined;
+    }
+}
+function loadersIn(sysroot) {
+    const folder = (0,external_node_path_namespaceObject.join)(sysroot, 'lib');
+    return (0,external_node_fs_namespaceObject.existsSync)(folder) ? (0,external_node_fs_namespaceObject.readdirSync)(folder).filter(name => /^ld(-linux.*|-musl.*|64)\.so\.\d+$/.test(name)) : [];
+}
+function noLibrary(missing, sysroot, architecture) {
+    const named = missing.map(({ name, neededBy }) => `${name} (for ${neededBy})`).join(', ');
+    const packages = [...new Set(missing.map(({ name }) => packageOf(name) ?? ''))].filter(Boolean);
+    const suffix = architecture === undefined ? '' : `:${architecture}`;
+    const guess = packages.map(name => `${name}${suffix}`).join(' ');
+    return new HostFailure({
+        symptom: `${sysroot} lacks ${missing.length === 1 ? 'a shared library' : 'shared libraries'}: ${named}`,
+        cause: 'the sysroot is not of the system that the program was linked for, or a package was not installed in it',
+        remedy: `install in the sysroot's image the package that has it${guess === '' ? '' : ` (by Debian's rule for names: ${guess})`}; for a folder of your own: --env LD_LIBRARY_PATH=FOLDER`
+    });
+}
+
+;// CONCATENATED MODULE: ./src/usermode/exec/instruction.ts
+/** Whether the instruction before is a system call: then the signal was sent, as raise(3) and kill(2) do it. */
+function afterSystemCall(name, thumb, before) {
+    if (before.length < 4)
+        return false;
+    if (thumb)
+        return before[3] === 0xdf;
+    if (name === 'aarch64')
+        return before.readUInt32LE() === 0xd4000001;
+    return ((before[3] ?? 0) & 0x0f) === 0x0f;
+}
+/** Reads the instruction that some bytes begin with; they are at least four. Arm's and little-endian, all of them. */
+function readInstruction(name, thumb, bytes) {
+    const hex = (value, digits) => value.toString(16).padStart(digits, '0');
+    if (thumb) {
+        const first = bytes.readUInt16LE();
+        // The five highest bits tell the long ones (Arm Architecture Reference Manual, A6.1).
+        if (first >>> 11 < 0x1d)
+            return { hex: hex(first, 4), trap: first >>> 8 === 0xde };
+        const second = bytes.readUInt16LE(2);
+        return {
+            hex: `${hex(first, 4)} ${hex(second, 4)}`,
+            trap: first >>> 4 === 0xf7f && second >>> 12 === 0xa
+        };
+    }
+    const word = bytes.readUInt32LE();
+    // UDF: in A64 the upper half is 0; in A32 it is a range of its own, of which the last four bits vary with who emits it.
+    const trap = name === 'aarch64' ? word >>> 16 === 0 : (word & 0x0ff000f0) >>> 0 === 0x07f000f0;
+    return { hex: hex(word, 8), trap };
+}
+
+;// CONCATENATED MODULE: ./src/usermode/exec/memory-map.ts
+
+/** Reads the lines that are about files. */
+function readMaps(text) {
+    return text.split('\n').flatMap(line => {
+        const found = /^([0-9a-f]+)-([0-9a-f]+) \S+ ([0-9a-f]+) \S+ \d+ +(\/.*)$/.exec(line);
+        if (found === null)
+            return [];
+        const [, start = '', end = '', offset = '', path = ''] = found;
+        const hex = (digits) => Number.parseInt(digits, 16);
+        return [{ start: hex(start), end: hex(end), offset: hex(offset), path }];
+    });
+}
+/** Address, in a file's own count, of a byte of it. Of two segments that share a page, the one with code. */
+function addressOf({ segments }, offset) {
+    const loaded = segments.filter(({ type, offset: start, size }) => type === segmentType.load && offset >= start && offset < start + size);
+    const segment = loaded.find(({ executable }) => executable) ?? loaded[0];
+    return segment && offset - segment.offset + segment.address;
+}
+/**
+ * What has to be added to a program's addresses to get those in the emulator's memory. The program knows where its table
+ * of segments is (AT_PHDR, see getauxval(3)); the emulator's map tells where the same byte of the file is.
+ */
+function guestBase(maps, program, elf, segmentsAt) {
+    const row = maps.find(({ path, start, end, offset }) => path === program && elf.segmentsAt >= offset && elf.segmentsAt < offset + end - start);
+    return row && row.start + elf.segmentsAt - row.offset - segmentsAt;
+}
+/** The file, and the byte of it, that is at an address of the emulator's memory. */
+function mappedAt(maps, address) {
+    const row = maps.find(({ start, end }) => address >= start && address < end);
+    return row && { path: row.path, offset: row.offset + address - row.start };
+}
+/** AT_PHDR of an auxiliary vector. */
+function segmentsAddress(vector, elf) {
+    const word = elf.bits / 8;
+    for (let at = 0; at + 2 * word <= vector.length; at += 2 * word)
+        if (elf.number(vector, at, word) === 3)
+            return elf.number(vector, at + word, word);
+    return undefined;
+}
+
+;// CONCATENATED MODULE: ./src/usermode/exec/symbols.ts
+
+/** Section types. */
+const tables = { symbols: 2, dynamicSymbols: 11 };
+/** Types of symbols that code can belong to: assembly often has none, functions have, and those with several versions. */
+const codeTypes = [0, 2, 10];
+/** The symbol that an address of the file's own count belongs to: of all its symbols, or of what is left in a stripped file. */
+function symbolAt(elf, address) {
+    const sections = elf.sections();
+    for (const type of [tables.symbols, tables.dynamicSymbols]) {
+        const table = sections.find(section => section.type === type);
+        const names = table && sections[table.link];
+        const found = table && names && nearest(elf, table, names, address);
+        if (found !== undefined)
+            return found;
+    }
+    return undefined;
+}
+function nearest(elf, table, names, address) {
+    const wide = elf.bits === 64;
+    const rows = elf.bytes(table.offset, table.size);
+    const texts = elf.bytes(names.offset, names.size);
+    let best;
+    for (let at = 0; table.entrySize > 0 && at + table.entrySize <= rows.length; at += table.entrySize) {
+        const value = elf.number(rows, at + (wide ? 8 : 4), wide ? 8 : 4);
+        const type = elf.number(rows, at + (wide ? 4 : 12), 1) & 15;
+        const section = elf.number(rows, at + (wide ? 6 : 14), 2);
+        // Arm marks Thumb functions by the lowest bit.
+        const start = elf.machine === 40 && type === 2 ? value - (value & 1) : value;
+        if (section === 0 || !codeTypes.includes(type) || start > address || start < (best?.start ?? 0))
+            continue;
+        const name = textAt(texts, elf.number(rows, at, 4));
+        const size = elf.number(rows, at + (wide ? 16 : 8), wide ? 8 : 4);
+        // $a, $t, $d and $x tell code from data. Of two names for one place the one that knows its size is better.
+        if (name === '' || /^\$[atdx](\..*)?$/.test(name) || (start === best?.start && size <= best.size))
+            continue;
+        best = { start, size, name };
+    }
+    // Beyond its end lies something that has no name.
+    if (best === undefined || (best.size > 0 && address >= best.start + best.size))
+        return undefined;
+    return { name: best.name, offset: address - best.start };
+}
+
+;// CONCATENATED MODULE: ./src/usermode/exec/locate.ts
+
+
+
+
+
+
+/**
+ * The fault that ended a program, and the file it lies in. A program may have handled earlier ones, and one that
+ * handles SIGILL to say a last word may send it to itself again: that one is passed over.
+ */
+function locate(faults, { program, emulator, cpu }) {
+    const fault = faults.filter(({ thumb, before }) => !afterSystemCall(emulator, thumb, before)).at(-1);
+    if (fault === undefined)
+        return undefined;
+    const { address, thumb, bytes } = fault;
+    const complete = bytes.length >= 4 ? bytes : bytes.length === 2 ? Buffer.concat([bytes, Buffer.alloc(2)]) : undefined;
+    return {
+        ...{ program, emulator, cpu, address, thumb },
+        instruction: complete && readInstruction(emulator, thumb, complete),
+        place: placeOf(fault, program)
+    };
+}
+function placeOf({ address, vector, maps }, program) {
+    const real = (0,external_node_fs_namespaceObject.realpathSync)(program);
+    const rows = readMaps(maps);
+    const base = lookInto(program, elf => {
+        const segmentsAt = segmentsAddress(vector, elf);
+        return segmentsAt === undefined ? undefined : guestBase(rows, real, elf, segmentsAt);
+    });
+    const at = base === undefined ? undefined : mappedAt(rows, base + address);
+    if (at === undefined)
+        return undefined;
+    const own = at.path === real;
+    return lookInto(at.path, elf => {
+        const inFile = addressOf(elf, at.offset);
+        return inFile === undefined ? undefined : locate_describe(elf, own ? program : at.path, own, inFile);
+    });
+}
+function locate_describe(elf, path, program, address) {
+    const arm = elf.machine === 40;
+    return {
+        ...{ path, program, address },
+        symbol: symbolAt(elf, address),
+        attributes: arm ? armAttributes(elf) : undefined,
+        // EF_ARM_ABI_FLOAT_HARD
+        hardFloat: arm && (elf.flags & 0x400) !== 0
+    };
+}
+
+;// CONCATENATED MODULE: ./src/usermode/exec/sigill.ts
+
+
+const sigill_hex = (value) => `0x${value.toString(16)}`;
+/** Says what happened, why, and what to do. */
+function describeIllegal(illegal) {
+    const { program, cpu, instruction, place } = illegal;
+    const facts = cpuFacts(cpu);
+    const name = facts?.name ?? withArticle(cpu);
+    if (instruction?.trap === true) {
+        return {
+            symptom: `${program} was killed by SIGILL: it ran into a trap\n${whereabouts(illegal)}`,
+            cause: 'compilers put such an instruction, which no CPU has, where a program is to end: __builtin_trap, a failed check, code that cannot be reached',
+            remedy: 'look for the reason in the program; the CPU is not at fault'
+        };
+    }
+    return {
+        symptom: `${program} was killed by SIGILL: this program uses an instruction that ${name} lacks\n${whereabouts(illegal)}`,
+        cause: cause(place, name, facts),
+        remedy: remedy(place, cpu, facts)
+    };
+}
+function whereabouts({ address, emulator, thumb, instruction, place }) {
+    const set = emulator === 'aarch64' ? 'A64' : thumb ? 'T32' : 'A32';
+    const lines = [
+        `  address: ${sigill_hex(address)}`,
+        place === undefined
+            ? '  file: none; the program made this code itself, in memory'
+            : `  file: ${place.path}, at ${sigill_hex(place.address)} in it`,
+        place &&
+            `  symbol: ${place.symbol === undefined ? 'none (the file is stripped)' : `${place.symbol.name} + ${sigill_hex(place.symbol.offset)}`}`,
+        instruction && `  instruction: ${instruction.hex} (${set})`
+    ];
+    return lines.filter(line => line !== undefined).join('\n');
+}
+function cause(place, cpu, facts) {
+    if (place === undefined)
+        return `the program generates code, and for more than ${cpu} has`;
+    const built = place.attributes && builtFor(place.attributes);
+    const runs = facts === undefined ? '' : `; ${cpu} is ${facts.architecture}`;
+    if (built === undefined)
+        return facts === undefined ? undefined : `${place.path} was built for a CPU with more than ${cpu} has`;
+    if (facts !== undefined && built.age > facts.age)
+        return `${place.path} was built for ${built.name}${runs}`;
+    const neon = place.attributes?.neon === true ? ' with NEON' : '';
+    return `${place.path} says it was built for ${built.name}${neon}${runs}. The instruction came in with assembly, with a function that was built for more, or needs a unit that this CPU lacks`;
+}
+function remedy(place, cpu, facts) {
+    const flags = facts?.flags ?? `-mcpu=${cpu.replace(/,.*/, '')}`;
+    if (place === undefined)
+        return `have it generate code for ${withArticle(cpu)}`;
+    // Raspberry Pi OS calls its own port armhf, too, and builds it for ARMv6.
+    const old = place.hardFloat && facts !== undefined && facts.age < 7;
+    if (place.program) {
+        const compiler = "; Debian's arm-linux-gnueabihf-gcc does not do: what it links in is ARMv7. Use a compiler made for Raspberry Pi OS, or arm-linux-gnueabi-gcc";
+        return `build it with ${flags}${old ? compiler : ''}`;
+    }
+    return old
+        ? "Debian armhf is ARMv7: use Raspberry Pi OS's libraries (armhf, but ARMv6), or those of Debian armel"
+        : `use a library that was built for this CPU (${flags})`;
+}
+
+;// CONCATENATED MODULE: ./src/usermode/exec/signals.ts
+
+
+/** Signals that end us go to the program, which decides. */
+const passedOn = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'];
+/** A terminal sends these to all processes in its foreground: the program has got them, too. */
+const fromTerminal = ['SIGINT', 'SIGQUIT', 'SIGHUP'];
+/** Passes our signals on to a program, and stays alive meanwhile; returns what ends that. */
+function passSignals(child) {
+    const listeners = passedOn.map(name => {
+        const listener = () => {
+            if (!fromTerminal.includes(name) || !inForeground(signals_stat()))
+                child.kill(name);
+        };
+        process.on(name, listener);
+        return () => process.off(name, listener);
+    });
+    return () => {
+        for (const off of listeners)
+            off();
+    };
+}
+/** Whether a process, by its line in /proc/PID/stat, is of its terminal's foreground: see proc(5). */
+function inForeground(line) {
+    // The second field, the name in brackets, may hold blanks and brackets itself.
+    const [, , group, , terminal, foreground] = line.slice(line.lastIndexOf(')') + 2).split(' ');
+    return terminal !== undefined && terminal !== '0' && group === foreground;
+}
+const signals_stat = () => (0,external_node_fs_namespaceObject.readFileSync)('/proc/self/stat', 'utf8');
+/** The status that stands for an end by a signal. */
+function statusOf(signal) {
+    return 128 + external_node_os_namespaceObject.constants.signals[signal];
+}
+
+;// CONCATENATED MODULE: ./src/usermode/exec/gdb-remote.ts
+/**
+ * As much of GDB's remote protocol as it takes to ask a stopped QEMU: packets `$text#sum`, each acknowledged by `+`
+ * (“Debugging with GDB”, appendix E). One question at a time; what comes unasked goes to `onPacket`.
+ */
+class GdbRemote {
+    socket;
+    onPacket;
+    received = '';
+    waiting;
+    open = true;
+    /** @param onPacket called with what QEMU says by itself, and with what acknowledges it */
+    constructor(socket, onPacket) {
+        this.socket = socket;
+        this.onPacket = onPacket;
+        // A program that ends, or that closes what it did not open, takes the connection with it.
+        socket.on('error', () => undefined);
+        socket.on('close', () => {
+            this.open = false;
+            this.waiting?.('');
+        });
+        socket.on('data', chunk => {
+            this.take(chunk.toString('latin1'));
+        });
+    }
+    /** Asks, and waits for the answer, at most `ms`; an empty text if there is none. */
+    async ask(text, ms = 2000) {
+        if (!this.open)
+            return '';
+        const answer = await new Promise(resolve => {
+            const limit = setTimeout(resolve, ms, '');
+            this.waiting = text => {
+                clearTimeout(limit);
+                resolve(text);
+            };
+            this.tell(text);
+        });
+        this.waiting = undefined;
+        return answer;
+    }
+    /** Sends a command that the program's next stop answers, if anything does. */
+    tell(text) {
+        this.send(packet(text));
+    }
+    /** Ends our side. QEMU learns of it when the program gets its next signal, and goes on without us. */
+    end() {
+        if (this.open)
+            this.socket.end();
+        this.open = false;
+    }
+    take(text) {
+        this.received += text;
+        for (;;) {
+            const found = /^[^$]*\$([^#]*)#[0-9a-f]{2}/i.exec(this.received);
+            if (found === null)
+                return;
+            this.received = this.received.slice(found[0].length);
+            const content = unescaped(found[1] ?? '');
+            if (this.waiting === undefined) {
+                this.onPacket(content, () => {
+                    this.send('+');
+                });
+            }
+            else {
+                this.send('+');
+                this.waiting(content);
+            }
+        }
+    }
+    send(text) {
+        if (this.open)
+            this.socket.write(text);
+    }
+}
+/** A text with its frame. */
+function packet(text) {
+    const sum = Buffer.from(text, 'latin1').reduce((total, byte) => total + byte, 0) & 0xff;
+    return `$${text}#${sum.toString(16).padStart(2, '0')}`;
+}
+/** Bytes that the frame is made of are sent as `}` and the byte with one bit turned. */
+function unescaped(text) {
+    return text.replaceAll(/\}(.)/gs, (_, byte) => String.fromCharCode(byte.charCodeAt(0) ^ 0x20));
+}
+
+;// CONCATENATED MODULE: ./src/usermode/exec/watch.ts
+
+
+
+
+/** GDB's numbers of registers, in hexadecimal, and the bit of the status that tells Thumb. */
+const registers = {
+    arm: { counter: 'f', status: { name: '19', thumb: 0x20 } },
+    aarch64: { counter: '20' }
+};
+/** Emulators whose programs can be watched. */
+const canWatch = (name) => registers[name] !== undefined;
+/** SIGILL by GDB's numbers, and what QEMU says of signals that these do not have. */
+const [sigill, nameless] = [4, 0x8f];
+/** A program that uses signals in earnest is left alone: with each of them QEMU translates all code anew. */
+const watch_patience = 100;
+/**
+ * Looks at a program from QEMU's gdb port, which stands still at the start until we come. It stops the program at each
+ * signal before the program sees it, and nowhere else; so nothing is slower, and a program that handles SIGILL itself
+ * gets it. QEMU (7.2 and 10 alike) takes no care of two threads in that state: at the first other signal of a program
+ * with threads we go, and that without an answer, for then QEMU delivers the signal as if we had not been there. What
+ * remains: if a program's first signals go to several threads within a moment, one may get lost.
+ */
+function watch(socket, pid, name, limits = { patience: watch_patience }) {
+    const faults = [];
+    let signals = 0;
+    let work = Promise.resolve();
+    const remote = new GdbRemote(socket, (text, acknowledge) => {
+        const stop = /^[TS]([0-9a-f]{2})/.exec(text)?.[1];
+        // How it ended.
+        if (stop === undefined) {
+            acknowledge();
+            return;
+        }
+        const signal = Number.parseInt(stop, 16);
+        const alone = threads(pid) === 1;
+        signals++;
+        if (signal !== sigill && (!alone || signals > limits.patience || signal === nameless)) {
+            remote.end();
+            return;
+        }
+        acknowledge();
+        if (signal !== sigill) {
+            remote.tell(`C${stop}`);
+            return;
+        }
+        work = work.then(async () => {
+            const fault = await examine(remote, pid, name);
+            if (fault !== undefined)
+                faults.push(fault);
+            remote.tell(`C${stop}`);
+            if (!alone || signals > limits.patience)
+                remote.end();
+        });
+    });
+    return {
+        faults,
+        settled: () => work,
+        begin: () => {
+            remote.tell('c');
+        }
+    };
+}
+/** QEMU has a thread for each of the program's, and one for itself. */
+function threads(pid) {
+    try {
+        return (0,external_node_fs_namespaceObject.readdirSync)(`/proc/${pid}/task`).length - 1;
+    }
+    catch {
+        return 1; // it has ended
+    }
+}
+async function examine(remote, pid, name) {
+    const { counter, status } = registers[name] ?? {};
+    if (counter === undefined)
+        return undefined;
+    // QEMU up to 8 answers for single registers once it was asked for their description.
+    await remote.ask('qXfer:features:read:target.xml:0,40');
+    const address = watch_number(await remote.ask(`p${counter}`));
+    if (address === undefined)
+        return undefined;
+    const flags = status === undefined ? 0 : (watch_number(await remote.ask(`p${status.name}`)) ?? 0);
+    const memory = async (from, size) => Buffer.from(bytesOf(await remote.ask(`m${from.toString(16)},${size.toString(16)}`)), 'hex');
+    const bytes = await memory(address, 4);
+    return {
+        address,
+        thumb: status !== undefined && (flags & status.thumb) !== 0,
+        before: await memory(address - 4, 4),
+        // A short instruction may be the last that its page has.
+        bytes: bytes.length > 0 ? bytes : await memory(address, 2),
+        vector: Buffer.from((await remote.ask('qXfer:auxv:read::0,400')).replace(/^[lm]/, ''), 'latin1'),
+        maps: mapsOf(pid)
+    };
+}
+/** An answer in hexadecimal; `E` and two digits is a refusal. */
+const bytesOf = (answer) => (/^([0-9a-f]{2})+$/i.test(answer) ? answer : '');
+/** A register, in the little-endian order of the program. */
+function watch_number(answer) {
+    const digits = bytesOf(answer);
+    return digits === '' ? undefined : Number(`0x${Buffer.from(digits, 'hex').reverse().toString('hex')}`);
+}
+function mapsOf(pid) {
+    try {
+        return (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${pid}/maps`, 'utf8');
+    }
+    catch {
+        return ''; // not allowed, or gone
+    }
+}
+/** Connects to QEMU's gdb port as soon as it is there; undefined if the emulator ended before. */
+async function reach(path, ended) {
+    while (!ended()) {
+        const socket = (0,external_node_net_.connect)(path);
+        const connected = await new Promise(resolve => {
+            socket.once('connect', () => {
+                resolve(true);
+            });
+            socket.once('error', () => {
+                resolve(false);
+            });
+        });
+        if (connected)
+            return socket;
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(5);
+    }
+    return undefined;
+}
+
+;// CONCATENATED MODULE: ./src/usermode/exec/run.ts
+
+
+
+
+
+
+
+
+
+
+/**
+ * Environment with which QEMU starts: by variables, so that programs which this one starts through a handler have the same
+ * CPU and libraries.
+ */
+function emulatorEnvironment({ env, cpu, sysroot }) {
+    const own = ['QEMU_CPU', 'QEMU_LD_PREFIX', 'QEMU_GDB'];
+    const rest = Object.fromEntries(Object.entries(env).filter(([name]) => !own.includes(name)));
+    return { ...rest, QEMU_CPU: cpu, ...(sysroot !== undefined && { QEMU_LD_PREFIX: (0,external_node_path_namespaceObject.resolve)(sysroot) }) };
+}
+/**
+ * Runs a program in the emulator to its end: in the current folder, with our standard input and outputs.
+ * @throws HostFailure if the emulator cannot be started
+ */
+async function runProgram(request) {
+    const { program, args, platform, tools } = request;
+    const emulator = platform.emulator.name;
+    const watched = request.locate && canWatch(emulator);
+    const folder = watched ? await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)((0,external_node_os_namespaceObject.tmpdir)(), 'pi-qemu-exec-')) : undefined;
+    const port = folder === undefined ? [] : ['-g', (0,external_node_path_namespaceObject.join)(folder, 'gdb')];
+    // QEMU would write a core of its own into the current folder.
+    const limits = ['--core=0:', '--', tools.emulator];
+    // A path that looks like an option is none.
+    const path = program.path.startsWith('-') ? `./${program.path}` : program.path;
+    const child = (0,external_node_child_process_namespaceObject.spawn)(tools.prlimit, [...limits, ...port, path, ...args], {
+        stdio: 'inherit',
+        env: emulatorEnvironment(request)
+    });
+    const stop = passSignals(child);
+    let over = false;
+    const ended = new Promise((done, failed) => {
+        child.on('error', failed);
+        child.on('exit', (code, signal) => {
+            done({ code, signal });
+        });
+    }).finally(() => {
+        over = true;
+    });
+    const faults = folder === undefined ? Promise.resolve([]) : observe(folder, child.pid ?? 0, emulator, () => over, ended);
+    try {
+        const { code, signal } = await ended;
+        return signal === null
+            ? { exitCode: code ?? 0, signal: undefined, verdict: undefined }
+            : { exitCode: statusOf(signal), signal, verdict: verdict(signal, await faults, request) };
+    }
+    catch (error) {
+        throw new HostFailure({ symptom: `${tools.prlimit} could not be started: ${error.message}` }, { cause: error });
+    }
+    finally {
+        stop();
+        if (folder !== undefined)
+            await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
+    }
+}
+/** The folder with the socket goes as soon as both sides have it, so that nothing is left if we are killed. */
+async function observe(folder, pid, emulator, over, ended) {
+    const socket = await reach((0,external_node_path_namespaceObject.join)(folder, 'gdb'), over);
+    await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
+    if (socket === undefined)
+        return [];
+    const seen = watch(socket, pid, emulator);
+    seen.begin();
+    await ended.catch(() => undefined);
+    await seen.settled();
+    socket.destroy();
+    return seen.faults;
+}
+function verdict(signal, faults, request) {
+    const { program, platform, cpu } = request;
+    if (signal !== 'SIGILL')
+        return { symptom: `${program.path} was killed by ${signal}` };
+    const found = locate(faults, { program: program.path, emulator: platform.emulator.name, cpu });
+    if (found !== undefined)
+        return describeIllegal(found);
+    const sent = faults.length > 0;
+    return {
+        symptom: `${program.path} was killed by SIGILL`,
+        cause: sent
+            ? 'the signal was sent, by the program itself or by another'
+            : `it used an instruction that ${withArticle(cpu)} lacks, or the signal was sent; where, could not be seen`,
+        remedy: request.locate || !canWatch(platform.emulator.name) ? undefined : '--locate shows where, in another run'
+    };
+}
+
+;// CONCATENATED MODULE: ./src/usermode/exec/index.ts
+
+
+
+
+;// CONCATENATED MODULE: ./src/commands/exec.ts
+
+
+
+
+
+
+
+
+
+/** `pi-qemu exec`: runs a program of another platform on this host. Returns its status. */
+async function execCommand(argv, log) {
+    const flags = readFlags(argv);
+    const { args } = flags;
+    const env = { ...process.env, ...flags.env };
+    const program = readProgram(flags.program);
+    const platform = program_platformOf(program, flags.platform);
+    const sysroot = flags.sysroot === undefined ? undefined : await folderOf(flags.sysroot, log);
+    const files = checkLibraries(program, sysroot, (env['LD_LIBRARY_PATH'] ?? '').split(':').filter(Boolean));
+    const emulator = staticEmulator(platform.emulator);
+    await ensureTools([emulator, 'prlimit'], log);
+    const cpu = flags.cpu ?? platform.cpu ?? 'max';
+    if (flags.cpu !== undefined)
+        await checkCpu(emulator, cpu, platform);
+    // Looking on can be noticed: only where it is likely that there will be something to see.
+    const locate = flags.locate ?? builtForMore(files, cpu).length > 0;
+    const tools = { emulator: (await findTool(emulator)) ?? emulator, prlimit: (await findTool('prlimit')) ?? 'prlimit' };
+    const { exitCode, signal, verdict } = await runProgram({ program, args, platform, cpu, sysroot, env, tools, locate });
+    if (verdict !== undefined)
+        log.error(describeFailure(new ScriptFailure(exitCode, signal, verdict)));
+    return exitCode;
+}
+/** The folder of `--sysroot`: as it is, or with the libraries of the image that it names. */
+async function folderOf(text, log) {
+    if ((0,external_node_fs_namespaceObject.statSync)(text, { throwIfNoEntry: false })?.isDirectory() === true)
+        return text;
+    let folder = '';
+    // The program's own words are what the reader came for.
+    const quiet = {
+        ...log,
+        info: text => {
+            log.debug(text);
+        },
+        group: () => undefined
+    };
+    const { failure } = await execute({
+        raw: { mode: 'user', sysroot: text },
+        ...{ env: process.env, workspace: process.cwd(), log: quiet, hasPost: false, keepLogs: 'on-failure' },
+        output: () => undefined,
+        work: async (inputs, context) => {
+            if (inputs.sysroot !== undefined)
+                folder = await sysrootFolder(inputs, inputs.sysroot, context);
+            return { outcome: 'success', exitCode: 0, signal: undefined };
+        }
+    });
+    // It is told already.
+    if (failure !== undefined)
+        process.exit(ownStatus.fault);
+    return folder;
+}
+const options = {
+    platform: { type: 'string' },
+    sysroot: { type: 'string' },
+    cpu: { type: 'string' },
+    env: { type: 'string', multiple: true },
+    locate: { type: 'boolean' },
+    'no-locate': { type: 'boolean' }
+};
+/**
+ * Reads what is before `--`, and the program and its arguments behind it.
+ * @throws BadInput
+ */
+function readFlags(argv) {
+    const split = argv.indexOf('--');
+    const [program, ...args] = split < 0 ? [] : argv.slice(split + 1);
+    const values = (() => {
+        try {
+            return (0,external_node_util_.parseArgs)({ args: argv.slice(0, split < 0 ? undefined : split), options, allowPositionals: false }).values;
+        }
+        catch (error) {
+            throw new BadInput([`\`pi-qemu exec\`: ${messageOf(error).split('. ')[0] ?? ''}; the program goes after \`--\``]);
+        }
+    })();
+    if (program === undefined || program === '')
+        throw new BadInput(['`pi-qemu exec` needs a program after `--`, as in: pi-qemu exec -- ./program argument']);
+    const { platform, sysroot, cpu, env = [] } = values;
+    return {
+        platform: platform === undefined ? undefined : readPlatform('--platform', platform),
+        ...{ sysroot, cpu, program, args },
+        env: Object.fromEntries(env.map(variable)),
+        locate: values['no-locate'] === true ? false : values.locate
+    };
+}
+function variable(text) {
+    const at = text.indexOf('=');
+    if (at < 1)
+        throw new BadInput([`\`--env\` is \`${text}\`; valid is NAME=VALUE`]);
+    return [text.slice(0, at), text.slice(at + 1)];
+}
+/** QEMU knows its CPUs; switches follow a comma. */
+async function checkCpu(emulator, cpu, { name }) {
+    const { stdout } = await tryTool(emulator, ['-cpu', 'help']);
+    const known = stdout.split('\n').flatMap(line => /^ {2}(\S+)/.exec(line)?.[1] ?? []);
+    if (known.length === 0 || known.includes(cpu.replace(/,.*/, '')))
+        return;
+    throw new BadInput([`\`--cpu\` is \`${cpu}\`, which is no CPU of ${name}; valid: ${known.join(', ')}`]);
+}
+
 ;// CONCATENATED MODULE: ./src/commands/host.ts
 
 
@@ -74920,7 +76402,7 @@ async function cleanCommand(home, log, { cache }) {
     else if (cache)
         for (const path of [
             ...[home.images, home.snapshots, home.kernels, home.sources, home.exchange],
-            ...[home.tools, home.emulators]
+            ...[home.tools, home.emulators, home.sysroots]
         ])
             await (0,promises_namespaceObject.rm)(path, { recursive: true, force: true });
     return clean ? 0 : 1;
@@ -75138,6 +76620,7 @@ function conclude({ outcome, exitCode, signal, verdict, failure, phases }, log) 
 
 
 
+
 const print = (text) => {
     process.stdout.write(`${text}\n`);
 };
@@ -75164,6 +76647,7 @@ async function command(name, rest) {
         images: () => imagesCommand(rest, { home, print, log: terminalLog() }),
         cache: () => cacheCommand(rest, { home, print, log: terminalLog() }),
         binfmt: () => binfmtCommand(rest, { home, print, log: terminalLog() }),
+        exec: () => execCommand(rest, terminalLog()),
         boards: () => (onlyFlags(), boardsCommand(print)),
         doctor: () => (onlyFlags('--install'),
             doctorCommand(home, print, terminalLog(), { install: rest.includes('--install') })),

@@ -35181,7 +35181,8 @@ function homeFolders(env) {
         exchange: join(root, 'exchange'),
         sources: join(root, 'sources'),
         tools: join(root, 'tools'),
-        emulators: join(root, 'emulators')
+        emulators: join(root, 'emulators'),
+        sysroots: join(root, 'sysroots')
     };
 }
 /** Removes a folder with all it holds, folders that are closed to writing (a module cache, say) included. */
@@ -35303,6 +35304,7 @@ const tools = {
     'qemu-loongarch64-static': { package: 'qemu-user-static' },
     'qemu-x86_64-static': { package: 'qemu-user-static' },
     'qemu-i386-static': { package: 'qemu-user-static' },
+    prlimit: { package: 'util-linux', version: ['--version'] },
     fdtput: { package: 'device-tree-compiler' },
     ssh: { package: 'openssh-client', version: ['-V'] },
     'ssh-keygen': { package: 'openssh-client' },
@@ -35639,6 +35641,7 @@ async function asRoot(what, args) {
 }
 
 ;// CONCATENATED MODULE: ./src/usermode/platforms.ts
+
 const little64 = (machine) => ({ bits: 64, order: 'little', machine });
 const little32 = (machine) => ({ bits: 32, order: 'little', machine });
 const aarch64 = { name: 'aarch64', elf: little64(183), native: ['arm64'] };
@@ -35695,6 +35698,18 @@ function readPlatforms(text) {
         return `${names.length === 0 ? 'is empty' : `has ${wrong.join(', ')}, which is no platform`}; valid: ${valid}`;
     }
     return { rows: platforms.filter(platform => found.some(({ row }) => row === platform)), asFarAsPossible: false };
+}
+/**
+ * The platform of a flag.
+ * @throws BadInput for a name that is none
+ */
+function readPlatform(flag, text) {
+    const found = platforms.find(({ name }) => name === (aliases[text] ?? text));
+    if (found !== undefined)
+        return found;
+    throw new BadInput([
+        `\`${flag}\` is “${text}”, which is no platform; valid: ${platforms.map(({ name }) => name).join(', ')}`
+    ]);
 }
 /** Debian's static program of an emulator. */
 const platforms_staticEmulator = ({ name }) => `qemu-${name}-static`;
@@ -37071,6 +37086,54 @@ function describeProvided({ emulator, interpreter }) {
     return `${emulator.name}: QEMU ${version}, ${from}, ${cpu === undefined ? 'with all that it can' : `as a ${cpu}`}`;
 }
 
+;// CONCATENATED MODULE: ./src/usermode/rootfs/rights.ts
+
+
+
+/** Words in front of the program that enters. */
+const rights_wordsFor = {
+    root: [],
+    sudo: ['sudo', '-n'],
+    // Root of new namespaces, with the subordinate users of /etc/subuid; all in them ends with the program.
+    unprivileged: [
+        ...['unshare', '--user', '--map-root-user', '--map-auto', '--mount'],
+        ...['--pid', '--fork', '--kill-child', '--mount-proc']
+    ]
+};
+/** What it takes without root, by Debian's packages. */
+const needed = { newuidmap: 'uidmap', fuse2fs: 'fuse2fs' };
+/**
+ * The rights there are on this host: root, sudo without a password, else what the kernel gives everybody.
+ * @throws HostFailure if there are none
+ */
+async function rightsHere() {
+    if (isRoot())
+        return 'root';
+    const works = async ([program = '', ...args]) => {
+        if ((await findTool(program)) === undefined)
+            return `no ${program}`;
+        const { code, stderr } = await tryTool(program, [...args, 'true']);
+        return code === 0 ? undefined : stderr.trim();
+    };
+    const sudo = await works(rights_wordsFor.sudo);
+    if (sudo === undefined)
+        return 'sudo';
+    const missing = [];
+    for (const [program, name] of Object.entries(needed))
+        if ((await findTool(program)) === undefined)
+            missing.push(name);
+    const why = missing.length > 0 ? `lacks ${missing.join(', ')}` : await works(rights_wordsFor.unprivileged);
+    if (why === undefined)
+        return 'unprivileged';
+    throw new HostFailure({
+        symptom: `a root file system cannot be entered: not as root (${sudo}), and not as this user (${why})`,
+        cause: missing.length > 0
+            ? undefined
+            : 'unprivileged user namespaces are forbidden here, or /etc/subuid does not name this user',
+        remedy: `allow sudo without a password, or install ${Object.values(needed).join(' and ')}; or use \`mode: system\`, which needs neither`
+    });
+}
+
 ;// CONCATENATED MODULE: ./src/usermode/rootfs/enter.ts
 
 
@@ -37088,7 +37151,7 @@ const systemCalls = {
 };
 /** The same everywhere. */
 const newSystemCalls = { open_tree: 428, move_mount: 429, mount_setattr: 442 };
-/** Runs a script in a root file system, in namespaces of its own. Takes root, or sudo without a password. */
+/** Runs a script in a root file system, in namespaces of its own. */
 async function enterRootfs(request) {
     const { at, start, script, files, handlers, timeout } = request;
     const calls = systemCalls[process.arch];
@@ -37106,20 +37169,20 @@ async function enterRootfs(request) {
     await writeFile(join(at, 'status'), ' '.repeat(4096));
     // In a file, since ps shows arguments.
     await writeFile(join(at, 'enter.pl'), namespaceScript);
-    const sudo = isRoot() ? [] : ['sudo', '-n'];
     // What a run starts carries its marker; sudo would drop it.
     const marker = `${runMarker}=${process.env[runMarker] ?? ''}`;
-    const command = [...sudo, 'env', marker, 'LC_ALL=C.UTF-8', 'perl', join(at, 'enter.pl')];
+    const command = [...wordsFor[request.rights], 'env', marker, 'LC_ALL=C.UTF-8', 'perl', join(at, 'enter.pl')];
     const numbers = Object.entries({ ...calls, ...newSystemCalls }).map(([name, number]) => `${name}:${number}`);
     const timedOut = await started([...command, `calls=${numbers.join(',')}`, ...argumentsOf(request)], request, timeout);
     return readStatus(await readFile(join(at, 'status'), 'utf8').catch(() => ''), timedOut);
 }
 function argumentsOf(request) {
-    const { rootfs, at, handlers, isPrivate, user, directory, workspace, collected } = request;
+    const { rights, rootfs, at, handlers, isPrivate, user, directory, workspace, collected } = request;
     const { disk, root, boot, isWritten } = rootfs;
     const values = {
         ...{ at, disk, offset: root.offset, size: root.size, write: isWritten ? 1 : undefined },
         ...(boot && { bootmount: boot.mount, bootoffset: boot.offset, bootsize: boot.size }),
+        unprivileged: rights === 'unprivileged' ? 1 : undefined,
         ...{ private: isPrivate ? 1 : undefined, handlers: handlers.length === 0 ? undefined : 1 },
         ...{ user: user.name, uid: user.uid, gid: user.gid, home: user.home, shell: '/bin/bash' },
         ...{ directory, collected, since: Math.floor(Date.now() / 1000) },
@@ -37181,6 +37244,7 @@ function endingIn(text, timedOut) {
 }
 
 ;// CONCATENATED MODULE: ./src/usermode/rootfs/index.ts
+
 
 
 ;// CONCATENATED MODULE: ./src/usermode/index.ts
@@ -37355,11 +37419,17 @@ async function undo(folder, log, { keepLogs = false } = {}) {
     }
     return clean;
 }
-/** What root wrote in a run's folder, for an image's root file system, only root can remove. */
+/** What root wrote in a run's folder, for an image's root file system, only that root can remove. */
 async function removeAsRoot(path, error) {
     if (tools_isRoot())
         throw error;
-    await tool('sudo', ['-n', 'rm', '-rf', '--one-file-system', path]);
+    for (const rights of ['sudo', 'unprivileged']) {
+        const [program, ...args] = [...rights_wordsFor[rights], 'rm', '-rf', '--one-file-system', path];
+        await exec_tryTool(program, args).catch(() => undefined);
+        if (!(0,external_node_fs_namespaceObject.existsSync)(path))
+            return;
+    }
+    throw error;
 }
 /** Ends every process of a run; those, too, that were started while others ended. */
 async function endMarked(id) {

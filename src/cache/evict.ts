@@ -21,6 +21,7 @@ export const localFolders: readonly { readonly kind: string; readonly of: (home:
   { kind: 'image', of: home => home.images },
   { kind: 'kernel', of: home => home.kernels },
   { kind: 'snapshot', of: home => home.snapshots },
+  { kind: 'sysroot', of: home => home.sysroots },
   { kind: 'source', of: home => home.sources }
 ]
 

@@ -22,7 +22,7 @@ const ownFlags: Readonly<Partial<Record<CommandName, string>>> = {
   images: ' [--json] [--check] [--catalog-url URL]',
   cache: ' [--json] [--remove NAME] [--prune SIZE]',
   binfmt: ' status|install|restore [--platforms LIST] [--qemu-cpu MODEL] [--setuid]',
-  exec: ' [--platform NAME] [--sysroot FOLDER] [--cpu MODEL]\n            [--env NAME=VALUE] [--no-locate] -- PROGRAM [ARGUMENT ...]',
+  exec: ' [--platform NAME] [--sysroot FOLDER|IMAGE] [--cpu MODEL]\n            [--env NAME=VALUE] [--locate|--no-locate] -- PROGRAM [ARGUMENT ...]',
   doctor: ' [--install]',
   clean: ' [--cache]'
 }

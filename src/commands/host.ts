@@ -104,7 +104,7 @@ export async function cleanCommand(home: Home, log: Log, { cache }: { readonly c
   else if (cache)
     for (const path of [
       ...[home.images, home.snapshots, home.kernels, home.sources, home.exchange],
-      ...[home.tools, home.emulators]
+      ...[home.tools, home.emulators, home.sysroots]
     ])
       await rm(path, { recursive: true, force: true })
   return clean ? 0 : 1

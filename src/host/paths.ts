@@ -24,6 +24,8 @@ export interface Home {
   readonly tools: string
   /** Emulators of user mode that show a Pi's CPU. */
   readonly emulators: string
+  /** Libraries of images, for programs that run outside of them. */
+  readonly sysroots: string
 }
 
 /** `PI_QEMU_HOME`, or `~/.cache/pi-qemu`. */
@@ -39,7 +41,8 @@ export function homeFolders(env: Readonly<NodeJS.ProcessEnv>): Home {
     exchange: join(root, 'exchange'),
     sources: join(root, 'sources'),
     tools: join(root, 'tools'),
-    emulators: join(root, 'emulators')
+    emulators: join(root, 'emulators'),
+    sysroots: join(root, 'sysroots')
   }
 }
 

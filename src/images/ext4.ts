@@ -35,7 +35,8 @@ export class Ext4 {
     readonly offset: number
   ) {}
 
-  private get device(): string {
+  /** As e2fsprogs are told of it. */
+  get device(): string {
     return this.offset === 0 ? this.file : `${this.file}?offset=${this.offset}`
   }
 
@@ -58,7 +59,7 @@ export class Ext4 {
   /** The text of a file (links are followed once), or undefined if there is none. */
   async readText(path: string): Promise<string | undefined> {
     const target = (await this.linkTarget(path)) ?? path
-    return (await this.kind(target)) === 'regular' ? (await this.ask(`cat ${quote(target)}`)).stdout : undefined
+    return (await this.kindOf(target)) === 'regular' ? (await this.ask(`cat ${quote(target)}`)).stdout : undefined
   }
 
   /** Whether a path exists (as anything, dangling links included). */
@@ -77,7 +78,7 @@ export class Ext4 {
 
   /** Whether a path is a folder (links are followed once). */
   async isFolder(path: string): Promise<boolean> {
-    return (await this.kind((await this.linkTarget(path)) ?? path)) === 'directory'
+    return (await this.kindOf((await this.linkTarget(path)) ?? path)) === 'directory'
   }
 
   /** The same path without symbolic links in its folders, which debugfs does not follow when it writes. */
@@ -109,7 +110,8 @@ export class Ext4 {
     return /Type: regular/.test(stdout) ? Number(/\bSize: (\d+)/.exec(stdout)?.[1]) : undefined
   }
 
-  private async kind(path: string): Promise<string | undefined> {
+  /** `regular`, `directory`, `symlink`, …; undefined if there is nothing. */
+  async kindOf(path: string): Promise<string | undefined> {
     return /Type: (\w+)/.exec((await this.ask(`stat ${quote(path)}`)).stdout)?.[1]
   }
 

@@ -79,6 +79,12 @@ export const definitions = [
     "Only with `mode: user`: CPU that programs see, by QEMU's names (`cortex-a53`, `max`); one per line for single platforms: `linux/arm64=cortex-a53`. Default: a Pi's."
   ),
   define(
+    'sysroot',
+    'FOLDER|IMAGE',
+    '',
+    'Only with `mode: user`: libraries for cross-built programs that later steps run on this host, an image or a folder; the output `sysroot` is the folder, for `QEMU_LD_PREFIX`. See docs/exec.md.'
+  ),
+  define(
     'setuid',
     'true|false',
     'false',

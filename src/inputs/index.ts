@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { boardNames, type BoardName } from '../boards'
 import { readPlatforms, type CpuModels, type WantedPlatforms } from '../usermode/platforms'
@@ -29,6 +30,10 @@ export type SyncMode = 'both' | 'in' | 'out' | 'live' | 'none'
 export type QemuChoice =
   { readonly kind: 'auto' | 'host' | 'private' } | { readonly kind: 'path'; readonly path: string }
 
+/** Libraries for programs that run on the host. */
+export type Sysroot =
+  { readonly kind: 'folder'; readonly path: string } | { readonly kind: 'image'; readonly image: ImageRef }
+
 /** Everything the user asked for, checked. Times in ms, paths absolute. */
 export interface Inputs {
   readonly mode: 'system' | 'user'
@@ -45,6 +50,7 @@ export interface Inputs {
   readonly platforms: WantedPlatforms | undefined
   readonly qemuCpu: CpuModels
   readonly setuid: boolean
+  readonly sysroot: Sysroot | undefined
   /** Image to run the script in. */
   readonly container: ContainerRef | undefined
   /** Folder to build an image from. */
@@ -141,6 +147,7 @@ export function parseInputs(raw: RawInputs, { env, workspace }: Surroundings): I
     qemu: get('qemu', text => qemuChoice(text.trim(), workspace)) ?? { kind: 'auto' },
     platforms: get('platforms', platformList),
     qemuCpu: get('qemu-cpu', read.cpuModels) ?? {},
+    sysroot: get('sysroot', text => sysroot(text.trim(), workspace)),
     setuid: get('setuid', text => read.truth(text.trim())) ?? false,
     container: get('container', text => containerRef(text.trim(), workspace)),
     build: get('build', text => existingFolder(resolve(workspace, text.trim()))),
@@ -191,6 +198,14 @@ export function parseInputs(raw: RawInputs, { env, workspace }: Surroundings): I
   faults.push(...conflicts(inputs, env))
   if (faults.length > 0) throw new BadInput(faults)
   return inputs
+}
+
+function sysroot(text: string, base: string): Sysroot {
+  const path = resolve(base, text)
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return { kind: 'folder', path }
+  const image = imageRef(text, base)
+  if (image.kind === 'none') throw new read.Fault('is “none”; valid: a folder, or an image as `image` takes it')
+  return { kind: 'image', image }
 }
 
 function platformList(text: string): WantedPlatforms {

@@ -12,6 +12,7 @@ export const outputs = {
   'image-release':
     'The exact release that the name of the image stood for, as `name:date`: give it as `image` to get the same again.',
   platforms: 'With `mode: user`: platforms whose programs this host runs now, its own included, separated by commas.',
+  sysroot: 'Folder with the libraries of `sysroot`.',
   digest: 'With `build`: digest of the image, or of the list of images, as a registry names it.',
   'image-id': 'With `build`: ID of the image.',
   metadata: 'With `build`: what Buildx says of the result, as JSON.',

@@ -38,7 +38,8 @@ const ofBoards = (inputs: Inputs): Given => [
 const ofUserMode = (inputs: Inputs): Given => [
   ['platforms', inputs.platforms !== undefined],
   ['qemu-cpu', Object.keys(inputs.qemuCpu).length > 0],
-  ['setuid', inputs.setuid]
+  ['setuid', inputs.setuid],
+  ['sysroot', inputs.sysroot !== undefined]
 ]
 
 /** Faults of inputs in `mode: system`. */
@@ -72,6 +73,10 @@ export function userConflicts(inputs: Inputs): readonly string[] {
     [
       inputs.copyOut.length > 0 && sync === 'none',
       'input `copy-out` brings files into the workspace, which `sync: none` leaves alone'
+    ],
+    [
+      inputs.sysroot !== undefined && (inputs.run !== undefined || saveImage !== undefined),
+      'input `sysroot` is for programs that later steps run on the host; a script of `run` has the libraries of its image'
     ],
     [
       saveImage === undefined && inputs.run === undefined && inputs.build === undefined && prepare !== undefined,

@@ -10,12 +10,13 @@ import { imageInPlace } from '../layers'
 import { unpackersFor } from '../plan'
 import { plannedImage } from '../planned-image'
 import type { ScriptResult } from '../script-run'
-import type { WorkspaceMount } from '../usermode'
+import type { Rights, WorkspaceMount } from '../usermode'
 import { caveats, ofImage, root, type Emulation } from './place'
 import { copyDisk, rootfsPreparer } from './prepare'
 import { inRootfs } from './script'
 
 export { platformsFor, type Emulation } from './place'
+export { rootfsPreparer } from './prepare'
 
 /** What tells how the programs of an image will be run, once it is known what they are. */
 export type EmulationFor = (image: PreparedImage) => Emulation
@@ -38,9 +39,12 @@ export async function runInRootfs(inputs: Inputs, emulationFor: EmulationFor, co
   const disk = inputs.saveImage === undefined ? undefined : join(journal.folder, 'disk.img')
   if (disk !== undefined) await copyDisk(image.disk, disk)
   await mkdir(at)
-  const name = chooseUser(image.users, inputs.user)
+  // Without root, the owner of the workspace can be shown to root alone.
+  const rights = await emulation.rights()
+  const isOwnersRoot = rights === 'unprivileged' && inputs.sync !== 'none' && inputs.user === undefined
+  const name = chooseUser(image.users, isOwnersRoot ? 'root' : inputs.user)
   const user = { ...root, ...image.users[name], name }
-  const workspace = await workspaceFor(inputs, at)
+  const workspace = await workspaceFor(inputs, at, rights)
   const place = { rootfs: ofImage(image, disk), at, workspace }
   const workingDirectory = guestDirectory(inputs.workingDirectory, { workspace: workspace?.target, home: user.home })
   const script = { run: inputs.run ?? 'true', shell: inputs.shell, env: inputs.env, workingDirectory }
@@ -68,10 +72,15 @@ export async function runInRootfs(inputs: Inputs, emulationFor: EmulationFor, co
 }
 
 /** How the workspace appears in the root file system: as it is, or so that changes stay there. */
-async function workspaceFor({ sync, workspace }: Inputs, at: string): Promise<WorkspaceMount | undefined> {
+async function workspaceFor(
+  { sync, workspace }: Inputs,
+  at: string,
+  rights: Rights
+): Promise<WorkspaceMount | undefined> {
   if (sync === 'none') return undefined
   const { uid, gid } = await stat(workspace)
-  const owner = { uid, gid }
+  // In a namespace of this user's own, what is this user's is root's.
+  const owner = rights === 'unprivileged' && uid === process.getuid?.() ? root : { uid, gid }
   if (sync !== 'out') return { source: workspace, target: workspace, mode: sync === 'in' ? 'copy' : 'bind', owner }
   const source = join(at, 'workspace-out')
   await mkdir(source)

@@ -1,10 +1,12 @@
 import type { Architecture } from '../boards'
 import type { PreparedImage } from '../images'
 import { BadInput } from '../report/errors'
-import { platform, type Platform, type Provided, type Rootfs, type WantedPlatforms } from '../usermode'
+import { platform, type Platform, type Provided, type Rights, type Rootfs, type WantedPlatforms } from '../usermode'
 
 /** How programs of an image are run on this host. */
 export interface Emulation {
+  /** As whom this host lets us enter. */
+  readonly rights: () => Promise<Rights>
   /** Those that this run needs, each with a program that works. */
   readonly provided: () => Promise<readonly Provided[]>
   /** Registers them on the host itself, where a namespace cannot have its own; undefined until that was needed. */

@@ -32,8 +32,9 @@ export async function inRootfs(request: RootfsScript, emulation: Emulation, { lo
           handlerLine({ name, elf, interpreter: interpreter.path, setuid: true, keepsName: interpreter.keepsName })
         ]
   )
+  const rights = await emulation.rights()
   const own: EnterRequest = {
-    ...{ ...rest, workspace, files, handlers, isPrivate: emulation.isPrivate },
+    ...{ ...rest, workspace, files, handlers, rights, isPrivate: emulation.isPrivate },
     start: startText(script, '/run/pi-qemu/script'),
     ...{ script: script.run, directory: script.workingDirectory }
   }
@@ -48,6 +49,11 @@ export async function inRootfs(request: RootfsScript, emulation: Emulation, { lo
   return resultOf(ended)
 
   async function withoutNamespace(why: string): Promise<void> {
+    if (rights === 'unprivileged')
+      throw new HostFailure({
+        symptom: `programs of the image cannot be run here: ${why}`,
+        remedy: 'run as root or with sudo, so that handlers can be registered on this host; or use `mode: system`'
+      })
     log.warn(
       `No namespace with users and handlers of its own (${why}): root in the image is root here, and the handlers are registered on this host until the run ends`
     )

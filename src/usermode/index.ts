@@ -16,4 +16,13 @@ export {
   type WantedPlatforms
 } from './platforms'
 export { describeProvided, provideHandlers, provideInterpreters, type Provided } from './provide'
-export { enterRootfs, type EnterRequest, type EnterResult, type Rootfs, type WorkspaceMount } from './rootfs'
+export {
+  enterRootfs,
+  rightsHere,
+  wordsFor,
+  type EnterRequest,
+  type EnterResult,
+  type Rights,
+  type Rootfs,
+  type WorkspaceMount
+} from './rootfs'

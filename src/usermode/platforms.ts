@@ -1,5 +1,6 @@
 import type { ElfKind } from '../host/elf'
 import type { ToolName } from '../host/tools'
+import { BadInput } from '../report/errors'
 import type { testPrograms } from './test-programs'
 
 /** What follows `qemu-` in an emulator's name. */

@@ -13,7 +13,8 @@ test('everything lives in PI_QEMU_HOME', () => {
     exchange: '/big/disk/exchange',
     sources: '/big/disk/sources',
     tools: '/big/disk/tools',
-    emulators: '/big/disk/emulators'
+    emulators: '/big/disk/emulators',
+    sysroots: '/big/disk/sysroots'
   })
 })
 

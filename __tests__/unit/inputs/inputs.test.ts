@@ -41,6 +41,7 @@ const nothingAsked: Inputs = {
   platforms: undefined,
   qemuCpu: {},
   setuid: false,
+  sysroot: undefined,
   ...{ container: undefined, build: undefined, building: nothingToBuild },
   image: { kind: 'mini', name: 'mini-arm64', architecture: 'arm64' },
   imageSha256: undefined,
@@ -134,7 +135,7 @@ test('every input arrives', () => {
       snapshot: 'off',
       boot: 'full',
       storage: '',
-      ...{ mode: ' system ', platforms: '', 'qemu-cpu': '', setuid: ' false ' },
+      ...{ mode: ' system ', platforms: '', 'qemu-cpu': '', setuid: ' false ', sysroot: '' },
       // These go with `mode: user`: see containers.test.ts.
       ...{
         container: '',
@@ -151,7 +152,7 @@ test('every input arrives', () => {
     }
   }
   expect(parse(raw, { B: 'two' })).toEqual({
-    ...{ mode: 'system', platforms: undefined, qemuCpu: {}, setuid: false },
+    ...{ mode: 'system', platforms: undefined, qemuCpu: {}, setuid: false, sysroot: undefined },
     ...{ container: undefined, build: undefined, building: nothingToBuild },
     image: { kind: 'url', url: 'https://example.org/pi.img.xz?x=1' },
     imageSha256: 'ab'.repeat(32),

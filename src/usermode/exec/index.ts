@@ -1,3 +1,3 @@
 export { cpuFacts } from './cpus'
-export { checkLibraries, platformOf, readProgram, type Program } from './program'
+export { builtForMore, checkLibraries, platformOf, readProgram, type Program } from './program'
 export { runProgram, type ExecRequest, type ExecResult } from './run'

@@ -35,18 +35,24 @@ interface Loaded {
   readonly rpaths: readonly string[]
 }
 
+export interface NeededFiles {
+  /** In the order in which they are asked for: the first explains the rest. */
+  readonly missing: readonly Missing[]
+  /** Paths on the host of those that are there, the program's own first. */
+  readonly found: readonly string[]
+}
+
 /**
- * The dynamic loader and libraries that are not to be found, in the order in which they are asked for: the first
- * explains the rest. Each file is searched for as the loader does it (ld.so(8)), a little more widely, since a library
+ * The libraries of a program, and those that are not to be found. Each file is searched for as the loader does it (ld.so(8)), a little more widely, since a library
  * that we only fail to find must not stop a program.
  */
-export function missingFiles(request: NeededRequest): readonly Missing[] {
+export function neededFiles(request: NeededRequest): NeededFiles {
   const { program, sysroot, triplets } = request
   const look = lookInto(program, elf => ({ interpreter: interpreterOf(elf), dynamic: dynamicOf(elf) }))
   // A program without a loader starts by itself, whatever it names.
-  if (look?.interpreter === undefined) return []
+  if (look?.interpreter === undefined) return { missing: [], found: [program] }
   if (seenAt(sysroot, look.interpreter) === undefined)
-    return [{ what: 'loader', name: look.interpreter, neededBy: program }]
+    return { missing: [{ what: 'loader', name: look.interpreter, neededBy: program }], found: [program] }
   const { folders, cached } = loaderConfiguration(sysroot)
   const usual = [...triplets.flatMap(triplet => [`/lib/${triplet}`, `/usr/lib/${triplet}`]), '/lib', '/usr/lib']
   const everywhere = [...usual, '/usr/local/lib', ...folders]
@@ -58,6 +64,7 @@ export function missingFiles(request: NeededRequest): readonly Missing[] {
   ]
   const met = new Set([basename(look.interpreter)])
   const missing: Missing[] = []
+  const all = [program]
   for (let from = queue.shift(); from !== undefined; from = queue.shift()) {
     for (const name of from.dynamic.needed) {
       if (met.has(name) || own?.test(name) === true) continue
@@ -71,10 +78,13 @@ export function missingFiles(request: NeededRequest): readonly Missing[] {
           ]
       const found = firstOfKind(candidates, request, from.rpaths)
       if (found === undefined) missing.push({ what: 'library', name, neededBy: from.path })
-      else queue.push(found)
+      else {
+        queue.push(found)
+        all.push(found.path)
+      }
     }
   }
-  return missing
+  return { missing, found: all }
 }
 
 /** The loader passes over files of another machine. */

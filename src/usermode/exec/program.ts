@@ -3,10 +3,12 @@ import { join } from 'node:path'
 import type { ElfKind } from '../../host/elf'
 import { BadInput, HostFailure, messageOf } from '../../report/errors'
 import { platform, platforms, type Platform } from '../platforms'
+import { armAttributes, builtFor } from './arm-attributes'
+import { cpuFacts } from './cpus'
 import { debianNames, packageOf } from './debian-names'
 import { interpreterOf } from './dynamic'
 import { lookInto } from './elf-reader'
-import { missingFiles, type Missing } from './needed'
+import { neededFiles, type Missing } from './needed'
 
 /** A program as its file shows it. */
 export interface Program {
@@ -86,12 +88,16 @@ export function platformOf({ path, kind }: Program, wanted?: Platform): Platform
 }
 
 /**
- * Makes sure that a dynamic program finds its loader and libraries.
+ * Makes sure that a dynamic program finds its loader and libraries. Returns the files, on the host, that it is made of.
  * @throws BadInput without a sysroot, HostFailure for one that lacks something
  */
-export function checkLibraries(program: Program, sysroot: string | undefined, libraryPath: readonly string[]): void {
+export function checkLibraries(
+  program: Program,
+  sysroot: string | undefined,
+  libraryPath: readonly string[]
+): readonly string[] {
   const { path, kind, loader } = program
-  if (loader === undefined) return
+  if (loader === undefined) return [path]
   const debian = debianNames(loader)
   if (sysroot === undefined) {
     throw new BadInput([
@@ -99,10 +105,22 @@ export function checkLibraries(program: Program, sysroot: string | undefined, li
     ])
   }
   const triplets = debian === undefined ? [] : [debian.triplet]
-  const missing = missingFiles({ program: path, sysroot, kind, triplets, libraryPath })
+  const { missing, found } = neededFiles({ program: path, sysroot, kind, triplets, libraryPath })
   const [first] = missing
   if (first?.what === 'loader') throw noLoader(program, loader, sysroot)
   if (first !== undefined) throw noLibrary(missing, sysroot, debian?.architecture)
+  return found
+}
+
+/** Files that say that they were built for more than a CPU has. 64-bit ones do not say. */
+export function builtForMore(files: readonly string[], cpu: string): readonly string[] {
+  const facts = cpuFacts(cpu)
+  if (facts === undefined) return []
+  return files.filter(file => {
+    const attributes = lookInto(file, elf => (elf.machine === 40 ? armAttributes(elf) : undefined))
+    const built = attributes && builtFor(attributes)
+    return built !== undefined && built.age > facts.age
+  })
 }
 
 function noLoader({ path }: Program, loader: string, sysroot: string): HostFailure {

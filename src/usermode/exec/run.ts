@@ -127,6 +127,6 @@ function verdict(signal: NodeJS.Signals, faults: readonly Fault[], request: Exec
     cause: sent
       ? 'the signal was sent, by the program itself or by another'
       : `it used an instruction that ${withArticle(cpu)} lacks, or the signal was sent; where, could not be seen`,
-    remedy: request.locate || !canWatch(platform.emulator.name) ? undefined : 'run it without --no-locate'
+    remedy: request.locate || !canWatch(platform.emulator.name) ? undefined : '--locate shows where, in another run'
   }
 }

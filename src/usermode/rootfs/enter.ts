@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { findTool } from '../../host/exec'
 import { goingOn } from '../../host/going-on'
 import { runMarker } from '../../host/processes'
-import { isRoot } from '../../host/tools'
+import { wordsFor, type Rights } from './rights'
 import { HostFailure, messageOf } from '../../report/errors'
 import { namespaceScript } from './namespace-script'
 
@@ -29,6 +29,7 @@ export interface Rootfs {
 }
 
 export interface EnterRequest {
+  readonly rights: Rights
   readonly rootfs: Rootfs
   /** Empty folder of this run: changes, logs and what goes in and comes out. */
   readonly at: string
@@ -74,7 +75,7 @@ type Ending =
   /** This host does not allow a part of it. */
   | { readonly kind: 'refused'; readonly part: string; readonly why: string }
 
-/** Runs a script in a root file system, in namespaces of its own. Takes root, or sudo without a password. */
+/** Runs a script in a root file system, in namespaces of its own. */
 export async function enterRootfs(request: EnterRequest): Promise<EnterResult> {
   const { at, start, script, files, handlers, timeout } = request
   const calls = systemCalls[process.arch]
@@ -92,21 +93,21 @@ export async function enterRootfs(request: EnterRequest): Promise<EnterResult> {
   await writeFile(join(at, 'status'), ' '.repeat(4096))
   // In a file, since ps shows arguments.
   await writeFile(join(at, 'enter.pl'), namespaceScript)
-  const sudo = isRoot() ? [] : ['sudo', '-n']
   // What a run starts carries its marker; sudo would drop it.
   const marker = `${runMarker}=${process.env[runMarker] ?? ''}`
-  const command = [...sudo, 'env', marker, 'LC_ALL=C.UTF-8', 'perl', join(at, 'enter.pl')]
+  const command = [...wordsFor[request.rights], 'env', marker, 'LC_ALL=C.UTF-8', 'perl', join(at, 'enter.pl')]
   const numbers = Object.entries({ ...calls, ...newSystemCalls }).map(([name, number]) => `${name}:${number}`)
   const timedOut = await started([...command, `calls=${numbers.join(',')}`, ...argumentsOf(request)], request, timeout)
   return readStatus(await readFile(join(at, 'status'), 'utf8').catch(() => ''), timedOut)
 }
 
 function argumentsOf(request: EnterRequest): readonly string[] {
-  const { rootfs, at, handlers, isPrivate, user, directory, workspace, collected } = request
+  const { rights, rootfs, at, handlers, isPrivate, user, directory, workspace, collected } = request
   const { disk, root, boot, isWritten } = rootfs
   const values: Readonly<Record<string, string | number | undefined>> = {
     ...{ at, disk, offset: root.offset, size: root.size, write: isWritten ? 1 : undefined },
     ...(boot && { bootmount: boot.mount, bootoffset: boot.offset, bootsize: boot.size }),
+    unprivileged: rights === 'unprivileged' ? 1 : undefined,
     ...{ private: isPrivate ? 1 : undefined, handlers: handlers.length === 0 ? undefined : 1 },
     ...{ user: user.name, uid: user.uid, gid: user.gid, home: user.home, shell: '/bin/bash' },
     ...{ directory, collected, since: Math.floor(Date.now() / 1000) },

@@ -8,6 +8,8 @@
  * `write` itself. Then, in namespaces for users, processes, mounts and host name, with `private` for handlers, it becomes the root, and `user`
  * runs /run/pi-qemu/start there. Process 1 is this program: it reaps, and with its end all that is left inside ends.
  *
+ * With `unprivileged` it is root of a user, mount and process namespace already, and nobody outside: the partition is mounted by fuse2fs.
+ *
  * A line on standard input, or its end, ends the script: TERM, two seconds, KILL. How the script ended goes to the file
  * `at`/status: `exit N`, `signal N`, or `refused PART: why`, where PART is what this host does not allow; before it, lines
  * `note …` for the log.
@@ -51,18 +53,22 @@ sub inside {
   return "$root$done";
 }
 
-call('unshare', $newns) == 0 or refuse('mount', "a mount namespace: $!");
+my $unprivileged = $o{unprivileged};
+$unprivileged or call('unshare', $newns) == 0 or refuse('mount', "a mount namespace: $!");
 mounted('--make-rprivate', '/');
 my $options = "loop,offset=$o{offset},sizelimit=$o{size}";
 if ($o{write}) {
   folder($root);
-  mounted('-t', 'ext4', '-o', $options, $o{disk}, $root);
+  if ($unprivileged) { must('mount', 'fuse2fs', '-o', "rw,allow_other,default_permissions,offset=$o{offset}", $o{disk}, $root) }
+  else { mounted('-t', 'ext4', '-o', $options, $o{disk}, $root) }
 } else {
   folder("$at/$_") for qw(lower upper work root);
-  mounted('-t', 'ext4', '-o', "ro,noload,$options", $o{disk}, "$at/lower");
-  mounted('-t', 'overlay', '-o', "lowerdir=$at/lower,upperdir=$at/upper,workdir=$at/work", 'overlay', $root);
+  if ($unprivileged) { must('mount', 'fuse2fs', '-o', "ro,offset=$o{offset}", $o{disk}, "$at/lower") }
+  else { mounted('-t', 'ext4', '-o', "ro,noload,$options", $o{disk}, "$at/lower") }
+  my $layers = "lowerdir=$at/lower,upperdir=$at/upper,workdir=$at/work";
+  mounted('-t', 'overlay', '-o', $unprivileged ? "$layers,userxattr" : $layers, 'overlay', $root);
 }
-if ($o{write} && $o{bootmount}) {
+if ($o{write} && $o{bootmount} && !$unprivileged) {
   my $place = inside($o{bootmount});
   folder($place);
   my @boot = ('-t', 'vfat', '-o', "loop,offset=$o{bootoffset},sizelimit=$o{bootsize}", $o{disk}, $place);
@@ -172,7 +178,7 @@ my $space = fork;
 if ($space == 0) {
   close $start; close $ready; close $keeps if $keeps; close STDIN; open STDIN, '<', '/dev/null';
   call('prctl', 1, 9, 0, 0, 0);
-  my $flags = $newns | $newpid | $newuts | $newipc | ($o{private} ? $newuser : 0);
+  my $flags = $newns | $newpid | $newuts | $newipc | ($o{private} && !$unprivileged ? $newuser : 0);
   call('unshare', $flags) == 0 or refuse($o{private} ? 'users' : 'mount', "namespaces: $!");
   syswrite $tell, 'x';
   sysread $go, my $nothing, 1 or exit 97;
@@ -184,7 +190,7 @@ if ($space == 0) {
 }
 close $go; close $tell;
 if (sysread $ready, my $told, 1) {
-  maps($space, "0 0 65536\n", "0 0 65536\n") if $o{private};
+  maps($space, "0 0 65536\n", "0 0 65536\n") if $o{private} && !$unprivileged;
   syswrite $start, 'x';
 }
 close $start;

@@ -1,6 +1,6 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { missingFiles, type Missing } from '../../../../src/usermode/exec/needed'
+import { neededFiles, type Missing } from '../../../../src/usermode/exec/needed'
 import { elfFile, type ElfContents } from '../../../kit/elf-files'
 import { scratchFolder } from '../../scratch'
 
@@ -28,7 +28,7 @@ function missing(
   mkdirSync(dirname(path), { recursive: true })
   writeFileSync(path, elfFile({ interpreter: loader, ...program }))
   const request = { program: path, sysroot: root, kind, triplets: ['arm-linux-gnueabihf'], libraryPath }
-  return missingFiles(request).map(one => ({ ...one, neededBy: one.neededBy.replace(root, '') }))
+  return neededFiles(request).missing.map(one => ({ ...one, neededBy: one.neededBy.replace(root, '') }))
 }
 const names = (...request: Parameters<typeof missing>): readonly string[] => missing(...request).map(({ name }) => name)
 
@@ -98,5 +98,5 @@ test('a static program needs nothing', () => {
   writeFileSync(path, elfFile({}))
   symlinkSync(path, join(root, 'link'))
   const request = { program: join(root, 'link'), sysroot: root, kind, triplets: [], libraryPath: [] }
-  expect(missingFiles(request)).toEqual([])
+  expect(neededFiles(request).missing).toEqual([])
 })
