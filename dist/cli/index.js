@@ -70760,7 +70760,7 @@ function isMainlineBcm2711(dtb) {
 
 /** Programs that a run of these inputs needs on the host, besides QEMU itself. */
 function toolsFor(inputs) {
-    const { image, saveImage, password, diskSize, firmware, disks = [], overlays = [] } = inputs;
+    const { mode, image, saveImage, password, diskSize, firmware, disks = [], overlays = [] } = inputs;
     if (image.kind === 'none') {
         const bare = [
             [disks.length > 0, 'qemu-img'],
@@ -70768,9 +70768,18 @@ function toolsFor(inputs) {
         ];
         return bare.filter(([needed]) => needed).map(([, name]) => name);
     }
-    const ofImages = ['qemu-img', 'sfdisk', 'mcopy', 'mke2fs', 'debugfs', 'e2fsck'];
-    const ofMachines = ['qemu-io', 'ssh-keygen', 'fdtput'];
-    const always = inputs.mode === 'user' ? ofImages : [...ofImages, ...ofMachines];
+    const all = [
+        'qemu-img',
+        'qemu-io',
+        'sfdisk',
+        'mcopy',
+        'mke2fs',
+        'debugfs',
+        'e2fsck',
+        'ssh-keygen',
+        'fdtput'
+    ];
+    const always = mode === 'user' ? all.filter(name => !ofMachines.includes(name)) : all;
     const build = image.kind === 'mini' || image.kind === 'debian'
         ? ['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod']
         : unpackersFor(image);
@@ -70783,6 +70792,8 @@ function toolsFor(inputs) {
     ];
     return [...new Set([...always, ...build, ...save, ...wishes])];
 }
+/** What only a machine that boots needs. */
+const ofMachines = ['qemu-io', 'ssh-keygen', 'fdtput'];
 const unpackers = [
     [/\.xz$/i, 'xz'],
     [/\.gz$/i, 'gzip'],

@@ -7,7 +7,7 @@ type ToolInputs = Pick<Inputs, 'image' | 'saveImage'> &
 
 /** Programs that a run of these inputs needs on the host, besides QEMU itself. */
 export function toolsFor(inputs: ToolInputs): readonly ToolName[] {
-  const { image, saveImage, password, diskSize, firmware, disks = [], overlays = [] } = inputs
+  const { mode, image, saveImage, password, diskSize, firmware, disks = [], overlays = [] } = inputs
   if (image.kind === 'none') {
     const bare: readonly (readonly [needed: boolean, tool: ToolName])[] = [
       [disks.length > 0, 'qemu-img'],
@@ -15,9 +15,18 @@ export function toolsFor(inputs: ToolInputs): readonly ToolName[] {
     ]
     return bare.filter(([needed]) => needed).map(([, name]) => name)
   }
-  const ofImages: readonly ToolName[] = ['qemu-img', 'sfdisk', 'mcopy', 'mke2fs', 'debugfs', 'e2fsck']
-  const ofMachines: readonly ToolName[] = ['qemu-io', 'ssh-keygen', 'fdtput']
-  const always = inputs.mode === 'user' ? ofImages : [...ofImages, ...ofMachines]
+  const all: readonly ToolName[] = [
+    'qemu-img',
+    'qemu-io',
+    'sfdisk',
+    'mcopy',
+    'mke2fs',
+    'debugfs',
+    'e2fsck',
+    'ssh-keygen',
+    'fdtput'
+  ]
+  const always = mode === 'user' ? all.filter(name => !ofMachines.includes(name)) : all
   const build: readonly ToolName[] =
     image.kind === 'mini' || image.kind === 'debian'
       ? ['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod']
@@ -31,6 +40,9 @@ export function toolsFor(inputs: ToolInputs): readonly ToolName[] {
   ]
   return [...new Set([...always, ...build, ...save, ...wishes])]
 }
+
+/** What only a machine that boots needs. */
+const ofMachines: readonly ToolName[] = ['qemu-io', 'ssh-keygen', 'fdtput']
 
 const unpackers: readonly (readonly [ending: RegExp, tool: ToolName])[] = [
   [/\.xz$/i, 'xz'],
