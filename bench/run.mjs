@@ -9,13 +9,26 @@ import { formatTable, summarize } from './kit/table.mjs'
 import * as cachedStart from './rows/cached-start.mjs'
 import * as cacheEntry from './rows/cache-entry.mjs'
 import * as coldStart from './rows/cold-start.mjs'
+import * as handlers from './rows/handlers.mjs'
+import * as modes from './rows/modes.mjs'
 import * as secondStep from './rows/second-step.mjs'
 import * as unpack from './rows/unpack.mjs'
 import * as userMode from './rows/user-mode.mjs'
 import * as warmRun from './rows/warm-run.mjs'
 import * as workspace from './rows/workspace.mjs'
 
-const benchmarks = [coldStart, cachedStart, workspace, cacheEntry, warmRun, secondStep, unpack, userMode]
+const benchmarks = [
+  coldStart,
+  cachedStart,
+  workspace,
+  cacheEntry,
+  warmRun,
+  secondStep,
+  unpack,
+  handlers,
+  userMode,
+  modes
+]
 const names = benchmarks.flatMap(({ rows }) => Object.keys(rows))
 
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3)
