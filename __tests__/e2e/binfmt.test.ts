@@ -109,6 +109,14 @@ describe('pi-qemu binfmt', () => {
     )
   })
 
+  test('takes the emulators of Debian stable, apart from the host, where that is asked for', async () => {
+    const said = await inNamespace('handlers install --platforms linux/arm/v6 --qemu private', 'handlers restore')
+    expect(said.filter(line => !line.startsWith(' '))).toEqual([
+      expect.stringMatching(/^arm: QEMU 1\d\.\d+\.\d+, private, as an arm1176$/),
+      'removed pi-qemu-host-arm'
+    ])
+  })
+
   test('says what is valid', async () => {
     const wrong = [
       ['up'],

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { cli, type CliOptions, type CliResult } from '../kit/cli'
 import { crossBuild, needsCompilers, sysrootOf, type CrossTarget } from '../kit/cross-programs'
 import { run } from '../kit/run'
+import { RunnerJob } from '../kit/runner'
 
 jest.setTimeout(300_000)
 
@@ -192,6 +193,24 @@ describe('pi-qemu exec', () => {
       125,
       expect.stringContaining('input `sysroot` is “./none”, which is neither a file')
     ])
+  })
+
+  test('a later step runs a cross-built program like any other, with the libraries that an input names', async () => {
+    const job = await RunnerJob.create()
+    try {
+      const step = job.step({ mode: 'user', platforms: 'linux/arm64', sysroot: 'mini-arm64' })
+      const { code, outputs } = await step.main()
+      expect([code, outputs['outcome']]).toEqual([0, 'success'])
+      const env = { QEMU_LD_PREFIX: outputs['sysroot'] ?? '', GREETING: 'from a step' }
+      const said = await run('sh', ['-c', '"$1"; echo "status $?"', 'step', program('arm64-telling')], {
+        env,
+        cwd: empty
+      })
+      expect(said).toBe(`from a step ${empty}\nstatus 42\n`)
+      await step.post()
+    } finally {
+      expect(await job.dispose()).toEqual([])
+    }
   })
 
   test('takes the platform from the program, and its environment from the caller', async () => {

@@ -68,7 +68,7 @@ test('programs of the Pi run on this host from main to post, with a CPU of the P
 
 test('`setuid` and `qemu-cpu` are in what is registered', async () => {
   const wanted = step({ platforms: 'linux/arm/v6', setuid: 'true', 'qemu-cpu': 'linux/arm/v6=arm1136' })
-  expect((await wanted.main()).log).toContain('as a arm1136')
+  expect((await wanted.main()).log).toContain('as an arm1136')
   const [name = '', ...others] = await own()
   expect(others).toEqual([])
   expect(await readFile(join(fs, name), 'utf8')).toMatch(/^interpreter .*qemu-arm-arm1136-\w+\nflags: POCF$/m)

@@ -37009,7 +37009,32 @@ function keepsName(qemu, kernel) {
     return Number(qemu.split('.')[0]) >= 6 && (major > 5 || (major === 5 && minor >= 12));
 }
 
+;// CONCATENATED MODULE: ./src/usermode/exec/cpus.ts
+const rows = {
+    arm926: { architecture: 'ARMv5TEJ', age: 5.2, flags: '-march=armv5te -mfloat-abi=soft' },
+    arm1136: { architecture: 'ARMv6K', age: 6.1, flags: '-march=armv6k -marm -mfpu=vfp' },
+    arm1176: { architecture: 'ARMv6KZ', age: 6.2, flags: '-march=armv6 -marm -mfpu=vfp' },
+    'cortex-a7': { architecture: 'ARMv7-A', age: 7, flags: '-mcpu=cortex-a7 -mfpu=neon-vfpv4' },
+    'cortex-a8': { architecture: 'ARMv7-A', age: 7, flags: '-mcpu=cortex-a8 -mfpu=neon' },
+    'cortex-a9': { architecture: 'ARMv7-A', age: 7, flags: '-mcpu=cortex-a9 -mfpu=neon' },
+    'cortex-a15': { architecture: 'ARMv7-A', age: 7, flags: '-mcpu=cortex-a15 -mfpu=neon-vfpv4' },
+    'cortex-a53': { architecture: 'ARMv8-A', age: 8, flags: '-mcpu=cortex-a53' },
+    'cortex-a72': { architecture: 'ARMv8-A', age: 8, flags: '-mcpu=cortex-a72' },
+    'cortex-a76': { architecture: 'ARMv8.2-A', age: 8.2, flags: '-mcpu=cortex-a76' }
+};
+/** What is known of a CPU; undefined for others, `max` among them. What follows a comma are QEMU's switches. */
+function cpuFacts(cpu) {
+    const name = cpu.replace(/,.*/, '');
+    const row = Object.hasOwn(rows, name) ? rows[name] : undefined;
+    return row && { name: cpus_withArticle(name), ...row };
+}
+/** “an arm1176”, “a cortex-a7”. */
+function cpus_withArticle(cpu) {
+    return `${/^[aeiou]/i.test(cpu) ? 'an' : 'a'} ${cpu}`;
+}
+
 ;// CONCATENATED MODULE: ./src/usermode/provide.ts
+
 
 
 
@@ -37083,7 +37108,7 @@ function describeProvided({ emulator, interpreter }) {
         return `${emulator.name}: this host's own CPU`;
     const { path, version, origin, cpu } = interpreter;
     const from = { host: "the host's", private: 'private', path }[origin];
-    return `${emulator.name}: QEMU ${version}, ${from}, ${cpu === undefined ? 'with all that it can' : `as a ${cpu}`}`;
+    return `${emulator.name}: QEMU ${version}, ${from}, ${cpu === undefined ? 'with all that it can' : `as ${withArticle(cpu)}`}`;
 }
 
 ;// CONCATENATED MODULE: ./src/usermode/rootfs/rights.ts

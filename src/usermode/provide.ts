@@ -3,6 +3,7 @@ import { BadInput, HostFailure } from '../report/errors'
 import { registeredHandlers, registerHandlers, withdrawHandlers } from './binfmt'
 import { takes } from './handler'
 import { provideInterpreter, type Interpreter, type InterpreterPlace } from './interpreter'
+import { withArticle } from './exec/cpus'
 import { cpuOf, emulatorsFor, staticEmulator, type CpuModels, type Emulator, type WantedPlatforms } from './platforms'
 import { missingTools } from '../host/tools'
 import { selfTest } from './self-test'
@@ -92,5 +93,5 @@ export function describeProvided({ emulator, interpreter }: Provided): string {
   if (interpreter === undefined) return `${emulator.name}: this host's own CPU`
   const { path, version, origin, cpu } = interpreter
   const from = { host: "the host's", private: 'private', path }[origin]
-  return `${emulator.name}: QEMU ${version}, ${from}, ${cpu === undefined ? 'with all that it can' : `as a ${cpu}`}`
+  return `${emulator.name}: QEMU ${version}, ${from}, ${cpu === undefined ? 'with all that it can' : `as ${withArticle(cpu)}`}`
 }
