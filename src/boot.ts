@@ -12,6 +12,7 @@ import { boardPreparer } from './prepare'
 import { flushPatience, quitQemu, type Qemu, type SerialLog } from './qemu'
 import type { Log } from './report/log'
 import type { WorkspaceVolume } from './run-files'
+import { makeText, scriptEnvironment } from './workflow'
 import { sharingQemu, workspaceLabel } from './workspace'
 
 export type { Context } from './context'
@@ -65,12 +66,15 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
     workspace: shared,
     home: prepared.users[user]?.home ?? '/'
   })
+  const folder = guestFolder(journal.id)
+  const env = scriptEnvironment(inputs, prepared.architecture, folder)
+  const first = inputs.workflow === undefined ? undefined : makeText(folder)
   const setup: Omit<SetupRequest, 'folder' | 'user' | 'clock'> = {
     mount: shared === undefined ? undefined : { label: workspaceLabel, path: shared, shared: inputs.sync === 'live' },
     script:
-      inputs.run === undefined ? undefined : { run: inputs.run, shell: inputs.shell, env: inputs.env, workingDirectory }
+      inputs.run === undefined ? undefined : { run: inputs.run, shell: inputs.shell, env, workingDirectory, first }
   }
-  const text = (clock: number): string => setupText({ ...setup, clock, folder: guestFolder(journal.id), user })
+  const text = (clock: number): string => setupText({ ...setup, clock, folder, user })
   const powered = await powerOn({ inputs, prepared, user, board, install, isShared, setup: text }, context)
   const { image, login, workspace, keyFile, keys, qemu, serial, session, seconds } = powered
   output('boot-seconds', seconds.toFixed(2))

@@ -7,6 +7,7 @@ import { powerOff } from './power'
 import { runFiles } from './qemu'
 import { runScript, type ScriptResult } from './script-run'
 import { runUserMode } from './user-mode'
+import { printText, readPrinted, tellJob } from './workflow'
 import { bringsBack, workspaceOut } from './workspace-out'
 
 /** How a run ended. */
@@ -48,8 +49,10 @@ export async function run(inputs: Inputs, context: Context): Promise<Result> {
 
 async function ranScript(inputs: Inputs, pi: Pi, context: Context): Promise<Result> {
   if (inputs.run === undefined) return { outcome: 'success', exitCode: 0, signal: undefined }
-  return context.phases.run('run', 'Run the script', () => {
+  return context.phases.run('run', 'Run the script', async () => {
     context.log.endGroup() // its output is what the reader came for: not folded away
-    return runScript(pi, inputs.runTimeout, context)
+    const result = await runScript(pi, inputs.runTimeout, context)
+    if (inputs.workflow !== undefined) await tellJob(readPrinted(await pi.guest.ask(printText)), inputs, context.log)
+    return result
   })
 }

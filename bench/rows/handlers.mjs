@@ -32,7 +32,7 @@ export async function round(session) {
   const values = { ours: [], wall: [], peer: [] }
   const wanted = ['--platforms', 'linux/arm64,linux/arm/v7']
   for (let at = 0; at < times; at++) {
-    const { phases } = await piQemu(session, ['run', '--verbose', '--mode', 'user', ...wanted])
+    const { phases } = await piQemu(session, ['run', '--verbose', '--mode', 'user', '--sync', 'none', ...wanted])
     values.ours.push(phases.handlers)
     await piQemu(session, ['stop'])
     values.wall.push(await timed(() => piQemu(session, ['binfmt', 'install', ...wanted])))

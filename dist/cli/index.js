@@ -59361,15 +59361,27 @@ function environment(from) {
         for (const line of text.split(/\r?\n/)) {
             if (line.trim() === '')
                 continue;
+            if (line.trim() === 'inherit-github') {
+                Object.assign(result, ofGitHub(from));
+                continue;
+            }
             const [, name = '', value] = /^\s*([^=\s]+)(?:=(.*))?\s*$/s.exec(line) ?? [];
             if (!/^[A-Za-z_]\w*$/.test(name))
-                throw new Fault(`has the line ${quoted(line)}; valid: NAME or NAME=value`);
+                throw new Fault(`has the line ${quoted(line)}; valid: NAME, NAME=value or inherit-github`);
             const chosen = value ?? (Object.hasOwn(from, name) ? from[name] : undefined);
             if (chosen !== undefined)
                 result[name] = chosen;
         }
         return result;
     };
+}
+/** Variables about the job that are no secrets, and no files of this host. */
+function ofGitHub(from) {
+    const files = ['OUTPUT', 'ENV', 'PATH', 'STEP_SUMMARY', 'STATE', 'EVENT_PATH', 'WORKSPACE', 'ACTION_PATH'];
+    const isOne = (name) => /^GITHUB_\w+$/.test(name) &&
+        !/TOKEN|SECRET|PASSWORD|KEY/.test(name) &&
+        !files.includes(name.slice('GITHUB_'.length));
+    return Object.fromEntries(Object.entries(from).flatMap(([name, value]) => (value !== undefined && isOne(name) ? [[name, value]] : [])));
 }
 function ports(text) {
     const seen = new Set();
@@ -59839,7 +59851,8 @@ function boardConflicts(inputs) {
 /** Of the inputs for both modes. */
 function commonConflicts(inputs, env) {
     const { image, saveImage, workspace } = inputs;
-    const bare = image.kind === 'none';
+    // Handlers alone have no use for it.
+    const isUsed = image.kind !== 'none' && (inputs.mode === 'system' || inputs.run !== undefined);
     const rows = [
         [
             inputs.copyOut.length > 0 &&
@@ -59852,12 +59865,12 @@ function commonConflicts(inputs, env) {
             `inputs \`image\` and \`save-image\` name the same file, ${image.kind === 'file' ? image.path : ''}; the image is never written`
         ],
         [
-            inputs.sync !== 'none' && !bare && ['/', (0,external_node_os_namespaceObject.homedir)()].includes((0,external_node_path_namespaceObject.resolve)(workspace)),
+            inputs.sync !== 'none' && isUsed && ['/', (0,external_node_os_namespaceObject.homedir)()].includes((0,external_node_path_namespaceObject.resolve)(workspace)),
             `input \`sync\` is “${inputs.sync}”, but the workspace is ${workspace}; change to a project's folder, or use \`sync: none\``
         ],
         [
             inputs.sync !== 'none' &&
-                !bare &&
+                isUsed &&
                 (0,external_node_path_namespaceObject.resolve)(workspace) !== (0,external_node_os_namespaceObject.homedir)() &&
                 homeFolders(env).root.startsWith(`${(0,external_node_path_namespaceObject.resolve)(workspace)}/`),
             `input \`sync\` is “${inputs.sync}”, but PI_QEMU_HOME (${homeFolders(env).root}) lies in the workspace, and would be sent with it; set it to a folder outside`
@@ -60013,7 +60026,7 @@ const definitions = [
     define_define('shell', 'SHELL', '', 'Shell for `run`: a command, or a form with `{0}` for the script file, as in workflows. Default: `bash -e`, or `sh -e` where there is no bash.'),
     define_define('user', 'NAME', '', 'Guest user who runs the script. Default: `pi` where it exists, else `root`.'),
     define_define('working-directory', 'DIR', '', "Where the script starts. Relative to the workspace. Default: the workspace, or the user's home with `sync: none`."),
-    define_define('env', 'NAME[=VALUE]', '', 'Environment of the script, one per line: `NAME=value`, or `NAME` to pass the variable on.'),
+    define_define('env', 'NAME[=VALUE]', '', 'Environment of the script, one per line: `NAME=value`, or `NAME` to pass the variable on; `inherit-github` passes on all `GITHUB_*` that are no secrets.'),
     define_define('prepare', 'SCRIPT', '', 'Script that root runs in the Pi once (`apt-get install …`): what it changes becomes part of the prepared image. It runs again when it, or the image, changes.'),
     define_define('prepare-board', 'BOARD', '', 'Board on which `prepare` runs; `virt` is faster. Default: the board of the run.'),
     define_define('sync', 'both|in|out|live|none', 'both', 'The workspace appears in the guest under the same path. `in`: changes stay there; `out`: it starts empty; `live`: the folder itself is shared (only on `virt`); `none`: not at all.'),
@@ -60175,7 +60188,8 @@ function parseInputs(raw, { env, workspace }) {
         runTimeout: get('run-timeout', text => duration(text.trim())),
         keepRunning: get('keep-running', text => truth(text.trim())) ?? false,
         saveImage: get('save-image', text => saveTarget(text.trim(), workspace)),
-        workspace
+        workspace,
+        workflow: workflowOf(env)
     };
     const known = new Set(definitions.map(({ name }) => name));
     for (const name of Object.keys(raw)) {
@@ -60195,6 +60209,13 @@ function sysroot(text, base) {
     if (image.kind === 'none')
         throw new Fault('is “none”; valid: a folder, or an image as `image` takes it');
     return { kind: 'image', image };
+}
+/** Whether this is a step of a workflow, by what it gives every step. */
+function workflowOf(env) {
+    if (env['GITHUB_ACTIONS'] !== 'true')
+        return undefined;
+    const names = ['GITHUB_OUTPUT', 'GITHUB_ENV', 'GITHUB_PATH', 'GITHUB_STEP_SUMMARY'];
+    return { files: Object.fromEntries(names.flatMap(name => (env[name] ? [[name, env[name]]] : []))) };
 }
 function platformList(text) {
     const list = readPlatforms(text);
@@ -67323,11 +67344,11 @@ const keepUsers = {
 const preload = '/etc/ld.so.preload';
 /**
  * 32-bit Raspberry Pi OS loads a library into every program that copies memory with instructions of the real CPU;
- * where the emulated one is another, each program complains.
+ * where the emulated one is another, or the program is a 64-bit one, each complains.
  */
-function noPreload({ texts, architecture }) {
+function noPreload({ texts }) {
     const before = texts?.[preload] ?? '';
-    if (architecture === 'arm64' || !/libarmmem/.test(before))
+    if (!/libarmmem/.test(before))
         return {};
     return {
         ...replacing({ path: preload, before, after: '' }),
@@ -71823,7 +71844,7 @@ function setupText({ folder, user, clock, startCpus, script, mount }) {
         const directory = script.workingDirectory === undefined ? '' : shellQuote(script.workingDirectory);
         const scriptFile = `${folder}/script`;
         const start = startText(script, scriptFile, [`echo $$ > ${folder}/pid`]);
-        lines.push(...(directory === '' ? [] : [`[ -d ${directory} ] || exit ${noSuchDirectory}`]), `printf %s ${shellQuote(script.run)} > ${scriptFile}`, `printf %s ${shellQuote(start)} > ${folder}/start`, `: > ${folder}/pid`, `chown -R ${user} ${folder}`);
+        lines.push(...(directory === '' ? [] : [`[ -d ${directory} ] || exit ${noSuchDirectory}`]), `printf %s ${shellQuote(script.run)} > ${scriptFile}`, `printf %s ${shellQuote(start)} > ${folder}/start`, `: > ${folder}/pid`, ...(script.first === undefined ? [] : [script.first]), `chown -R ${user} ${folder}`);
     }
     return lines.join('\n') + '\n';
 }
@@ -72008,6 +72029,10 @@ class Guest {
             (0,external_node_timers_promises_namespaceObject.setTimeout)(stopPatience, nothing, { ref: false })
         ]);
         return { ...result, timedOut: true };
+    }
+    /** Runs a text with the user's shell in the run's folder of the guest; what it printed. */
+    async ask(text) {
+        return (await this.session.exec('sh', { input: text(this.folder) })).stdout;
     }
     /** Copies files into a folder in the guest; what there is to say about it, a line each. */
     async copyOut(request) {
@@ -74282,7 +74307,93 @@ function checkPrepare({ outcome, exitCode, signal }) {
     });
 }
 
+;// CONCATENATED MODULE: ./src/workflow.ts
+
+
+/** Files by which a step tells its job something, with their names where the script runs. */
+const commandFiles = {
+    GITHUB_OUTPUT: 'github-output',
+    GITHUB_ENV: 'github-env',
+    GITHUB_PATH: 'github-path',
+    GITHUB_STEP_SUMMARY: 'github-step-summary'
+};
+/** What GitHub calls the architecture of a runner, by that of its programs. */
+const runnerArchitecture = {
+    ...{ arm64: 'ARM64', armhf: 'ARM', armel: 'ARM' },
+    ...{ 'linux/arm64': 'ARM64', 'linux/arm/v7': 'ARM', 'linux/arm/v6': 'ARM', 'linux/arm/v5': 'ARM' }
+};
+/**
+ * The environment of a script: what the user gives it, and in a workflow what every step has. The files are in `folder` of
+ * the place where it runs; an architecture is Debian's name, or a platform.
+ */
+function scriptEnvironment({ env, workflow, sync, workspace }, architecture, folder) {
+    if (workflow === undefined)
+        return env;
+    const files = Object.entries(commandFiles).map(([name, file]) => [name, `${folder}/${file}`]);
+    return {
+        ...{ CI: 'true', GITHUB_ACTIONS: 'true', RUNNER_OS: 'Linux' },
+        RUNNER_ARCH: runnerArchitecture[architecture] ?? architecture,
+        ...(sync !== 'none' && { GITHUB_WORKSPACE: workspace }),
+        ...Object.fromEntries(files),
+        ...env
+    };
+}
+/** Shell lines, for where the script runs, that make the files in a folder. */
+function makeText(folder) {
+    return `: | tee ${Object.values(commandFiles)
+        .map(name => `${folder}/${name}`)
+        .join(' ')}`;
+}
+/** Shell lines that print the files: a line each, in base64, since they may hold anything. */
+function printText(folder) {
+    return Object.values(commandFiles)
+        .map(name => `echo "${name} $(base64 < ${folder}/${name} 2>/dev/null | tr -d '\\n')"`)
+        .join('\n');
+}
+/** What {@link printText} printed. */
+function readPrinted(stdout) {
+    const lines = new Map(stdout.split('\n').map(line => [line.split(' ')[0], line.split(' ')[1] ?? '']));
+    return Object.fromEntries(Object.entries(commandFiles).map(([name, file]) => [name, Buffer.from(lines.get(file) ?? '', 'base64').toString()]));
+}
+/** Where a folder of this host with the files appears, in a root file system or a container. */
+const toldInside = '/run/pi-qemu-out';
+/** Makes the files in a new folder of this host, for whoever runs the script. */
+async function makeTold(folder) {
+    await (0,promises_namespaceObject.mkdir)(folder);
+    for (const name of Object.values(commandFiles)) {
+        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, name), '');
+        await (0,promises_namespaceObject.chmod)((0,external_node_path_namespaceObject.join)(folder, name), 0o666);
+    }
+    await (0,promises_namespaceObject.chmod)(folder, 0o777);
+}
+/** What is in the files of such a folder. */
+async function readTold(folder) {
+    const texts = Object.entries(commandFiles).map(async ([name, file]) => [name, await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, file), 'utf8').catch(() => '')]);
+    return Object.fromEntries(await Promise.all(texts));
+}
+/** Hands what a script told on to the job. Folders for PATH have to be in the workspace: no others are on this host. */
+async function tellJob(told, { workflow, workspace, sync }, log) {
+    for (const [name, text = ''] of Object.entries(told)) {
+        const file = workflow?.files[name];
+        if (file === undefined || text.trim() === '')
+            continue;
+        const lines = name === 'GITHUB_PATH' ? pathsOnHost(text, sync === 'none' ? undefined : workspace, log) : text;
+        if (lines !== '')
+            await (0,promises_namespaceObject.appendFile)(file, lines.endsWith('\n') ? lines : `${lines}\n`);
+    }
+}
+function pathsOnHost(text, workspace, log) {
+    const paths = text.split(/\r?\n/).filter(line => line.trim() !== '');
+    const isHere = (path) => workspace !== undefined &&
+        (path === workspace || path.startsWith(`${workspace}/`)) &&
+        !path.split('/').includes('..');
+    for (const path of paths.filter(one => !isHere(one)))
+        log.warn(`GITHUB_PATH: ${path} is not in the workspace, and so not on this host; it is left out`);
+    return paths.filter(isHere).join('\n');
+}
+
 ;// CONCATENATED MODULE: ./src/boot.ts
+
 
 
 
@@ -74323,11 +74434,14 @@ async function bootPi(inputs, context) {
         workspace: shared,
         home: prepared.users[user]?.home ?? '/'
     });
+    const folder = guestFolder(journal.id);
+    const env = scriptEnvironment(inputs, prepared.architecture, folder);
+    const first = inputs.workflow === undefined ? undefined : makeText(folder);
     const setup = {
         mount: shared === undefined ? undefined : { label: workspaceLabel, path: shared, shared: inputs.sync === 'live' },
-        script: inputs.run === undefined ? undefined : { run: inputs.run, shell: inputs.shell, env: inputs.env, workingDirectory }
+        script: inputs.run === undefined ? undefined : { run: inputs.run, shell: inputs.shell, env, workingDirectory, first }
     };
-    const text = (clock) => setupText({ ...setup, clock, folder: guestFolder(journal.id), user });
+    const text = (clock) => setupText({ ...setup, clock, folder, user });
     const powered = await powerOn({ inputs, prepared, user, board, install, isShared, setup: text }, context);
     const { image, login, workspace, keyFile, keys, qemu, serial, session, seconds } = powered;
     output('boot-seconds', seconds.toFixed(2));
@@ -74564,6 +74678,7 @@ async function copyDisk(from, to) {
 
 
 
+
 /** A script in an image's root file system, which is not booted. The caller tears down. */
 async function runInRootfs(inputs, emulationFor, context) {
     const { journal, log, phases } = context;
@@ -74590,15 +74705,21 @@ async function runInRootfs(inputs, emulationFor, context) {
     const workspace = await workspaceFor(inputs, at, rights);
     const place = { rootfs: ofImage(image, disk), at, workspace };
     const workingDirectory = guestDirectory(inputs.workingDirectory, { workspace: workspace?.target, home: user.home });
-    const script = { run: inputs.run ?? 'true', shell: inputs.shell, env: inputs.env, workingDirectory };
+    const env = scriptEnvironment(inputs, image.architecture, toldInside);
+    const script = { run: inputs.run ?? 'true', shell: inputs.shell, env, workingDirectory };
+    const told = inputs.workflow === undefined ? undefined : (0,external_node_path_namespaceObject.join)(at, 'told');
+    if (told !== undefined)
+        await makeTold(told);
     const files = await Promise.all(inputs.files.map(async ({ from, to, mode }) => ({ from, to, mode: mode ?? (await (0,promises_namespaceObject.stat)(from)).mode & 0o7777 })));
     const result = await phases.run('run', 'Run the script in the root file system', () => {
         log.info(`${image.title}, ${image.architecture}, as ${name}; ${caveats.join('; ')}`);
         log.endGroup(); // its output is what the reader came for: not folded away
         const streams = { onStdout: context.stdout, onStderr: context.stderr };
         const timeout = inputs.runTimeout;
-        return inRootfs({ ...place, ...streams, user, script, files, timeout }, emulation, context);
+        return inRootfs({ ...place, ...streams, user, script, files, timeout, collected: told }, emulation, context);
     });
+    if (told !== undefined)
+        await tellJob(await readTold(told), inputs, log);
     if (inputs.copyOut.length > 0)
         await phases.run('workspace-out', 'Bring files back', () => copyOut(inputs, { ...place, user }, emulation, context));
     if (inputs.sync === 'out' && workspace !== undefined)
@@ -75369,6 +75490,7 @@ async function imported({ engine, platform, journal, log }, path) {
 
 
 
+
 /** Seconds that a script past its time has for an end of its own. */
 const container_stopPatience = 2;
 /** ms that the engine has for ending it. */
@@ -75398,13 +75520,16 @@ async function runInContainer(inputs, context, provide) {
     const workspace = inputs.sync === 'none' ? undefined : inputs.workspace;
     const directory = placeInContainer(inputs.workingDirectory, workspace);
     const told = (0,external_node_path_namespaceObject.join)(journal.folder, 'told');
+    const forJob = inputs.workflow === undefined ? undefined : (0,external_node_path_namespaceObject.join)(journal.folder, 'told-to-job');
+    if (forJob !== undefined)
+        await makeTold(forJob);
     const image = await phases.run('container', `Container of ${ref.kind === 'file' ? ref.path : ref.name}`, async () => {
         const brought = await bringImage({ engine: engine.name, ref, platform: row.name, journal, log });
         const files = await layDown(journal.folder, {
             script: run,
             start: argv_startText({
                 shell: inputs.shell,
-                env: inputs.env,
+                env: scriptEnvironment(inputs, row.name, toldInside),
                 directory,
                 machine: isNative ? undefined : machineOf(row)
             }),
@@ -75422,6 +75547,7 @@ async function runInContainer(inputs, context, provide) {
             binds: [
                 { from: files, to: insideFolder, readOnly: true },
                 { from: told, to: `${insideFolder}/told` },
+                ...(forJob === undefined ? [] : [{ from: forJob, to: toldInside }]),
                 ...(workspace === undefined ? [] : [{ from: workspace, to: workspace }])
             ]
         };
@@ -75449,6 +75575,8 @@ async function runInContainer(inputs, context, provide) {
         });
     }
     finally {
+        if (forJob !== undefined)
+            await tellJob(await readTold(forJob), inputs, log);
         if (workspace !== undefined)
             await giveBack(workspace, since, log);
     }
@@ -75664,6 +75792,7 @@ function workspace_out_afterwards({ keepRunning, saveImage, disks }, asked, remo
 
 
 
+
 /** A run, phase by phase; in system mode unless the inputs say otherwise. The caller tears down, whatever happens here. */
 async function run(inputs, context) {
     if (inputs.mode === 'user')
@@ -75699,9 +75828,12 @@ async function run(inputs, context) {
 async function ranScript(inputs, pi, context) {
     if (inputs.run === undefined)
         return { outcome: 'success', exitCode: 0, signal: undefined };
-    return context.phases.run('run', 'Run the script', () => {
+    return context.phases.run('run', 'Run the script', async () => {
         context.log.endGroup(); // its output is what the reader came for: not folded away
-        return runScript(pi, inputs.runTimeout, context);
+        const result = await runScript(pi, inputs.runTimeout, context);
+        if (inputs.workflow !== undefined)
+            await tellJob(readPrinted(await pi.guest.ask(printText)), inputs, context.log);
+        return result;
     });
 }
 

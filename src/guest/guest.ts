@@ -85,6 +85,11 @@ export class Guest {
     return { ...result, timedOut: true }
   }
 
+  /** Runs a text with the user's shell in the run's folder of the guest; what it printed. */
+  async ask(text: (folder: string) => string): Promise<string> {
+    return (await this.session.exec('sh', { input: text(this.folder) })).stdout
+  }
+
   /** Copies files into a folder in the guest; what there is to say about it, a line each. */
   async copyOut(request: CopyOutRequest): Promise<readonly string[]> {
     const { stdout, stderr } = await this.asRoot(copyOutText(request))

@@ -16,6 +16,8 @@ export interface ScriptRequest {
   readonly env: Readonly<Record<string, string>>
   /** Absolute, or undefined for the user's home. */
   readonly workingDirectory: string | undefined
+  /** Shell lines that make what it expects to be there, in its folder. */
+  readonly first?: string | undefined
 }
 
 /** Where a run's files lie in the guest: memory, gone at power-off. */
@@ -87,6 +89,7 @@ export function setupText({ folder, user, clock, startCpus, script, mount }: Set
       `printf %s ${shellQuote(script.run)} > ${scriptFile}`,
       `printf %s ${shellQuote(start)} > ${folder}/start`,
       `: > ${folder}/pid`,
+      ...(script.first === undefined ? [] : [script.first]),
       `chown -R ${user} ${folder}`
     )
   }

@@ -157,7 +157,8 @@ function boardConflicts(inputs: Inputs): readonly string[] {
 /** Of the inputs for both modes. */
 function commonConflicts(inputs: Inputs, env: Readonly<NodeJS.ProcessEnv>): readonly string[] {
   const { image, saveImage, workspace } = inputs
-  const bare = image.kind === 'none'
+  // Handlers alone have no use for it.
+  const isUsed = image.kind !== 'none' && (inputs.mode === 'system' || inputs.run !== undefined)
   const rows: readonly (readonly [wrong: boolean, fault: string])[] = [
     [
       inputs.copyOut.length > 0 &&
@@ -170,12 +171,12 @@ function commonConflicts(inputs: Inputs, env: Readonly<NodeJS.ProcessEnv>): read
       `inputs \`image\` and \`save-image\` name the same file, ${image.kind === 'file' ? image.path : ''}; the image is never written`
     ],
     [
-      inputs.sync !== 'none' && !bare && ['/', homedir()].includes(resolve(workspace)),
+      inputs.sync !== 'none' && isUsed && ['/', homedir()].includes(resolve(workspace)),
       `input \`sync\` is “${inputs.sync}”, but the workspace is ${workspace}; change to a project's folder, or use \`sync: none\``
     ],
     [
       inputs.sync !== 'none' &&
-        !bare &&
+        isUsed &&
         resolve(workspace) !== homedir() &&
         homeFolders(env).root.startsWith(`${resolve(workspace)}/`),
       `input \`sync\` is “${inputs.sync}”, but PI_QEMU_HOME (${homeFolders(env).root}) lies in the workspace, and would be sent with it; set it to a folder outside`

@@ -108,7 +108,7 @@ export const definitions = [
     'env',
     'NAME[=VALUE]',
     '',
-    'Environment of the script, one per line: `NAME=value`, or `NAME` to pass the variable on.'
+    'Environment of the script, one per line: `NAME=value`, or `NAME` to pass the variable on; `inherit-github` passes on all `GITHUB_*` that are no secrets.'
   ),
   define(
     'prepare',

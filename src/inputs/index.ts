@@ -100,6 +100,8 @@ export interface Inputs {
   readonly saveImage: { readonly path: string; readonly format: read.DiskFormat } | undefined
   /** The host folder that `sync` exchanges. */
   readonly workspace: string
+  /** The files by which this step tells its job something; undefined outside of a workflow. */
+  readonly workflow: { readonly files: Readonly<Partial<Record<string, string>>> } | undefined
 }
 
 export interface Surroundings {
@@ -189,7 +191,8 @@ export function parseInputs(raw: RawInputs, { env, workspace }: Surroundings): I
     runTimeout: get('run-timeout', text => read.duration(text.trim())),
     keepRunning: get('keep-running', text => read.truth(text.trim())) ?? false,
     saveImage: get('save-image', text => saveTarget(text.trim(), workspace)),
-    workspace
+    workspace,
+    workflow: workflowOf(env)
   }
   const known = new Set<string>(definitions.map(({ name }) => name))
   for (const name of Object.keys(raw)) {
@@ -206,6 +209,13 @@ function sysroot(text: string, base: string): Sysroot {
   const image = imageRef(text, base)
   if (image.kind === 'none') throw new read.Fault('is “none”; valid: a folder, or an image as `image` takes it')
   return { kind: 'image', image }
+}
+
+/** Whether this is a step of a workflow, by what it gives every step. */
+function workflowOf(env: Readonly<NodeJS.ProcessEnv>): Inputs['workflow'] {
+  if (env['GITHUB_ACTIONS'] !== 'true') return undefined
+  const names = ['GITHUB_OUTPUT', 'GITHUB_ENV', 'GITHUB_PATH', 'GITHUB_STEP_SUMMARY']
+  return { files: Object.fromEntries(names.flatMap(name => (env[name] ? [[name, env[name]]] : []))) }
 }
 
 function platformList(text: string): WantedPlatforms {

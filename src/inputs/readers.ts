@@ -135,13 +135,30 @@ export function environment(from: Readonly<NodeJS.ProcessEnv>): (text: string) =
     const result: Record<string, string> = {}
     for (const line of text.split(/\r?\n/)) {
       if (line.trim() === '') continue
+      if (line.trim() === 'inherit-github') {
+        Object.assign(result, ofGitHub(from))
+        continue
+      }
       const [, name = '', value] = /^\s*([^=\s]+)(?:=(.*))?\s*$/s.exec(line) ?? []
-      if (!/^[A-Za-z_]\w*$/.test(name)) throw new Fault(`has the line ${quoted(line)}; valid: NAME or NAME=value`)
+      if (!/^[A-Za-z_]\w*$/.test(name))
+        throw new Fault(`has the line ${quoted(line)}; valid: NAME, NAME=value or inherit-github`)
       const chosen = value ?? (Object.hasOwn(from, name) ? from[name] : undefined)
       if (chosen !== undefined) result[name] = chosen
     }
     return result
   }
+}
+
+/** Variables about the job that are no secrets, and no files of this host. */
+function ofGitHub(from: Readonly<NodeJS.ProcessEnv>): Readonly<Record<string, string>> {
+  const files = ['OUTPUT', 'ENV', 'PATH', 'STEP_SUMMARY', 'STATE', 'EVENT_PATH', 'WORKSPACE', 'ACTION_PATH']
+  const isOne = (name: string): boolean =>
+    /^GITHUB_\w+$/.test(name) &&
+    !/TOKEN|SECRET|PASSWORD|KEY/.test(name) &&
+    !files.includes(name.slice('GITHUB_'.length))
+  return Object.fromEntries(
+    Object.entries(from).flatMap(([name, value]) => (value !== undefined && isOne(name) ? [[name, value]] : []))
+  )
 }
 
 export interface PortForward {

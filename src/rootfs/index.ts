@@ -11,6 +11,7 @@ import { unpackersFor } from '../plan'
 import { plannedImage } from '../planned-image'
 import type { ScriptResult } from '../script-run'
 import type { Rights, WorkspaceMount } from '../usermode'
+import { makeTold, readTold, scriptEnvironment, tellJob, toldInside } from '../workflow'
 import { caveats, ofImage, root, type Emulation } from './place'
 import { copyDisk, rootfsPreparer } from './prepare'
 import { inRootfs } from './script'
@@ -47,7 +48,10 @@ export async function runInRootfs(inputs: Inputs, emulationFor: EmulationFor, co
   const workspace = await workspaceFor(inputs, at, rights)
   const place = { rootfs: ofImage(image, disk), at, workspace }
   const workingDirectory = guestDirectory(inputs.workingDirectory, { workspace: workspace?.target, home: user.home })
-  const script = { run: inputs.run ?? 'true', shell: inputs.shell, env: inputs.env, workingDirectory }
+  const env = scriptEnvironment(inputs, image.architecture, toldInside)
+  const script = { run: inputs.run ?? 'true', shell: inputs.shell, env, workingDirectory }
+  const told = inputs.workflow === undefined ? undefined : join(at, 'told')
+  if (told !== undefined) await makeTold(told)
   const files = await Promise.all(
     inputs.files.map(async ({ from, to, mode }) => ({ from, to, mode: mode ?? (await stat(from)).mode & 0o7777 }))
   )
@@ -56,8 +60,9 @@ export async function runInRootfs(inputs: Inputs, emulationFor: EmulationFor, co
     log.endGroup() // its output is what the reader came for: not folded away
     const streams = { onStdout: context.stdout, onStderr: context.stderr }
     const timeout = inputs.runTimeout
-    return inRootfs({ ...place, ...streams, user, script, files, timeout }, emulation, context)
+    return inRootfs({ ...place, ...streams, user, script, files, timeout, collected: told }, emulation, context)
   })
+  if (told !== undefined) await tellJob(await readTold(told), inputs, log)
   if (inputs.copyOut.length > 0)
     await phases.run('workspace-out', 'Bring files back', () => copyOut(inputs, { ...place, user }, emulation, context))
   if (inputs.sync === 'out' && workspace !== undefined)

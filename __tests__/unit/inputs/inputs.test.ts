@@ -38,6 +38,7 @@ const nothingToBuild: Inputs['building'] = {
 
 const nothingAsked: Inputs = {
   mode: 'system',
+  workflow: undefined,
   platforms: undefined,
   qemuCpu: {},
   setuid: false,
@@ -152,6 +153,7 @@ test('every input arrives', () => {
     }
   }
   expect(parse(raw, { B: 'two' })).toEqual({
+    workflow: undefined,
     ...{ mode: 'system', platforms: undefined, qemuCpu: {}, setuid: false, sysroot: undefined },
     ...{ container: undefined, build: undefined, building: nothingToBuild },
     image: { kind: 'url', url: 'https://example.org/pi.img.xz?x=1' },

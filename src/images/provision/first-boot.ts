@@ -47,11 +47,11 @@ const preload = '/etc/ld.so.preload'
 
 /**
  * 32-bit Raspberry Pi OS loads a library into every program that copies memory with instructions of the real CPU;
- * where the emulated one is another, each program complains.
+ * where the emulated one is another, or the program is a 64-bit one, each complains.
  */
-export function noPreload({ texts, architecture }: RootFacts): Part {
+export function noPreload({ texts }: RootFacts): Part {
   const before = texts?.[preload] ?? ''
-  if (architecture === 'arm64' || !/libarmmem/.test(before)) return {}
+  if (!/libarmmem/.test(before)) return {}
   return {
     ...replacing({ path: preload, before, after: '' }),
     notes: ['/etc/ld.so.preload: emptied (libarmmem is made for the real CPU)']

@@ -7,6 +7,7 @@ import { streamTool } from '../../host/streamed'
 import type { Inputs } from '../../inputs'
 import { messageOf } from '../../report/errors'
 import type { ScriptResult } from '../../script-run'
+import { makeTold, readTold, scriptEnvironment, tellJob, toldInside } from '../../workflow'
 import { platform as platformRow, type Platform } from '../platforms'
 import type { Provided } from '../provide'
 import { createArguments, insideFolder, machineOf, startText } from './argv'
@@ -49,13 +50,15 @@ export async function runInContainer(
   const workspace = inputs.sync === 'none' ? undefined : inputs.workspace
   const directory = placeInContainer(inputs.workingDirectory, workspace)
   const told = join(journal.folder, 'told')
+  const forJob = inputs.workflow === undefined ? undefined : join(journal.folder, 'told-to-job')
+  if (forJob !== undefined) await makeTold(forJob)
   const image = await phases.run('container', `Container of ${ref.kind === 'file' ? ref.path : ref.name}`, async () => {
     const brought = await bringImage({ engine: engine.name, ref, platform: row.name, journal, log })
     const files = await layDown(journal.folder, {
       script: run,
       start: startText({
         shell: inputs.shell,
-        env: inputs.env,
+        env: scriptEnvironment(inputs, row.name, toldInside),
         directory,
         machine: isNative ? undefined : machineOf(row)
       }),
@@ -73,6 +76,7 @@ export async function runInContainer(
       binds: [
         { from: files, to: insideFolder, readOnly: true },
         { from: told, to: `${insideFolder}/told` },
+        ...(forJob === undefined ? [] : [{ from: forJob, to: toldInside }]),
         ...(workspace === undefined ? [] : [{ from: workspace, to: workspace }])
       ]
     }
@@ -98,6 +102,7 @@ export async function runInContainer(
       })
     })
   } finally {
+    if (forJob !== undefined) await tellJob(await readTold(forJob), inputs, log)
     if (workspace !== undefined) await giveBack(workspace, since, log)
   }
 }
