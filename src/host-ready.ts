@@ -52,6 +52,8 @@ async function ensure(inputs: Inputs, { shared }: Context, log: Log): Promise<vo
   const forCache: readonly ToolName[] = shared === undefined || inputs.image.kind === 'none' ? [] : ['zstd']
   const needed = [...new Set([...toolsFor(inputs), ...forCache])]
   await ensureTools(needed, log)
+  // Asking takes a quarter of a second, which without a boot is a good part of the whole.
+  if (inputs.mode === 'user') return
   const versions = await Promise.all(needed.filter(hasVersion).map(toolVersion))
   for (const line of versions) log.info(line)
 }

@@ -36780,7 +36780,6 @@ const mainSuiteAlone = (/* unused pure expression or super */ null && (`--setup-
 
 
 
-
 /** Debian release whose emulators they are: the stable one. */
 const suite = 'trixie';
 /** Debian's names for the hosts that they can be had for. */
@@ -36800,13 +36799,12 @@ async function private_privateEmulator(emulator, place) {
     for (const { folder } of cachedTools(root, { name, arch: process.arch }))
         if ((await versionIn(folder, program)) !== undefined)
             return join(folder, program);
-    // One package has them all: it stays until the run ends.
     const packages = join(scratch, 'emulator-packages');
-    if (!existsSync(join(packages, 'usr/bin', program))) {
+    await fetchOnce(packages, async () => {
         await ensureTools(['mmdebstrap'], log);
         log.info(`Fetching qemu-user from Debian ${suite}'s packages; the host's stays as it is`);
         await fetchPackages({ architecture, suite, packages: ['qemu-user'], into: packages });
-    }
+    });
     const staging = await makeStaging(root, { name, run: id }, announce);
     await mkdir(staging, { recursive: true });
     await copyFile(join(packages, 'usr/bin', program), join(staging, program));
@@ -36816,6 +36814,13 @@ async function private_privateEmulator(emulator, place) {
     const key = { name, version, arch: process.arch };
     const folder = await placeTool(staging, root, key, async (there) => (await versionIn(there, program)) !== undefined);
     return join(folder, program);
+}
+const fetches = new Map();
+/** One package has them all, several of which may be wanted at once; it stays until the run ends. */
+function fetchOnce(folder, fetch) {
+    const known = fetches.get(folder) ?? fetch();
+    fetches.set(folder, known);
+    return known;
 }
 /** The version of the program in a folder, if it runs. */
 async function versionIn(folder, program) {
@@ -37051,20 +37056,29 @@ async function provideInterpreters({ wanted, choice, models }, place) {
             `input \`qemu\` names one emulator, and \`platforms\` need several (${names}); valid: auto, host, private`
         ]);
     }
-    const provided = [];
-    for (const emulator of needed) {
-        if (await isNative(emulator, place.scratch)) {
-            provided.push({ emulator, interpreter: undefined });
-            continue;
-        }
-        // The package is there, but not every QEMU has all.
-        if (wanted.asFarAsPossible && provided.length > 0 && (await missingTools([staticEmulator(emulator)])).length > 0)
-            continue;
-        const isCpuAsked = wanted.rows.some(row => row.emulator === emulator && (models[row.name] ?? models['']) !== undefined);
-        const cpu = cpuOf(emulator, wanted.rows, models);
-        provided.push({ emulator, interpreter: await provideInterpreter({ emulator, choice, cpu, isCpuAsked }, place) });
-    }
-    return provided;
+    const native = new Set();
+    for (const emulator of needed)
+        if (await isNative(emulator, place.scratch))
+            native.add(emulator);
+    const emulated = needed.filter(emulator => !native.has(emulator));
+    // One installation for all.
+    if (choice.kind === 'auto' || choice.kind === 'host')
+        await ensureTools(emulated.slice(0, 1).map(staticEmulator), place.log);
+    const missing = wanted.asFarAsPossible ? await missingTools(emulated.map(staticEmulator)) : [];
+    return Promise.all(needed
+        .filter(emulator => !missing.includes(staticEmulator(emulator)))
+        .map(async (emulator) => {
+        if (native.has(emulator))
+            return { emulator, interpreter: undefined };
+        const isAsked = ({ name, emulator: own }) => own === emulator && (models[name] ?? models['']) !== undefined;
+        const request = {
+            emulator,
+            choice,
+            cpu: cpuOf(emulator, wanted.rows, models),
+            isCpuAsked: wanted.rows.some(isAsked)
+        };
+        return { emulator, interpreter: await provideInterpreter(request, place) };
+    }));
 }
 /** Whether this host's CPU runs the programs, where that differs between hosts of its kind. */
 async function isNative(emulator, scratch) {

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { copyFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tryTool } from '../host/exec'
@@ -41,13 +40,12 @@ export async function privateEmulator(emulator: Emulator, place: PrivateEmulator
   const root = await toolCacheFolder(home, process.env)
   for (const { folder } of cachedTools(root, { name, arch: process.arch }))
     if ((await versionIn(folder, program)) !== undefined) return join(folder, program)
-  // One package has them all: it stays until the run ends.
   const packages = join(scratch, 'emulator-packages')
-  if (!existsSync(join(packages, 'usr/bin', program))) {
+  await fetchOnce(packages, async () => {
     await ensureTools(['mmdebstrap'], log)
     log.info(`Fetching qemu-user from Debian ${suite}'s packages; the host's stays as it is`)
     await fetchPackages({ architecture, suite, packages: ['qemu-user'], into: packages })
-  }
+  })
   const staging = await makeStaging(root, { name, run: id }, announce)
   await mkdir(staging, { recursive: true })
   await copyFile(join(packages, 'usr/bin', program), join(staging, program))
@@ -57,6 +55,15 @@ export async function privateEmulator(emulator: Emulator, place: PrivateEmulator
   const key = { name, version, arch: process.arch }
   const folder = await placeTool(staging, root, key, async there => (await versionIn(there, program)) !== undefined)
   return join(folder, program)
+}
+
+const fetches = new Map<string, Promise<void>>()
+
+/** One package has them all, several of which may be wanted at once; it stays until the run ends. */
+function fetchOnce(folder: string, fetch: () => Promise<void>): Promise<void> {
+  const known = fetches.get(folder) ?? fetch()
+  fetches.set(folder, known)
+  return known
 }
 
 /** The version of the program in a folder, if it runs. */

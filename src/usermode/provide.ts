@@ -4,8 +4,16 @@ import { registeredHandlers, registerHandlers, withdrawHandlers } from './binfmt
 import { takes } from './handler'
 import { provideInterpreter, type Interpreter, type InterpreterPlace } from './interpreter'
 import { withArticle } from './exec/cpus'
-import { cpuOf, emulatorsFor, staticEmulator, type CpuModels, type Emulator, type WantedPlatforms } from './platforms'
-import { missingTools } from '../host/tools'
+import {
+  cpuOf,
+  emulatorsFor,
+  staticEmulator,
+  type CpuModels,
+  type Emulator,
+  type Platform,
+  type WantedPlatforms
+} from './platforms'
+import { ensureTools, missingTools } from '../host/tools'
 import { selfTest } from './self-test'
 
 export interface HandlersRequest {
@@ -35,22 +43,29 @@ export async function provideInterpreters(
       `input \`qemu\` names one emulator, and \`platforms\` need several (${names}); valid: auto, host, private`
     ])
   }
-  const provided: Provided[] = []
-  for (const emulator of needed) {
-    if (await isNative(emulator, place.scratch)) {
-      provided.push({ emulator, interpreter: undefined })
-      continue
-    }
-    // The package is there, but not every QEMU has all.
-    if (wanted.asFarAsPossible && provided.length > 0 && (await missingTools([staticEmulator(emulator)])).length > 0)
-      continue
-    const isCpuAsked = wanted.rows.some(
-      row => row.emulator === emulator && (models[row.name] ?? models['']) !== undefined
-    )
-    const cpu = cpuOf(emulator, wanted.rows, models)
-    provided.push({ emulator, interpreter: await provideInterpreter({ emulator, choice, cpu, isCpuAsked }, place) })
-  }
-  return provided
+  const native = new Set<Emulator>()
+  for (const emulator of needed) if (await isNative(emulator, place.scratch)) native.add(emulator)
+  const emulated = needed.filter(emulator => !native.has(emulator))
+  // One installation for all.
+  if (choice.kind === 'auto' || choice.kind === 'host')
+    await ensureTools(emulated.slice(0, 1).map(staticEmulator), place.log)
+  const missing = wanted.asFarAsPossible ? await missingTools(emulated.map(staticEmulator)) : []
+  return Promise.all(
+    needed
+      .filter(emulator => !missing.includes(staticEmulator(emulator)))
+      .map(async emulator => {
+        if (native.has(emulator)) return { emulator, interpreter: undefined }
+        const isAsked = ({ name, emulator: own }: Platform): boolean =>
+          own === emulator && (models[name] ?? models['']) !== undefined
+        const request = {
+          emulator,
+          choice,
+          cpu: cpuOf(emulator, wanted.rows, models),
+          isCpuAsked: wanted.rows.some(isAsked)
+        }
+        return { emulator, interpreter: await provideInterpreter(request, place) }
+      })
+  )
 }
 
 /** Whether this host's CPU runs the programs, where that differs between hosts of its kind. */
