@@ -149,7 +149,9 @@ describe('the environment of the script', () => {
   test.each(['1A=x', 'A B', 'A =x', '=x', 'A-B=x', 'export A=x', 'A;B=1', '$A'])(
     'refuses the line “%s”, and the message names it',
     line => {
-      expect(complaint(environment, `GOOD=1\n${line}`)).toBe(`has the line “${line}”; valid: NAME, NAME=value or inherit-github`)
+      expect(complaint(environment, `GOOD=1\n${line}`)).toBe(
+        `has the line “${line}”; valid: NAME, NAME=value or inherit-github`
+      )
     }
   )
 })
