@@ -202,7 +202,7 @@ describe('pi-qemu exec', () => {
       const { code, outputs } = await step.main()
       expect([code, outputs['outcome']]).toEqual([0, 'success'])
       const env = { QEMU_LD_PREFIX: outputs['sysroot'] ?? '', GREETING: 'from a step' }
-      const said = await run('sh', ['-c', '"$1"; echo "status $?"', 'step', program('arm64-telling')], {
+      const said = await run('sh', ['-c', '"$1" < /dev/null; echo "status $?"', 'step', program('arm64-telling')], {
         env,
         cwd: empty
       })
