@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { dockerSuite } from '../kit/docker-suite'
+import { differenceAtRest, dockerSuite } from '../kit/docker-suite'
 import { difference, unchanged } from '../kit/host-state'
 import { run } from '../kit/run'
 
@@ -116,7 +116,7 @@ describe('a build', () => {
     running.kill(signal)
     expect((await running.done).code).toBe(status)
     expect((await one.post()).code).toBe(0)
-    expect(difference(before, await host())).toEqual(unchanged)
+    expect(await differenceAtRest(before, host)).toEqual(unchanged)
   })
 })
 
@@ -136,7 +136,7 @@ test('handlers of a step of its own serve later steps as other actions would, un
   await rm(out, { recursive: true })
 
   expect((await handlers.post()).code).toBe(0)
-  expect(difference(before, await host())).toEqual(unchanged)
+  expect(await differenceAtRest(before, host)).toEqual(unchanged)
 })
 
 describe('faults', () => {
@@ -219,7 +219,7 @@ describe('a builder of its own', () => {
     running.kill('SIGKILL')
     await running.done
     expect((await one.post()).code).toBe(0)
-    expect(difference(before, await host())).toEqual(unchanged)
+    expect(await differenceAtRest(before, host)).toEqual(unchanged)
     expect(await suite.engine.containers()).toEqual([])
   })
 })

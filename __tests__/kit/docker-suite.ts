@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { BaseArchitecture } from './docker-bases'
 import { DockerEngine } from './docker-engine'
 import { dockerTraces, type DockerTraces } from './docker-traces'
@@ -21,6 +22,22 @@ export interface DockerSuite {
   readonly step: (inputs: Words, env?: Words) => RunnerStep
   /** Main, and post; nothing of the run may be left on the host, nor a container in the engine. */
   readonly whole: (inputs: Words, env?: Words) => Promise<StepResult>
+}
+
+/** How long (ms) an engine may take to clear up after a client that died. */
+const patience = 20_000
+
+/** The difference to how the host was, once it is the same, or the engine had time enough. */
+export async function differenceAtRest(
+  before: HostState,
+  host: () => Promise<HostState>
+): Promise<ReturnType<typeof difference>> {
+  const deadline = Date.now() + patience
+  for (;;) {
+    const found = difference(before, await host())
+    if (found.added.length + found.removed.length === 0 || Date.now() > deadline) return found
+    await sleep(200)
+  }
 }
 
 /**
