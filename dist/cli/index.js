@@ -77743,7 +77743,11 @@ async function runCommand({ raw, log }) {
     const known = new Map();
     let folder = '';
     const report = await onTerminal({ raw, log }, known, undefined, path => (folder = path));
-    conclude(report, log);
+    const stays = raw.mode === 'user' && [raw.run, raw.build, raw['save-image']].every(input => !input);
+    if (stays && report.failure === undefined)
+        log.info(`Programs of ${known.get('platforms') ?? ''} run on this host, until: pi-qemu stop`);
+    else
+        conclude(report, log);
     if (report.failure !== undefined && known.has('serial-log'))
         log.info(`logs: ${logsOf(folder)}`);
     if (raw['keep-running'] === 'true' && report.failure === undefined) {

@@ -24,7 +24,10 @@ export async function runCommand({ raw, log }: Terminal): Promise<number> {
   const known = new Map<string, string>()
   let folder = ''
   const report = await onTerminal({ raw, log }, known, undefined, path => (folder = path))
-  conclude(report, log)
+  const stays = raw.mode === 'user' && [raw.run, raw.build, raw['save-image']].every(input => !input)
+  if (stays && report.failure === undefined)
+    log.info(`Programs of ${known.get('platforms') ?? ''} run on this host, until: pi-qemu stop`)
+  else conclude(report, log)
   if (report.failure !== undefined && known.has('serial-log')) log.info(`logs: ${logsOf(folder)}`)
   if (raw['keep-running'] === 'true' && report.failure === undefined) {
     log.info(`The Pi stays up: ssh -F ${known.get('ssh-config') ?? ''} ${sshHost}`)
