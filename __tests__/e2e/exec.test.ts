@@ -197,8 +197,8 @@ describe('pi-qemu exec', () => {
 
   test('a later step runs a cross-built program like any other, with the libraries that an input names', async () => {
     const job = await RunnerJob.create()
+    const step = job.step({ mode: 'user', platforms: 'linux/arm64', sysroot: 'mini-arm64' })
     try {
-      const step = job.step({ mode: 'user', platforms: 'linux/arm64', sysroot: 'mini-arm64' })
       const { code, outputs } = await step.main()
       expect([code, outputs['outcome']]).toEqual([0, 'success'])
       const env = { QEMU_LD_PREFIX: outputs['sysroot'] ?? '', GREETING: 'from a step' }
@@ -207,8 +207,8 @@ describe('pi-qemu exec', () => {
         cwd: empty
       })
       expect(said).toBe(`from a step ${empty}\nstatus 42\n`)
-      await step.post()
     } finally {
+      await step.post()
       expect(await job.dispose()).toEqual([])
     }
   })
