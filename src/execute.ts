@@ -3,12 +3,11 @@ import type { Context } from './context'
 import { leavable, type Leavable } from './host/going-on'
 import { homeFolders } from './host/paths'
 import { parseInputs, type OutputName, type RawInputs } from './inputs'
-import { Journal, undo } from './journal'
+import { isKept, Journal, undo } from './journal'
 import { describeFailure, Failure, ScriptFailure, type Outcome } from './report/errors'
 import type { Log } from './report/log'
 import { Phases } from './report/phases'
 import { run } from './run'
-import { isOnlyHandlers } from './user-mode'
 import type { Inputs } from './inputs'
 
 /** Statuses that are ours and not the script's; as docker and timeout(1) have them. */
@@ -98,7 +97,7 @@ export async function execute({
       stderr: write(process.stderr)
     }
     report = { ...(await doing.run(() => work(inputs, context))), failure: undefined, phases }
-    kept = inputs.keepRunning || isOnlyHandlers(inputs)
+    kept = isKept(journal.folder)
   } catch (error) {
     const outcome = error instanceof Failure ? error.outcome : 'host-failed'
     const own = outcome === 'timeout' ? ownStatus.timeLimit : ownStatus.fault

@@ -112,10 +112,15 @@ export function readJournal(folder: string): readonly Entry[] {
     })
 }
 
-/** Whether the process that did the run, or a Pi it left up on purpose, still lives. */
+/** Whether a run leaves something on purpose, for what comes after it. */
+export function isKept(folder: string): boolean {
+  return readJournal(folder).some(({ kind }) => kind === 'kept')
+}
+
+/** Whether the process that did the run, or a Pi or handlers it left on purpose, are still there. */
 export function isInUse(folder: string): boolean {
   const entries = readJournal(folder)
-  const kept = entries.some(entry => entry.kind === 'kept')
+  const kept = isKept(folder)
   return entries.some(
     entry =>
       (entry.kind === 'owner' && isAlive(entry.process)) ||

@@ -58,8 +58,7 @@ function emulationFor(inputs: Inputs, { architecture }: PreparedImage, context: 
         tell(wanted, found, context)
         return found
       })),
-    // Nobody but this run uses them; still they are there for all until it ends.
-    onHost: () => handlersOnHost({ ...inputs, setuid: true }, wanted, context)
+    onHost: () => handlersOnHost(inputs, wanted, context)
   }
 }
 

@@ -58,7 +58,9 @@ test('a wrong request is status 125, with every fault named, and nothing is star
   const { code, stdout, stderr } = await cli(['run', '--board', 'raspi9', '--run-timeout', 'soon', '--run', 'true'])
   expect([code, stdout]).toEqual([125, ''])
   expect(stderr).toMatch(/2 inputs are wrong/)
-  expect((await cli(['run', '--bord', 'virt'])).stderr).toMatch(/flag `--bord` does not exist; valid: --mode, --image, /)
+  expect((await cli(['run', '--bord', 'virt'])).stderr).toMatch(
+    /flag `--bord` does not exist; valid: --mode, --image, /
+  )
   expect((await cli(['fly'])).stderr).toMatch(/no command `fly`; valid: run, shell/)
   expect(difference(before, await look())).toEqual(unchanged)
 })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { cli, type CliOptions, type CliResult } from '../kit/cli'
 import { crossBuild, needsCompilers, sysrootOf, type CrossTarget } from '../kit/cross-programs'
 import { run } from '../kit/run'
-import { RunnerJob } from '../kit/runner'
+import { RunnerJob, sharedHome } from '../kit/runner'
 
 jest.setTimeout(300_000)
 
@@ -188,6 +188,7 @@ describe('pi-qemu exec', () => {
     expect([code, stdout, stderr]).toEqual([42, `from an image ${empty}\n`, expect.anything()])
     const again = await exec(words)
     expect([again.code, again.stderr]).toEqual([42, 'to stderr\n'])
+    expect(await readdir(join(sharedHome, 'runs'))).toEqual([])
     const wrong = await exec(['exec', '--sysroot', './none', '--', program('arm64-telling')])
     expect([wrong.code, wrong.stderr]).toEqual([
       125,

@@ -1,4 +1,4 @@
-import { chown, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { chown, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Ext4 } from '../../src/images/ext4'
@@ -181,6 +181,25 @@ describe('a small image', () => {
     expect(await saved.readText('/etc/kept')).toBe('kept\n')
     const own = ['/usr/sbin/policy-rc.d', '/run/pi-qemu', '/dev/null', '/root/.ssh/authorized_keys']
     expect(await saved.existing(own)).toEqual(new Set())
+  })
+})
+
+describe('an image that means harm', () => {
+  const image = 'mini-arm64'
+
+  test('leads root to no file of the host, neither by its links nor by those of its script', async () => {
+    const own = join(workspace, 'own')
+    await mkdir(own)
+    await writeFile(join(own, 'policy-rc.d'), '#!/bin/sh\nexit 101\n')
+    const target = join(workspace, 'harmful.img')
+    const script = `rm -rf /run/lock; mv /usr/sbin /usr/sbin.own; ln -s ${own} /usr/sbin; ls /usr/sbin/ || echo not here`
+    const { code, stdout } = await userMode({ image, sync: 'none', run: script, 'save-image': target })
+    expect([code, stdout]).toEqual([0, 'not here\n'])
+    await rm(join(own, 'policy-rc.d'), { force: false })
+
+    const again = await userMode({ image: target, sync: 'none', cache: 'off', run: 'echo works' })
+    expect([again.code, again.stdout]).toEqual([0, 'works\n'])
+    expect(await readdir(own)).toEqual([])
   })
 })
 

@@ -149,7 +149,10 @@ describe('what is left of a run', () => {
   })
 
   test('is all of it when the Pi stays up', async () => {
-    const { folder = '' } = await ran(withLog, { 'keep-running': 'true' })
+    const { folder = '' } = await ran(context => {
+      context.journal.record({ kind: 'kept' })
+      return withLog(context)
+    })
     expect([existsSync(folder), existsSync(logsOf(folder))]).toEqual([true, true])
   })
 

@@ -59185,6 +59185,12 @@ function platform(name) {
         throw new Error(`no platform ${name}`);
     return found;
 }
+/** Whose programs the images of each architecture have; armel is what a Pi 1 runs. */
+const platformOfImages = {
+    arm64: platform('linux/arm64'),
+    armhf: platform('linux/arm/v7'),
+    armel: platform('linux/arm/v6')
+};
 /** Other names for the same, as Docker takes them. */
 const aliases = {
     'linux/arm64/v8': 'linux/arm64',
@@ -59993,7 +59999,18 @@ const containerDefinitions = [
 /** Those of them that take several values. */
 const containerListInputs = ['build-args', 'cache-from', 'cache-to', 'outputs', 'secrets', 'tags'];
 
+;// CONCATENATED MODULE: ./src/inputs/user-definitions.ts
+
+/** Inputs of user mode about whose programs run, and as what. */
+const userDefinitions = [
+    define_define('platforms', 'LIST', '', "Only with `mode: user`: whose programs this host has to run, by Docker's names (`linux/arm64`, `linux/arm/v7`, `linux/arm/v6`, `linux/arm/v5`, …), separated by commas; `all` is what the QEMU at hand has. Default: the image's, else the four of the Pi."),
+    define_define('qemu-cpu', 'MODEL', '', "Only with `mode: user`: CPU that programs see, by QEMU's names (`cortex-a53`, `max`); one per line for single platforms: `linux/arm64=cortex-a53`. Default: a Pi's."),
+    define_define('sysroot', 'FOLDER|IMAGE', '', 'Only with `mode: user`: libraries for cross-built programs that later steps run on this host, an image or a folder; the output `sysroot` is the folder, for `QEMU_LD_PREFIX`. See docs/exec.md.'),
+    define_define('setuid', 'true|false', 'false', 'Only with `mode: user`: whether setuid programs of other platforms (`sudo`) get their rights in containers and everywhere on this host. See docs/security.md.')
+];
+
 ;// CONCATENATED MODULE: ./src/inputs/definitions.ts
+
 
 
 
@@ -60018,10 +60035,7 @@ const definitions = [
     define_define('clock', 'host|icount', '', "The guest's time follows the `host`'s, or the instructions executed (`icount`: slower, but no time-outs on a slow host). Default: `host`."),
     define_define('firmware', 'uefi', '', '`uefi` starts whatever boot loader the image has, as a generic cloud image needs it. Only on `virt`.'),
     define_define('qemu', 'auto|host|private|FILE', 'auto', "Which QEMU: the `host`'s, a `private` one (Debian stable's, kept apart from the host), or a program. `auto`: the host's if it can do the board, else a private one."),
-    define_define('platforms', 'LIST', '', "Only with `mode: user`: whose programs this host has to run, by Docker's names (`linux/arm64`, `linux/arm/v7`, `linux/arm/v6`, `linux/arm/v5`, …), separated by commas; `all` is what the QEMU at hand has. Default: the image's, else the four of the Pi."),
-    define_define('qemu-cpu', 'MODEL', '', "Only with `mode: user`: CPU that programs see, by QEMU's names (`cortex-a53`, `max`); one per line for single platforms: `linux/arm64=cortex-a53`. Default: a Pi's."),
-    define_define('sysroot', 'FOLDER|IMAGE', '', 'Only with `mode: user`: libraries for cross-built programs that later steps run on this host, an image or a folder; the output `sysroot` is the folder, for `QEMU_LD_PREFIX`. See docs/exec.md.'),
-    define_define('setuid', 'true|false', 'false', 'Only with `mode: user`: whether setuid programs of other platforms (`sudo`) get their rights in containers and everywhere on this host. See docs/security.md.'),
+    ...userDefinitions,
     define_define('run', 'SCRIPT', '', 'The script to run in the Pi. Without it the Pi is only booted.'),
     define_define('shell', 'SHELL', '', 'Shell for `run`: a command, or a form with `{0}` for the script file, as in workflows. Default: `bash -e`, or `sh -e` where there is no bash.'),
     define_define('user', 'NAME', '', 'Guest user who runs the script. Default: `pi` where it exists, else `root`.'),
@@ -62150,6 +62164,7 @@ const tools = {
     'qemu-loongarch64-static': { package: 'qemu-user-static' },
     'qemu-x86_64-static': { package: 'qemu-user-static' },
     'qemu-i386-static': { package: 'qemu-user-static' },
+    perl: { package: 'perl-base' },
     prlimit: { package: 'util-linux', version: ['--version'] },
     fdtput: { package: 'device-tree-compiler' },
     ssh: { package: 'openssh-client', version: ['-V'] },
@@ -62494,6 +62509,8 @@ const loaded = 1;
 const executable = 1;
 /** Bytes; what the kernel maps is whole pages of the file, up to where the next part begins. */
 const page = 0x1000;
+/** Changes with what is put into the file. */
+const presetVersion = 1;
 const hex = (...words) => Buffer.from(words.join(''), 'hex');
 /**
  * By ELF machine, what goes in front of QEMU's own entry; as assembled from scripts/assembly/preset-*.s: it puts two
@@ -63797,7 +63814,7 @@ async function withCpu(program, emulator, cpu, { emulators }) {
     if (cpu === undefined)
         return program;
     const { size, mtimeMs } = await (0,promises_namespaceObject.stat)(program);
-    const name = `qemu-${emulator.name}-${cpu.replaceAll(/[^\w.-]+/g, '_')}-${size.toString(36)}${Math.trunc(mtimeMs).toString(36)}`;
+    const name = `qemu-${emulator.name}-${cpu.replaceAll(/[^\w.-]+/g, '_')}-${presetVersion}${size.toString(36)}${Math.trunc(mtimeMs).toString(36)}`;
     const path = (0,external_node_path_namespaceObject.join)(emulators, name);
     if ((0,external_node_fs_namespaceObject.existsSync)(path))
         return path;
@@ -63875,9 +63892,9 @@ async function provideInterpreters({ wanted, choice, models }, place) {
         if (await isNative(emulator, place.scratch))
             native.add(emulator);
     const emulated = needed.filter(emulator => !native.has(emulator));
-    // One installation for all.
+    // One installation for all. If it fails, each says so that has no other emulator.
     if (choice.kind === 'auto' || choice.kind === 'host')
-        await ensureTools(emulated.slice(0, 1).map(staticEmulator), place.log);
+        await ensureTools(emulated.slice(0, 1).map(staticEmulator), place.log).catch(() => undefined);
     const missing = wanted.asFarAsPossible ? await missingTools(emulated.map(staticEmulator)) : [];
     return Promise.all(needed
         .filter(emulator => !missing.includes(staticEmulator(emulator)))
@@ -63996,9 +64013,10 @@ sub one {
   my $stop = 0;
   $SIG{TERM} = sub { $stop = time; kill 'TERM', -1 };
   $SIG{INT} = $SIG{HUP} = 'IGNORE';
-  mounted('-t', 'proc', '-o', 'nosuid,nodev,noexec', 'proc', "$root/proc");
+  my $proc = inside('/proc');
+  mounted('-t', 'proc', '-o', 'nosuid,nodev,noexec', 'proc', $proc);
   if ($o{private} && $o{handlers}) {
-    my $fs = "$root/proc/sys/fs/binfmt_misc";
+    my $fs = "$proc/sys/fs/binfmt_misc";
     must('handlers', 'mount', '-n', '-t', 'binfmt_misc', 'binfmt_misc', $fs);
     for my $line (read_lines("$at/handlers")) {
       chomp $line;
@@ -64036,10 +64054,11 @@ sub user {
   $) = join ' ', $o{gid}, $o{gid}, @groups;
   $( = $o{gid};
   $< = $> = $o{uid};
+  my ($shell) = map { /^\Q$o{user}\E:(?:[^:]*:){5}([^:\n]+)/ ? $1 : () } read_lines('/etc/passwd');
   my ($language) = map { /^LANG="?([^"\n]+)/ ? $1 : () } read_lines('/etc/default/locale');
   my @path = $o{uid} == 0 ? qw(/usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin)
     : qw(/usr/local/bin /usr/bin /bin /usr/local/games /usr/games);
-  %ENV = (PATH => join(':', @path), HOME => $o{home}, USER => $o{user}, LOGNAME => $o{user}, SHELL => $o{shell},
+  %ENV = (PATH => join(':', @path), HOME => $o{home}, USER => $o{user}, LOGNAME => $o{user}, SHELL => $shell // '/bin/sh',
     $language ? (LANG => $language) : ());
   chdir $o{home} or chdir '/';
   exec { '/bin/sh' } 'sh', '/run/pi-qemu/start' or print $status "refused shell: /bin/sh: $!\n";
@@ -64095,7 +64114,8 @@ sub inside {
   while (defined(my $part = shift @rest)) {
     if ($part eq '..') { $done =~ s{/[^/]*$}{}; next }
     my $next = "$done/$part";
-    if (-l "$root$next" && $depth++ < 40) {
+    if (-l "$root$next") {
+      refuse('write', "$path: links without an end") if ++$depth > 40;
       my $link = readlink "$root$next";
       $done = '' if $link =~ m{^/};
       unshift @rest, grep { $_ ne '' && $_ ne '.' } split m{/}, $link;
@@ -64137,29 +64157,32 @@ while (my ($from, $to, $mode) = splice @files, 0, 3) {
   must('write', 'chmod', $mode, $target);
 }
 
-mounted('--rbind', '/sys', "$root/sys") if -d "$root/sys";
-call('mount_setattr', -100, "$root/sys", 0x8000, pack('QQQQ', 1, 0, 0, 0), 32); # read-only, all that is below
-mounted('-t', 'tmpfs', '-o', 'mode=755,nosuid', 'dev', "$root/dev");
+# As root, outside of the image still: none of its links may lead us to files of the host.
+my ($sys, $dev, $run) = map { inside($_) } qw(/sys /dev /run);
+folder($_) for $sys, $dev, $run, inside('/proc');
+mounted('--rbind', '/sys', $sys);
+call('mount_setattr', -100, $sys, 0x8000, pack('QQQQ', 1, 0, 0, 0), 32); # read-only, all that is below
+mounted('-t', 'tmpfs', '-o', 'mode=755,nosuid', 'dev', $dev);
 for my $device (qw(null zero full random urandom tty)) {
-  text("$root/dev/$device");
-  mounted('--bind', "/dev/$device", "$root/dev/$device");
+  text("$dev/$device");
+  mounted('--bind', "/dev/$device", "$dev/$device");
 }
-mkdir "$root/dev/$_" for qw(pts shm);
-mounted('-t', 'tmpfs', '-o', 'mode=1777,nosuid,nodev', 'shm', "$root/dev/shm");
-mounted('-t', 'devpts', '-o', 'newinstance,ptmxmode=666,mode=620,gid=5', 'devpts', "$root/dev/pts");
-symlink $_->[1], "$root/dev/$_->[0]"
+mkdir "$dev/$_" for qw(pts shm);
+mounted('-t', 'tmpfs', '-o', 'mode=1777,nosuid,nodev', 'shm', "$dev/shm");
+mounted('-t', 'devpts', '-o', 'newinstance,ptmxmode=666,mode=620,gid=5', 'devpts', "$dev/pts");
+symlink $_->[1], "$dev/$_->[0]"
   for ['ptmx', 'pts/ptmx'], ['fd', '/proc/self/fd'], ['stdin', 'fd/0'], ['stdout', 'fd/1'], ['stderr', 'fd/2'];
 # The script's files, and nothing that outlives it; /tmp is on the disk, since builds fill it.
-mounted('-t', 'tmpfs', '-o', 'mode=755,nosuid,nodev', 'run', "$root/run");
+mounted('-t', 'tmpfs', '-o', 'mode=755,nosuid,nodev', 'run', $run);
 mkdir "$at/tmp"; chmod 01777, "$at/tmp";
 mounted('--bind', "$at/tmp", inside('/tmp'));
-mkdir "$root/run/$_" for qw(lock pi-qemu); chmod 01777, "$root/run/lock";
-must('write', 'cp', '-r', "$at/guest/.", "$root/run/pi-qemu");
-must('write', 'chown', '-R', "$o{uid}:$o{gid}", "$root/run/pi-qemu");
-must('write', 'chmod', '-R', 'go=', "$root/run/pi-qemu");
+mkdir "$run/$_" for qw(lock pi-qemu); chmod 01777, "$run/lock";
+must('write', 'cp', '-r', "$at/guest/.", "$run/pi-qemu");
+must('write', 'chown', '-R', "$o{uid}:$o{gid}", "$run/pi-qemu");
+must('write', 'chmod', '-R', 'go=', "$run/pi-qemu");
 if ($o{collected}) {
-  mkdir "$root/run/pi-qemu-out";
-  mounted('--bind', $o{collected}, "$root/run/pi-qemu-out");
+  mkdir "$run/pi-qemu-out";
+  mounted('--bind', $o{collected}, "$run/pi-qemu-out");
 }
 
 # Names are looked up as on the host.
@@ -64171,9 +64194,10 @@ text($resolver) if $made;
 text("$at/resolv.conf", read_lines('/etc/resolv.conf'));
 mounted('--bind', "$at/resolv.conf", $resolver);
 # No service is started by its package: nothing here would ever end it.
-my $policy = "$root/usr/sbin/policy-rc.d";
-my $own = !-e $policy && -d "$root/usr/sbin";
-if ($own) { text($policy, "#!/bin/sh\nexit 101\n"); chmod 0755, $policy }
+my $refusal = "#!/bin/sh\nexit 101\n";
+my $policy = inside('/usr/sbin/policy-rc.d');
+my $own = !-e $policy && -d inside('/usr/sbin');
+if ($own) { text($policy, $refusal); chmod 0755, $policy }
 
 my ($keeper, $keeps);
 if ($o{workspace}) {
@@ -64257,8 +64281,9 @@ while (waitpid($space, WNOHANG) == 0) {
   kill 'TERM', $space;
 }
 my $code = $? >> 8;
-unlink $policy if $own;
-if ($made) { system 'umount', '-n', $resolver; unlink $resolver }
+# The script may have put links in their way.
+if ($own) { my $now = inside('/usr/sbin/policy-rc.d'); unlink $now if join('', read_lines($now)) eq $refusal }
+if ($made) { tried('umount', '-n', $resolver); my $now = inside('/etc/resolv.conf'); unlink $now if -z $now }
 # What root made in the workspace is its owner's as well, and so is what was collected for it.
 my @owner;
 @owner = ('chown', '-h', "$o{owneruid}:$o{ownergid}") if $o{workspace};
@@ -64319,7 +64344,7 @@ function argumentsOf(request) {
         ...(boot && { bootmount: boot.mount, bootoffset: boot.offset, bootsize: boot.size }),
         unprivileged: rights === 'unprivileged' ? 1 : undefined,
         ...{ private: isPrivate ? 1 : undefined, handlers: handlers.length === 0 ? undefined : 1 },
-        ...{ user: user.name, uid: user.uid, gid: user.gid, home: user.home, shell: '/bin/bash' },
+        ...{ user: user.name, uid: user.uid, gid: user.gid, home: user.home },
         ...{ directory, collected, since: Math.floor(Date.now() / 1000) },
         ...(workspace && {
             ...{ source: workspace.source, workspace: workspace.target, workspacemode: workspace.mode },
@@ -64334,8 +64359,8 @@ async function started([program = '', ...args], { onStdout, onStderr }, timeout)
     const path = await findTool(program);
     if (path === undefined)
         throw new HostFailure({
-            symptom: `a root file system is entered as root, and this host has no ${program}`,
-            remedy: 'run as root, install sudo, or use `mode: system`, which needs neither'
+            symptom: `a root file system cannot be entered: this host has no ${program}`,
+            remedy: 'install it, or use `mode: system`'
         });
     const timedOut = await new Promise((resolve, reject) => {
         const child = (0,external_node_child_process_namespaceObject.spawn)(path, args, { stdio: ['pipe', 'pipe', 'pipe'] });
@@ -64497,10 +64522,14 @@ function readJournal(folder) {
         }
     });
 }
-/** Whether the process that did the run, or a Pi it left up on purpose, still lives. */
+/** Whether a run leaves something on purpose, for what comes after it. */
+function isKept(folder) {
+    return readJournal(folder).some(({ kind }) => kind === 'kept');
+}
+/** Whether the process that did the run, or a Pi or handlers it left on purpose, are still there. */
 function isInUse(folder) {
     const entries = readJournal(folder);
-    const kept = entries.some(entry => entry.kind === 'kept');
+    const kept = isKept(folder);
     return entries.some(entry => (entry.kind === 'owner' && isAlive(entry.process)) ||
         (kept && entry.kind === 'process' && isAlive(entry.process)) ||
         (kept && entry.kind === 'handlers' && hasHandlers(entry.id)));
@@ -68211,20 +68240,14 @@ exec "$@"`;
 
 
 
-/** The platform whose emulator and CPU each architecture's programs get; armel is what a Pi 1 runs. */
-const platformOf = {
-    arm64: platform('linux/arm64'),
-    armhf: platform('linux/arm/v7'),
-    armel: platform('linux/arm/v6')
-};
 /** Emulator that this host needs for programs of an architecture; undefined where it runs them itself. */
 function emulatorFor(architecture, host = process.arch) {
-    const [needed] = emulatorsFor([platformOf[architecture]], host);
+    const [needed] = emulatorsFor([platformOfImages[architecture]], host);
     return needed && staticEmulator(needed);
 }
 /** The handler of an architecture; setuid programs (`sudo`, say) work with it, since nobody else has it. */
 function binfmtLine(architecture, emulator) {
-    const { elf } = platformOf[architecture].emulator;
+    const { elf } = platformOfImages[architecture].emulator;
     return handlerLine({ name: `pi-qemu-${architecture}`, elf, interpreter: emulator, setuid: true });
 }
 /** Kernels from this on keep binfmt_misc apart for each user namespace. */
@@ -68258,7 +68281,7 @@ async function inNamespace(request) {
         LC_ALL: 'C.UTF-8',
         TMPDIR: scratch,
         DEBIAN_FRONTEND: 'noninteractive',
-        ...(architecture !== undefined && emulator !== undefined && { QEMU_CPU: platformOf[architecture].cpu })
+        ...(architecture !== undefined && emulator !== undefined && { QEMU_CPU: platformOfImages[architecture].cpu })
     };
     const assignments = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
     const [program = '', ...args] = [
@@ -70845,7 +70868,7 @@ function toolsFor(inputs) {
         'ssh-keygen',
         'fdtput'
     ];
-    const always = mode === 'user' ? all.filter(name => !ofMachines.includes(name)) : all;
+    const always = mode === 'user' ? [...all.filter(name => !ofMachines.includes(name)), 'perl'] : all;
     const build = image.kind === 'mini' || image.kind === 'debian'
         ? ['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod']
         : unpackersFor(image);
@@ -70897,9 +70920,14 @@ function describePlan(inputs) {
         `provisioning: ${inputs.provision === 'auto' ? 'offline, on a copy' : 'none (provision: none)'}`,
         ...wishesOf(inputs),
         `workspace: ${sync === 'none' ? 'not exchanged (sync: none)' : `${inputs.workspace} (sync: ${sync})`}`,
-        `script: ${inputs.run === undefined ? 'none, boot only' : `${inputs.run.trim().split('\n').length} line(s)`}`,
+        `script: ${scriptWords(inputs)}`,
         `afterwards: ${afterwards(inputs)}`
     ];
+}
+function scriptWords({ mode, run }) {
+    if (run !== undefined)
+        return `${run.trim().split('\n').length} line(s)`;
+    return mode === 'user' ? 'none' : 'none, boot only';
 }
 function afterwards({ mode, keepRunning, saveImage }) {
     if (saveImage !== undefined)
@@ -71990,7 +72018,7 @@ function patternsWithoutMatch(stdout) {
 
 
 
-/** How long (ms) a script may take to end after it was told to. */
+/** How long (ms) a script may take to end after it was told to, and a guest to tell something of it. */
 const stopPatience = 15_000;
 /** How long (ms) the guest may take to write its disks out. */
 const settlePatience = 120_000;
@@ -72053,9 +72081,13 @@ class Guest {
         ]);
         return { ...result, timedOut: true };
     }
-    /** Runs a text with the user's shell in the run's folder of the guest; what it printed. */
+    /**
+     * Runs a text about the run's folder, as the user; what it printed. Nothing of a guest that does not answer any more: what a
+     * script did there is over, and its result stands.
+     */
     async ask(text) {
-        return (await this.session.exec('sh', { input: text(this.folder) })).stdout;
+        const asking = this.session.exec('sh', { input: text(this.folder) }).then(({ stdout }) => stdout, () => '');
+        return Promise.race([asking, (0,external_node_timers_promises_namespaceObject.setTimeout)(stopPatience, '', { ref: false })]);
     }
     /** Copies files into a folder in the guest; what there is to say about it, a line each. */
     async copyOut(request) {
@@ -74505,18 +74537,12 @@ async function leave({ guest, qemu }, { disks }, log) {
 ;// CONCATENATED MODULE: ./src/rootfs/place.ts
 
 
-/** Whose programs the images of each architecture have; armel is what a Pi 1 runs. */
-const place_platformOf = {
-    arm64: platform('linux/arm64'),
-    armhf: platform('linux/arm/v7'),
-    armel: platform('linux/arm/v6')
-};
 /**
  * The platforms whose programs a run in an image needs. An arm64 system runs 32-bit programs as well.
  * @throws BadInput if the one asked for is not the image's
  */
 function platformsFor(architecture, asked) {
-    const own = place_platformOf[architecture];
+    const own = platformOfImages[architecture];
     const rows = asked?.rows.filter(({ emulator }) => emulator === own.emulator) ?? [own];
     if (rows.length === 0) {
         const names = asked?.rows.map(({ name }) => name).join(', ') ?? '';
@@ -74524,7 +74550,7 @@ function platformsFor(architecture, asked) {
             `input \`platforms\` is “${names}”, but the image has programs of ${architecture}; valid: ${own.name}`
         ]);
     }
-    const more = architecture === 'arm64' ? (asked?.rows.filter(row => !rows.includes(row)) ?? [place_platformOf.armhf]) : [];
+    const more = architecture === 'arm64' ? (asked?.rows.filter(row => !rows.includes(row)) ?? [platformOfImages.armhf]) : [];
     return { rows: [...rows, ...more], asFarAsPossible: false };
 }
 /** The root file system of an image, or of a copy of its disk that is written. */
@@ -74545,7 +74571,6 @@ const caveats = [
 ];
 
 ;// CONCATENATED MODULE: ./src/rootfs/script.ts
-
 
 
 
@@ -74586,7 +74611,7 @@ async function inRootfs(request, emulation, { log }) {
                 symptom: `programs of the image cannot be run here: ${why}`,
                 remedy: 'run as root or with sudo, so that handlers can be registered on this host; or use `mode: system`'
             });
-        log.warn(`No namespace with users and handlers of its own (${why}): root in the image is root here, and the handlers are registered on this host until the run ends`);
+        log.warn(`No namespace with users and handlers of its own (${why}): root in the image is root here, sudo in it works with \`setuid: true\` only, and the handlers are registered on this host until the run ends`);
         emulation.isPrivate = false;
         await emulation.onHost();
     }
@@ -74675,6 +74700,7 @@ function rootfsPreparer({ runTimeout }, emulationFor) {
                 const build = (0,external_node_path_namespaceObject.join)(context.journal.folder, 'build-prepared');
                 await (0,promises_namespaceObject.mkdir)(build);
                 await sealImage({ base, disk: { path: disk, format: 'raw' }, keys: {}, request, provenance, build, log });
+                await (0,promises_namespaceObject.rm)(disk);
                 return build;
             });
         }
@@ -75722,8 +75748,7 @@ function emulationFor(inputs, { architecture }, context) {
             tell(wanted, found, context);
             return found;
         })),
-        // Nobody but this run uses them; still they are there for all until it ends.
-        onHost: () => handlersOnHost({ ...inputs, setuid: true }, wanted, context)
+        onHost: () => handlersOnHost(inputs, wanted, context)
     };
 }
 function tell(wanted, provided, { log, output }) {
@@ -75869,7 +75894,6 @@ async function ranScript(inputs, pi, context) {
 
 
 
-
 /** Statuses that are ours and not the script's; as docker and timeout(1) have them. */
 const ownStatus = { fault: 125, timeLimit: 124 };
 /**
@@ -75910,7 +75934,7 @@ async function execute({ raw, env, workspace, log, output, work = run, started, 
             stderr: write(process.stderr)
         };
         report = { ...(await doing.run(() => work(inputs, context))), failure: undefined, phases };
-        kept = inputs.keepRunning || isOnlyHandlers(inputs);
+        kept = isKept(journal.folder);
     }
     catch (error) {
         const outcome = error instanceof Failure ? error.outcome : 'host-failed';
@@ -76744,7 +76768,7 @@ function looking(path, wrong) {
  * most programs carry that much.
  * @throws BadInput if the program is another machine's
  */
-function program_platformOf({ path, kind }, wanted) {
+function platformOf({ path, kind }, wanted) {
     const fits = ({ emulator: { elf } }) => elf.machine === kind.machine && elf.bits === kind.bits && elf.order === kind.order;
     const valid = platforms.filter(fits);
     if (wanted !== undefined && fits(wanted))
@@ -77428,7 +77452,7 @@ async function execCommand(argv, log) {
     const { args } = flags;
     const env = { ...process.env, ...flags.env };
     const program = readProgram(flags.program);
-    const platform = program_platformOf(program, flags.platform);
+    const platform = platformOf(program, flags.platform);
     const sysroot = flags.sysroot === undefined ? undefined : await folderOf(flags.sysroot, log);
     const files = checkLibraries(program, sysroot, (env['LD_LIBRARY_PATH'] ?? '').split(':').filter(Boolean));
     const emulator = staticEmulator(platform.emulator);
@@ -77582,7 +77606,7 @@ async function doctorCommand(home, print, log, { install }) {
 }
 /** `pi-qemu stop`: ends the Pis that were left up on purpose. */
 async function stopCommand(home, log) {
-    const kept = recordedRuns(home.runs).filter(folder => readJournal(folder).some(({ kind }) => kind === 'kept'));
+    const kept = recordedRuns(home.runs).filter(isKept);
     let clean = true;
     for (const folder of kept)
         clean = (await undo(folder, log)) && clean;

@@ -35304,6 +35304,7 @@ const tools = {
     'qemu-loongarch64-static': { package: 'qemu-user-static' },
     'qemu-x86_64-static': { package: 'qemu-user-static' },
     'qemu-i386-static': { package: 'qemu-user-static' },
+    perl: { package: 'perl-base' },
     prlimit: { package: 'util-linux', version: ['--version'] },
     fdtput: { package: 'device-tree-compiler' },
     ssh: { package: 'openssh-client', version: ['-V'] },
@@ -35671,6 +35672,12 @@ function platforms_platform(name) {
         throw new Error(`no platform ${name}`);
     return found;
 }
+/** Whose programs the images of each architecture have; armel is what a Pi 1 runs. */
+const platformOfImages = {
+    arm64: platforms_platform('linux/arm64'),
+    armhf: platforms_platform('linux/arm/v7'),
+    armel: platforms_platform('linux/arm/v6')
+};
 /** Other names for the same, as Docker takes them. */
 const aliases = {
     'linux/arm64/v8': 'linux/arm64',
@@ -35731,6 +35738,8 @@ const loaded = 1;
 const executable = 1;
 /** Bytes; what the kernel maps is whole pages of the file, up to where the next part begins. */
 const page = 0x1000;
+/** Changes with what is put into the file. */
+const preset_presetVersion = 1;
 const hex = (...words) => Buffer.from(words.join(''), 'hex');
 /**
  * By ELF machine, what goes in front of QEMU's own entry; as assembled from scripts/assembly/preset-*.s: it puts two
@@ -36983,7 +36992,7 @@ async function withCpu(program, emulator, cpu, { emulators }) {
     if (cpu === undefined)
         return program;
     const { size, mtimeMs } = await stat(program);
-    const name = `qemu-${emulator.name}-${cpu.replaceAll(/[^\w.-]+/g, '_')}-${size.toString(36)}${Math.trunc(mtimeMs).toString(36)}`;
+    const name = `qemu-${emulator.name}-${cpu.replaceAll(/[^\w.-]+/g, '_')}-${presetVersion}${size.toString(36)}${Math.trunc(mtimeMs).toString(36)}`;
     const path = join(emulators, name);
     if (existsSync(path))
         return path;
@@ -37061,9 +37070,9 @@ async function provideInterpreters({ wanted, choice, models }, place) {
         if (await isNative(emulator, place.scratch))
             native.add(emulator);
     const emulated = needed.filter(emulator => !native.has(emulator));
-    // One installation for all.
+    // One installation for all. If it fails, each says so that has no other emulator.
     if (choice.kind === 'auto' || choice.kind === 'host')
-        await ensureTools(emulated.slice(0, 1).map(staticEmulator), place.log);
+        await ensureTools(emulated.slice(0, 1).map(staticEmulator), place.log).catch(() => undefined);
     const missing = wanted.asFarAsPossible ? await missingTools(emulated.map(staticEmulator)) : [];
     return Promise.all(needed
         .filter(emulator => !missing.includes(staticEmulator(emulator)))
@@ -37182,9 +37191,10 @@ sub one {
   my $stop = 0;
   $SIG{TERM} = sub { $stop = time; kill 'TERM', -1 };
   $SIG{INT} = $SIG{HUP} = 'IGNORE';
-  mounted('-t', 'proc', '-o', 'nosuid,nodev,noexec', 'proc', "$root/proc");
+  my $proc = inside('/proc');
+  mounted('-t', 'proc', '-o', 'nosuid,nodev,noexec', 'proc', $proc);
   if ($o{private} && $o{handlers}) {
-    my $fs = "$root/proc/sys/fs/binfmt_misc";
+    my $fs = "$proc/sys/fs/binfmt_misc";
     must('handlers', 'mount', '-n', '-t', 'binfmt_misc', 'binfmt_misc', $fs);
     for my $line (read_lines("$at/handlers")) {
       chomp $line;
@@ -37222,10 +37232,11 @@ sub user {
   $) = join ' ', $o{gid}, $o{gid}, @groups;
   $( = $o{gid};
   $< = $> = $o{uid};
+  my ($shell) = map { /^\Q$o{user}\E:(?:[^:]*:){5}([^:\n]+)/ ? $1 : () } read_lines('/etc/passwd');
   my ($language) = map { /^LANG="?([^"\n]+)/ ? $1 : () } read_lines('/etc/default/locale');
   my @path = $o{uid} == 0 ? qw(/usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin)
     : qw(/usr/local/bin /usr/bin /bin /usr/local/games /usr/games);
-  %ENV = (PATH => join(':', @path), HOME => $o{home}, USER => $o{user}, LOGNAME => $o{user}, SHELL => $o{shell},
+  %ENV = (PATH => join(':', @path), HOME => $o{home}, USER => $o{user}, LOGNAME => $o{user}, SHELL => $shell // '/bin/sh',
     $language ? (LANG => $language) : ());
   chdir $o{home} or chdir '/';
   exec { '/bin/sh' } 'sh', '/run/pi-qemu/start' or print $status "refused shell: /bin/sh: $!\n";
@@ -37281,7 +37292,8 @@ sub inside {
   while (defined(my $part = shift @rest)) {
     if ($part eq '..') { $done =~ s{/[^/]*$}{}; next }
     my $next = "$done/$part";
-    if (-l "$root$next" && $depth++ < 40) {
+    if (-l "$root$next") {
+      refuse('write', "$path: links without an end") if ++$depth > 40;
       my $link = readlink "$root$next";
       $done = '' if $link =~ m{^/};
       unshift @rest, grep { $_ ne '' && $_ ne '.' } split m{/}, $link;
@@ -37323,29 +37335,32 @@ while (my ($from, $to, $mode) = splice @files, 0, 3) {
   must('write', 'chmod', $mode, $target);
 }
 
-mounted('--rbind', '/sys', "$root/sys") if -d "$root/sys";
-call('mount_setattr', -100, "$root/sys", 0x8000, pack('QQQQ', 1, 0, 0, 0), 32); # read-only, all that is below
-mounted('-t', 'tmpfs', '-o', 'mode=755,nosuid', 'dev', "$root/dev");
+# As root, outside of the image still: none of its links may lead us to files of the host.
+my ($sys, $dev, $run) = map { inside($_) } qw(/sys /dev /run);
+folder($_) for $sys, $dev, $run, inside('/proc');
+mounted('--rbind', '/sys', $sys);
+call('mount_setattr', -100, $sys, 0x8000, pack('QQQQ', 1, 0, 0, 0), 32); # read-only, all that is below
+mounted('-t', 'tmpfs', '-o', 'mode=755,nosuid', 'dev', $dev);
 for my $device (qw(null zero full random urandom tty)) {
-  text("$root/dev/$device");
-  mounted('--bind', "/dev/$device", "$root/dev/$device");
+  text("$dev/$device");
+  mounted('--bind', "/dev/$device", "$dev/$device");
 }
-mkdir "$root/dev/$_" for qw(pts shm);
-mounted('-t', 'tmpfs', '-o', 'mode=1777,nosuid,nodev', 'shm', "$root/dev/shm");
-mounted('-t', 'devpts', '-o', 'newinstance,ptmxmode=666,mode=620,gid=5', 'devpts', "$root/dev/pts");
-symlink $_->[1], "$root/dev/$_->[0]"
+mkdir "$dev/$_" for qw(pts shm);
+mounted('-t', 'tmpfs', '-o', 'mode=1777,nosuid,nodev', 'shm', "$dev/shm");
+mounted('-t', 'devpts', '-o', 'newinstance,ptmxmode=666,mode=620,gid=5', 'devpts', "$dev/pts");
+symlink $_->[1], "$dev/$_->[0]"
   for ['ptmx', 'pts/ptmx'], ['fd', '/proc/self/fd'], ['stdin', 'fd/0'], ['stdout', 'fd/1'], ['stderr', 'fd/2'];
 # The script's files, and nothing that outlives it; /tmp is on the disk, since builds fill it.
-mounted('-t', 'tmpfs', '-o', 'mode=755,nosuid,nodev', 'run', "$root/run");
+mounted('-t', 'tmpfs', '-o', 'mode=755,nosuid,nodev', 'run', $run);
 mkdir "$at/tmp"; chmod 01777, "$at/tmp";
 mounted('--bind', "$at/tmp", inside('/tmp'));
-mkdir "$root/run/$_" for qw(lock pi-qemu); chmod 01777, "$root/run/lock";
-must('write', 'cp', '-r', "$at/guest/.", "$root/run/pi-qemu");
-must('write', 'chown', '-R', "$o{uid}:$o{gid}", "$root/run/pi-qemu");
-must('write', 'chmod', '-R', 'go=', "$root/run/pi-qemu");
+mkdir "$run/$_" for qw(lock pi-qemu); chmod 01777, "$run/lock";
+must('write', 'cp', '-r', "$at/guest/.", "$run/pi-qemu");
+must('write', 'chown', '-R', "$o{uid}:$o{gid}", "$run/pi-qemu");
+must('write', 'chmod', '-R', 'go=', "$run/pi-qemu");
 if ($o{collected}) {
-  mkdir "$root/run/pi-qemu-out";
-  mounted('--bind', $o{collected}, "$root/run/pi-qemu-out");
+  mkdir "$run/pi-qemu-out";
+  mounted('--bind', $o{collected}, "$run/pi-qemu-out");
 }
 
 # Names are looked up as on the host.
@@ -37357,9 +37372,10 @@ text($resolver) if $made;
 text("$at/resolv.conf", read_lines('/etc/resolv.conf'));
 mounted('--bind', "$at/resolv.conf", $resolver);
 # No service is started by its package: nothing here would ever end it.
-my $policy = "$root/usr/sbin/policy-rc.d";
-my $own = !-e $policy && -d "$root/usr/sbin";
-if ($own) { text($policy, "#!/bin/sh\nexit 101\n"); chmod 0755, $policy }
+my $refusal = "#!/bin/sh\nexit 101\n";
+my $policy = inside('/usr/sbin/policy-rc.d');
+my $own = !-e $policy && -d inside('/usr/sbin');
+if ($own) { text($policy, $refusal); chmod 0755, $policy }
 
 my ($keeper, $keeps);
 if ($o{workspace}) {
@@ -37443,8 +37459,9 @@ while (waitpid($space, WNOHANG) == 0) {
   kill 'TERM', $space;
 }
 my $code = $? >> 8;
-unlink $policy if $own;
-if ($made) { system 'umount', '-n', $resolver; unlink $resolver }
+# The script may have put links in their way.
+if ($own) { my $now = inside('/usr/sbin/policy-rc.d'); unlink $now if join('', read_lines($now)) eq $refusal }
+if ($made) { tried('umount', '-n', $resolver); my $now = inside('/etc/resolv.conf'); unlink $now if -z $now }
 # What root made in the workspace is its owner's as well, and so is what was collected for it.
 my @owner;
 @owner = ('chown', '-h', "$o{owneruid}:$o{ownergid}") if $o{workspace};
@@ -37505,7 +37522,7 @@ function argumentsOf(request) {
         ...(boot && { bootmount: boot.mount, bootoffset: boot.offset, bootsize: boot.size }),
         unprivileged: rights === 'unprivileged' ? 1 : undefined,
         ...{ private: isPrivate ? 1 : undefined, handlers: handlers.length === 0 ? undefined : 1 },
-        ...{ user: user.name, uid: user.uid, gid: user.gid, home: user.home, shell: '/bin/bash' },
+        ...{ user: user.name, uid: user.uid, gid: user.gid, home: user.home },
         ...{ directory, collected, since: Math.floor(Date.now() / 1000) },
         ...(workspace && {
             ...{ source: workspace.source, workspace: workspace.target, workspacemode: workspace.mode },
@@ -37520,8 +37537,8 @@ async function started([program = '', ...args], { onStdout, onStderr }, timeout)
     const path = await findTool(program);
     if (path === undefined)
         throw new HostFailure({
-            symptom: `a root file system is entered as root, and this host has no ${program}`,
-            remedy: 'run as root, install sudo, or use `mode: system`, which needs neither'
+            symptom: `a root file system cannot be entered: this host has no ${program}`,
+            remedy: 'install it, or use `mode: system`'
         });
     const timedOut = await new Promise((resolve, reject) => {
         const child = spawn(path, args, { stdio: ['pipe', 'pipe', 'pipe'] });
@@ -37683,10 +37700,14 @@ function readJournal(folder) {
         }
     });
 }
-/** Whether the process that did the run, or a Pi it left up on purpose, still lives. */
+/** Whether a run leaves something on purpose, for what comes after it. */
+function isKept(folder) {
+    return readJournal(folder).some(({ kind }) => kind === 'kept');
+}
+/** Whether the process that did the run, or a Pi or handlers it left on purpose, are still there. */
 function isInUse(folder) {
     const entries = readJournal(folder);
-    const kept = entries.some(entry => entry.kind === 'kept');
+    const kept = isKept(folder);
     return entries.some(entry => (entry.kind === 'owner' && isAlive(entry.process)) ||
         (kept && entry.kind === 'process' && isAlive(entry.process)) ||
         (kept && entry.kind === 'handlers' && hasHandlers(entry.id)));

@@ -4,7 +4,7 @@ import { boards } from '../boards'
 import { findTool, tryTool } from '../host/exec'
 import type { Home } from '../host/paths'
 import { ensureTools, isRoot, missingTools, packagesFor, tools, toolVersion, type ToolName } from '../host/tools'
-import { isInUse, readJournal, recordedRuns, undo } from '../journal'
+import { isInUse, isKept, recordedRuns, undo } from '../journal'
 import { cachedPrivateVersion, hasPrivateQemu, machinesIn } from '../qemu'
 import { mib, type Log } from '../report/log'
 
@@ -80,7 +80,7 @@ export async function doctorCommand(
 
 /** `pi-qemu stop`: ends the Pis that were left up on purpose. */
 export async function stopCommand(home: Home, log: Log): Promise<number> {
-  const kept = recordedRuns(home.runs).filter(folder => readJournal(folder).some(({ kind }) => kind === 'kept'))
+  const kept = recordedRuns(home.runs).filter(isKept)
   let clean = true
   for (const folder of kept) clean = (await undo(folder, log)) && clean
   log.info(kept.length === 0 ? 'No Pi is up' : `${kept.length} switched off`)

@@ -14,7 +14,7 @@ import {
 } from './script'
 import type { ExecOptions, ExecResult, GuestSession } from './ssh'
 
-/** How long (ms) a script may take to end after it was told to. */
+/** How long (ms) a script may take to end after it was told to, and a guest to tell something of it. */
 const stopPatience = 15_000
 
 /** How long (ms) the guest may take to write its disks out. */
@@ -85,9 +85,16 @@ export class Guest {
     return { ...result, timedOut: true }
   }
 
-  /** Runs a text with the user's shell in the run's folder of the guest; what it printed. */
+  /**
+   * Runs a text about the run's folder, as the user; what it printed. Nothing of a guest that does not answer any more: what a
+   * script did there is over, and its result stands.
+   */
   async ask(text: (folder: string) => string): Promise<string> {
-    return (await this.session.exec('sh', { input: text(this.folder) })).stdout
+    const asking = this.session.exec('sh', { input: text(this.folder) }).then(
+      ({ stdout }) => stdout,
+      () => ''
+    )
+    return Promise.race([asking, sleep(stopPatience, '', { ref: false })])
   }
 
   /** Copies files into a folder in the guest; what there is to say about it, a line each. */

@@ -4,30 +4,23 @@ import type { Architecture } from '../boards'
 import { HostFailure } from '../report/errors'
 import { findTool, toolFailure, tryTool } from './exec'
 import { privateNamespace, refusedStatus } from './foreign-scripts'
-import { emulatorsFor, handlerLine, platform, staticEmulator, type Platform } from '../usermode'
+import { emulatorsFor, handlerLine, platformOfImages, staticEmulator } from '../usermode'
 import { goingOn } from './going-on'
 import { runMarker } from './processes'
 import { isRoot, type ToolName } from './tools'
-
-/** The platform whose emulator and CPU each architecture's programs get; armel is what a Pi 1 runs. */
-const platformOf: Readonly<Record<Architecture, Platform>> = {
-  arm64: platform('linux/arm64'),
-  armhf: platform('linux/arm/v7'),
-  armel: platform('linux/arm/v6')
-}
 
 /** Emulator that this host needs for programs of an architecture; undefined where it runs them itself. */
 export function emulatorFor(
   architecture: Architecture,
   host: NodeJS.Architecture = process.arch
 ): ToolName | undefined {
-  const [needed] = emulatorsFor([platformOf[architecture]], host)
+  const [needed] = emulatorsFor([platformOfImages[architecture]], host)
   return needed && staticEmulator(needed)
 }
 
 /** The handler of an architecture; setuid programs (`sudo`, say) work with it, since nobody else has it. */
 export function binfmtLine(architecture: Architecture, emulator: string): string {
-  const { elf } = platformOf[architecture].emulator
+  const { elf } = platformOfImages[architecture].emulator
   return handlerLine({ name: `pi-qemu-${architecture}`, elf, interpreter: emulator, setuid: true })
 }
 
@@ -75,7 +68,7 @@ export async function inNamespace(request: NamespaceRequest): Promise<string> {
     LC_ALL: 'C.UTF-8',
     TMPDIR: scratch,
     DEBIAN_FRONTEND: 'noninteractive',
-    ...(architecture !== undefined && emulator !== undefined && { QEMU_CPU: platformOf[architecture].cpu })
+    ...(architecture !== undefined && emulator !== undefined && { QEMU_CPU: platformOfImages[architecture].cpu })
   }
   const assignments = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
   const [program = '', ...args] = [

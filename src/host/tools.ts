@@ -45,6 +45,7 @@ export const tools = {
   'qemu-loongarch64-static': { package: 'qemu-user-static' },
   'qemu-x86_64-static': { package: 'qemu-user-static' },
   'qemu-i386-static': { package: 'qemu-user-static' },
+  perl: { package: 'perl-base' },
   prlimit: { package: 'util-linux', version: ['--version'] },
   fdtput: { package: 'device-tree-compiler' },
   ssh: { package: 'openssh-client', version: ['-V'] },

@@ -1,6 +1,7 @@
 import { boardNames } from '../boards'
 import { containerDefinitions, containerListInputs } from './container-definitions'
 import { define, type Definition } from './define'
+import { userDefinitions } from './user-definitions'
 
 export type { Definition } from './define'
 
@@ -66,30 +67,7 @@ export const definitions = [
     'auto',
     "Which QEMU: the `host`'s, a `private` one (Debian stable's, kept apart from the host), or a program. `auto`: the host's if it can do the board, else a private one."
   ),
-  define(
-    'platforms',
-    'LIST',
-    '',
-    "Only with `mode: user`: whose programs this host has to run, by Docker's names (`linux/arm64`, `linux/arm/v7`, `linux/arm/v6`, `linux/arm/v5`, …), separated by commas; `all` is what the QEMU at hand has. Default: the image's, else the four of the Pi."
-  ),
-  define(
-    'qemu-cpu',
-    'MODEL',
-    '',
-    "Only with `mode: user`: CPU that programs see, by QEMU's names (`cortex-a53`, `max`); one per line for single platforms: `linux/arm64=cortex-a53`. Default: a Pi's."
-  ),
-  define(
-    'sysroot',
-    'FOLDER|IMAGE',
-    '',
-    'Only with `mode: user`: libraries for cross-built programs that later steps run on this host, an image or a folder; the output `sysroot` is the folder, for `QEMU_LD_PREFIX`. See docs/exec.md.'
-  ),
-  define(
-    'setuid',
-    'true|false',
-    'false',
-    'Only with `mode: user`: whether setuid programs of other platforms (`sudo`) get their rights in containers and everywhere on this host. See docs/security.md.'
-  ),
+  ...userDefinitions,
   define('run', 'SCRIPT', '', 'The script to run in the Pi. Without it the Pi is only booted.'),
   define(
     'shell',

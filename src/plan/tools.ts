@@ -26,7 +26,8 @@ export function toolsFor(inputs: ToolInputs): readonly ToolName[] {
     'ssh-keygen',
     'fdtput'
   ]
-  const always = mode === 'user' ? all.filter(name => !ofMachines.includes(name)) : all
+  const always: readonly ToolName[] =
+    mode === 'user' ? [...all.filter(name => !ofMachines.includes(name)), 'perl'] : all
   const build: readonly ToolName[] =
     image.kind === 'mini' || image.kind === 'debian'
       ? ['mmdebstrap', 'mkfs.vfat', 'cpio', 'depmod']

@@ -21,9 +21,14 @@ export function describePlan(inputs: Inputs): readonly string[] {
     `provisioning: ${inputs.provision === 'auto' ? 'offline, on a copy' : 'none (provision: none)'}`,
     ...wishesOf(inputs),
     `workspace: ${sync === 'none' ? 'not exchanged (sync: none)' : `${inputs.workspace} (sync: ${sync})`}`,
-    `script: ${inputs.run === undefined ? 'none, boot only' : `${inputs.run.trim().split('\n').length} line(s)`}`,
+    `script: ${scriptWords(inputs)}`,
     `afterwards: ${afterwards(inputs)}`
   ]
+}
+
+function scriptWords({ mode, run }: Inputs): string {
+  if (run !== undefined) return `${run.trim().split('\n').length} line(s)`
+  return mode === 'user' ? 'none' : 'none, boot only'
 }
 
 function afterwards({ mode, keepRunning, saveImage }: Inputs): string {

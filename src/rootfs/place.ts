@@ -1,7 +1,7 @@
 import type { Architecture } from '../boards'
 import type { PreparedImage } from '../images'
 import { BadInput } from '../report/errors'
-import { platform, type Platform, type Provided, type Rights, type Rootfs, type WantedPlatforms } from '../usermode'
+import { platformOfImages, type Provided, type Rights, type Rootfs, type WantedPlatforms } from '../usermode'
 
 /** How programs of an image are run on this host. */
 export interface Emulation {
@@ -15,19 +15,12 @@ export interface Emulation {
   isPrivate: boolean
 }
 
-/** Whose programs the images of each architecture have; armel is what a Pi 1 runs. */
-const platformOf: Readonly<Record<Architecture, Platform>> = {
-  arm64: platform('linux/arm64'),
-  armhf: platform('linux/arm/v7'),
-  armel: platform('linux/arm/v6')
-}
-
 /**
  * The platforms whose programs a run in an image needs. An arm64 system runs 32-bit programs as well.
  * @throws BadInput if the one asked for is not the image's
  */
 export function platformsFor(architecture: Architecture, asked: WantedPlatforms | undefined): WantedPlatforms {
-  const own = platformOf[architecture]
+  const own = platformOfImages[architecture]
   const rows = asked?.rows.filter(({ emulator }) => emulator === own.emulator) ?? [own]
   if (rows.length === 0) {
     const names = asked?.rows.map(({ name }) => name).join(', ') ?? ''
@@ -35,7 +28,8 @@ export function platformsFor(architecture: Architecture, asked: WantedPlatforms 
       `input \`platforms\` is “${names}”, but the image has programs of ${architecture}; valid: ${own.name}`
     ])
   }
-  const more = architecture === 'arm64' ? (asked?.rows.filter(row => !rows.includes(row)) ?? [platformOf.armhf]) : []
+  const more =
+    architecture === 'arm64' ? (asked?.rows.filter(row => !rows.includes(row)) ?? [platformOfImages.armhf]) : []
   return { rows: [...rows, ...more], asFarAsPossible: false }
 }
 

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { tool } from '../host/exec'
 import { sealImage, type PreparedImage } from '../images'
@@ -39,6 +39,7 @@ export function rootfsPreparer({ runTimeout }: Inputs, emulationFor: (image: Pre
         const build = join(context.journal.folder, 'build-prepared')
         await mkdir(build)
         await sealImage({ base, disk: { path: disk, format: 'raw' }, keys: {}, request, provenance, build, log })
+        await rm(disk)
         return build
       })
     }

@@ -1,5 +1,4 @@
-import { constants } from 'node:os'
-import { release } from 'node:os'
+import { constants, release } from 'node:os'
 import type { Context } from '../context'
 import { keepsHandlersApart } from '../host/foreign'
 import { startText, type ScriptRequest } from '../guest'
@@ -55,7 +54,7 @@ export async function inRootfs(request: RootfsScript, emulation: Emulation, { lo
         remedy: 'run as root or with sudo, so that handlers can be registered on this host; or use `mode: system`'
       })
     log.warn(
-      `No namespace with users and handlers of its own (${why}): root in the image is root here, and the handlers are registered on this host until the run ends`
+      `No namespace with users and handlers of its own (${why}): root in the image is root here, sudo in it works with \`setuid: true\` only, and the handlers are registered on this host until the run ends`
     )
     emulation.isPrivate = false
     await emulation.onHost()

@@ -6,6 +6,7 @@ export {
   emulatorsFor,
   ofPis,
   platform,
+  platformOfImages,
   platforms,
   readPlatform,
   readPlatforms,

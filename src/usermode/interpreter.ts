@@ -9,7 +9,7 @@ import type { QemuChoice } from '../inputs'
 import { BadInput, HostFailure, messageOf } from '../report/errors'
 import type { Log } from '../report/log'
 import { staticEmulator, type Emulator } from './platforms'
-import { presetCpu } from './preset'
+import { presetCpu, presetVersion } from './preset'
 import { privateEmulator, type PrivateEmulatorPlace } from './private'
 import { directTest } from './self-test'
 
@@ -116,7 +116,7 @@ async function withCpu(
 ): Promise<string | undefined> {
   if (cpu === undefined) return program
   const { size, mtimeMs } = await stat(program)
-  const name = `qemu-${emulator.name}-${cpu.replaceAll(/[^\w.-]+/g, '_')}-${size.toString(36)}${Math.trunc(mtimeMs).toString(36)}`
+  const name = `qemu-${emulator.name}-${cpu.replaceAll(/[^\w.-]+/g, '_')}-${presetVersion}${size.toString(36)}${Math.trunc(mtimeMs).toString(36)}`
   const path = join(emulators, name)
   if (existsSync(path)) return path
   const changed = presetCpu(await readFile(program), cpu)

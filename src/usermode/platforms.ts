@@ -1,3 +1,4 @@
+import type { Architecture } from '../boards'
 import type { ElfKind } from '../host/elf'
 import type { ToolName } from '../host/tools'
 import { BadInput } from '../report/errors'
@@ -55,6 +56,13 @@ export function platform(name: string): Platform {
   const found = platforms.find(row => row.name === name)
   if (found === undefined) throw new Error(`no platform ${name}`)
   return found
+}
+
+/** Whose programs the images of each architecture have; armel is what a Pi 1 runs. */
+export const platformOfImages: Readonly<Record<Architecture, Platform>> = {
+  arm64: platform('linux/arm64'),
+  armhf: platform('linux/arm/v7'),
+  armel: platform('linux/arm/v6')
 }
 
 /** Other names for the same, as Docker takes them. */

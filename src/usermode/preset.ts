@@ -6,6 +6,9 @@ const executable = 1
 /** Bytes; what the kernel maps is whole pages of the file, up to where the next part begins. */
 const page = 0x1000
 
+/** Changes with what is put into the file. */
+export const presetVersion = 1
+
 interface Start {
   readonly code: Buffer
   /** Where in it the jump to QEMU's own entry is. */

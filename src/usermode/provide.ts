@@ -46,9 +46,9 @@ export async function provideInterpreters(
   const native = new Set<Emulator>()
   for (const emulator of needed) if (await isNative(emulator, place.scratch)) native.add(emulator)
   const emulated = needed.filter(emulator => !native.has(emulator))
-  // One installation for all.
+  // One installation for all. If it fails, each says so that has no other emulator.
   if (choice.kind === 'auto' || choice.kind === 'host')
-    await ensureTools(emulated.slice(0, 1).map(staticEmulator), place.log)
+    await ensureTools(emulated.slice(0, 1).map(staticEmulator), place.log).catch(() => undefined)
   const missing = wanted.asFarAsPossible ? await missingTools(emulated.map(staticEmulator)) : []
   return Promise.all(
     needed

@@ -109,7 +109,7 @@ function argumentsOf(request: EnterRequest): readonly string[] {
     ...(boot && { bootmount: boot.mount, bootoffset: boot.offset, bootsize: boot.size }),
     unprivileged: rights === 'unprivileged' ? 1 : undefined,
     ...{ private: isPrivate ? 1 : undefined, handlers: handlers.length === 0 ? undefined : 1 },
-    ...{ user: user.name, uid: user.uid, gid: user.gid, home: user.home, shell: '/bin/bash' },
+    ...{ user: user.name, uid: user.uid, gid: user.gid, home: user.home },
     ...{ directory, collected, since: Math.floor(Date.now() / 1000) },
     ...(workspace && {
       ...{ source: workspace.source, workspace: workspace.target, workspacemode: workspace.mode },
@@ -129,8 +129,8 @@ async function started(
   const path = await findTool(program)
   if (path === undefined)
     throw new HostFailure({
-      symptom: `a root file system is entered as root, and this host has no ${program}`,
-      remedy: 'run as root, install sudo, or use `mode: system`, which needs neither'
+      symptom: `a root file system cannot be entered: this host has no ${program}`,
+      remedy: 'install it, or use `mode: system`'
     })
   const timedOut = await new Promise<boolean>((resolve, reject) => {
     const child = spawn(path, args, { stdio: ['pipe', 'pipe', 'pipe'] })

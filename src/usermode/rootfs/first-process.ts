@@ -6,9 +6,10 @@ sub one {
   my $stop = 0;
   $SIG{TERM} = sub { $stop = time; kill 'TERM', -1 };
   $SIG{INT} = $SIG{HUP} = 'IGNORE';
-  mounted('-t', 'proc', '-o', 'nosuid,nodev,noexec', 'proc', "$root/proc");
+  my $proc = inside('/proc');
+  mounted('-t', 'proc', '-o', 'nosuid,nodev,noexec', 'proc', $proc);
   if ($o{private} && $o{handlers}) {
-    my $fs = "$root/proc/sys/fs/binfmt_misc";
+    my $fs = "$proc/sys/fs/binfmt_misc";
     must('handlers', 'mount', '-n', '-t', 'binfmt_misc', 'binfmt_misc', $fs);
     for my $line (read_lines("$at/handlers")) {
       chomp $line;
@@ -46,10 +47,11 @@ sub user {
   $) = join ' ', $o{gid}, $o{gid}, @groups;
   $( = $o{gid};
   $< = $> = $o{uid};
+  my ($shell) = map { /^\Q$o{user}\E:(?:[^:]*:){5}([^:\n]+)/ ? $1 : () } read_lines('/etc/passwd');
   my ($language) = map { /^LANG="?([^"\n]+)/ ? $1 : () } read_lines('/etc/default/locale');
   my @path = $o{uid} == 0 ? qw(/usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin)
     : qw(/usr/local/bin /usr/bin /bin /usr/local/games /usr/games);
-  %ENV = (PATH => join(':', @path), HOME => $o{home}, USER => $o{user}, LOGNAME => $o{user}, SHELL => $o{shell},
+  %ENV = (PATH => join(':', @path), HOME => $o{home}, USER => $o{user}, LOGNAME => $o{user}, SHELL => $shell // '/bin/sh',
     $language ? (LANG => $language) : ());
   chdir $o{home} or chdir '/';
   exec { '/bin/sh' } 'sh', '/run/pi-qemu/start' or print $status "refused shell: /bin/sh: $!\n";

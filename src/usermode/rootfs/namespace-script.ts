@@ -46,7 +46,8 @@ sub inside {
   while (defined(my $part = shift @rest)) {
     if ($part eq '..') { $done =~ s{/[^/]*$}{}; next }
     my $next = "$done/$part";
-    if (-l "$root$next" && $depth++ < 40) {
+    if (-l "$root$next") {
+      refuse('write', "$path: links without an end") if ++$depth > 40;
       my $link = readlink "$root$next";
       $done = '' if $link =~ m{^/};
       unshift @rest, grep { $_ ne '' && $_ ne '.' } split m{/}, $link;
@@ -88,29 +89,32 @@ while (my ($from, $to, $mode) = splice @files, 0, 3) {
   must('write', 'chmod', $mode, $target);
 }
 
-mounted('--rbind', '/sys', "$root/sys") if -d "$root/sys";
-call('mount_setattr', -100, "$root/sys", 0x8000, pack('QQQQ', 1, 0, 0, 0), 32); # read-only, all that is below
-mounted('-t', 'tmpfs', '-o', 'mode=755,nosuid', 'dev', "$root/dev");
+# As root, outside of the image still: none of its links may lead us to files of the host.
+my ($sys, $dev, $run) = map { inside($_) } qw(/sys /dev /run);
+folder($_) for $sys, $dev, $run, inside('/proc');
+mounted('--rbind', '/sys', $sys);
+call('mount_setattr', -100, $sys, 0x8000, pack('QQQQ', 1, 0, 0, 0), 32); # read-only, all that is below
+mounted('-t', 'tmpfs', '-o', 'mode=755,nosuid', 'dev', $dev);
 for my $device (qw(null zero full random urandom tty)) {
-  text("$root/dev/$device");
-  mounted('--bind', "/dev/$device", "$root/dev/$device");
+  text("$dev/$device");
+  mounted('--bind', "/dev/$device", "$dev/$device");
 }
-mkdir "$root/dev/$_" for qw(pts shm);
-mounted('-t', 'tmpfs', '-o', 'mode=1777,nosuid,nodev', 'shm', "$root/dev/shm");
-mounted('-t', 'devpts', '-o', 'newinstance,ptmxmode=666,mode=620,gid=5', 'devpts', "$root/dev/pts");
-symlink $_->[1], "$root/dev/$_->[0]"
+mkdir "$dev/$_" for qw(pts shm);
+mounted('-t', 'tmpfs', '-o', 'mode=1777,nosuid,nodev', 'shm', "$dev/shm");
+mounted('-t', 'devpts', '-o', 'newinstance,ptmxmode=666,mode=620,gid=5', 'devpts', "$dev/pts");
+symlink $_->[1], "$dev/$_->[0]"
   for ['ptmx', 'pts/ptmx'], ['fd', '/proc/self/fd'], ['stdin', 'fd/0'], ['stdout', 'fd/1'], ['stderr', 'fd/2'];
 # The script's files, and nothing that outlives it; /tmp is on the disk, since builds fill it.
-mounted('-t', 'tmpfs', '-o', 'mode=755,nosuid,nodev', 'run', "$root/run");
+mounted('-t', 'tmpfs', '-o', 'mode=755,nosuid,nodev', 'run', $run);
 mkdir "$at/tmp"; chmod 01777, "$at/tmp";
 mounted('--bind', "$at/tmp", inside('/tmp'));
-mkdir "$root/run/$_" for qw(lock pi-qemu); chmod 01777, "$root/run/lock";
-must('write', 'cp', '-r', "$at/guest/.", "$root/run/pi-qemu");
-must('write', 'chown', '-R', "$o{uid}:$o{gid}", "$root/run/pi-qemu");
-must('write', 'chmod', '-R', 'go=', "$root/run/pi-qemu");
+mkdir "$run/$_" for qw(lock pi-qemu); chmod 01777, "$run/lock";
+must('write', 'cp', '-r', "$at/guest/.", "$run/pi-qemu");
+must('write', 'chown', '-R', "$o{uid}:$o{gid}", "$run/pi-qemu");
+must('write', 'chmod', '-R', 'go=', "$run/pi-qemu");
 if ($o{collected}) {
-  mkdir "$root/run/pi-qemu-out";
-  mounted('--bind', $o{collected}, "$root/run/pi-qemu-out");
+  mkdir "$run/pi-qemu-out";
+  mounted('--bind', $o{collected}, "$run/pi-qemu-out");
 }
 
 # Names are looked up as on the host.
@@ -122,9 +126,10 @@ text($resolver) if $made;
 text("$at/resolv.conf", read_lines('/etc/resolv.conf'));
 mounted('--bind', "$at/resolv.conf", $resolver);
 # No service is started by its package: nothing here would ever end it.
-my $policy = "$root/usr/sbin/policy-rc.d";
-my $own = !-e $policy && -d "$root/usr/sbin";
-if ($own) { text($policy, "#!/bin/sh\nexit 101\n"); chmod 0755, $policy }
+my $refusal = "#!/bin/sh\nexit 101\n";
+my $policy = inside('/usr/sbin/policy-rc.d');
+my $own = !-e $policy && -d inside('/usr/sbin');
+if ($own) { text($policy, $refusal); chmod 0755, $policy }
 
 my ($keeper, $keeps);
 if ($o{workspace}) {
@@ -208,8 +213,9 @@ while (waitpid($space, WNOHANG) == 0) {
   kill 'TERM', $space;
 }
 my $code = $? >> 8;
-unlink $policy if $own;
-if ($made) { system 'umount', '-n', $resolver; unlink $resolver }
+# The script may have put links in their way.
+if ($own) { my $now = inside('/usr/sbin/policy-rc.d'); unlink $now if join('', read_lines($now)) eq $refusal }
+if ($made) { tried('umount', '-n', $resolver); my $now = inside('/etc/resolv.conf'); unlink $now if -z $now }
 # What root made in the workspace is its owner's as well, and so is what was collected for it.
 my @owner;
 @owner = ('chown', '-h', "$o{owneruid}:$o{ownergid}") if $o{workspace};
