@@ -1,6 +1,15 @@
 import type { Context } from './context'
 import { checkDisks } from './disks'
-import { Guest, guestDirectory, guestFolder, lostGuest, setupText, writeSshConfig, type SetupRequest } from './guest'
+import {
+  Guest,
+  guestDirectory,
+  guestFolder,
+  lostGuest,
+  setupText,
+  writeSshConfig,
+  type Login,
+  type SetupRequest
+} from './guest'
 import { qemuBeside, readyQemu, toolsBeside, unlessFailing } from './host-ready'
 import { chooseUser, type PreparedImage, type RunKeys } from './images'
 import type { Inputs } from './inputs'
@@ -9,7 +18,7 @@ import { boardFor, knownBoard, unpackersFor } from './plan'
 import { plannedImage } from './planned-image'
 import { powerOn } from './power'
 import { boardPreparer } from './prepare'
-import { flushPatience, quitQemu, type Qemu, type SerialLog } from './qemu'
+import { flushPatience, quitQemu, type Machine, type Qemu, type SerialLog } from './qemu'
 import type { Log } from './report/log'
 import type { WorkspaceVolume } from './run-files'
 import { makeText, scriptEnvironment } from './workflow'
@@ -27,6 +36,10 @@ export interface Pi {
   readonly sshConfig: string
   readonly keys: RunKeys['slots']
   readonly workspace: WorkspaceVolume | undefined
+  readonly login: Login
+  /** Private key for logging in. */
+  readonly keyFile: string
+  readonly machine: Machine
 }
 
 /** From inputs to a shell in the guest. */
@@ -98,7 +111,10 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   } catch (error) {
     throw qemu.isAlive() ? error : lostGuest(qemu, serial, error)
   }
-  return { guest, qemu, serial, image, user, sshConfig, keys, workspace }
+  return {
+    ...{ guest, qemu, serial, image, user, sshConfig, keys, workspace },
+    ...{ login: { ...login, port: qemu.sshPort }, keyFile, machine: powered.machine }
+  }
 }
 
 /** Ends a Pi at once; its own disk is thrown away, but what it wrote to the user's disks is complete. */

@@ -7,6 +7,7 @@ import { cacheCommand } from './commands/cache'
 import { execCommand } from './commands/exec'
 import { boardsCommand, cleanCommand, doctorCommand, stopCommand } from './commands/host'
 import { imagesCommand } from './commands/images'
+import { piCommand } from './commands/pi'
 import { demoCommand, runCommand, shellCommand } from './commands/run'
 import { homeFolders } from './host/paths'
 import { BadInput, describeFailure } from './report/errors'
@@ -44,6 +45,7 @@ async function command(name: string | undefined, rest: readonly string[]): Promi
       onlyFlags('--install'),
       doctorCommand(home, print, terminalLog(), { install: rest.includes('--install') })
     ),
+    pi: () => piCommand(rest, { home, print, log: terminalLog() }),
     stop: () => (onlyFlags(), stopCommand(home, terminalLog())),
     clean: () => (onlyFlags('--cache'), cleanCommand(home, terminalLog(), { cache: rest.includes('--cache') }))
   }

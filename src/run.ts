@@ -3,6 +3,7 @@ import { runBare } from './bare'
 import { bootPi, leave, type Context, type Pi } from './boot'
 import { saveDisk } from './images'
 import type { Inputs } from './inputs'
+import { keepUp, remember } from './later'
 import { powerOff } from './power'
 import { runFiles } from './qemu'
 import { runScript, type ScriptResult } from './script-run'
@@ -22,8 +23,13 @@ export async function run(inputs: Inputs, context: Context): Promise<Result> {
   if (inputs.image.kind === 'none') return runBare(inputs, context)
   const pi = await bootPi(inputs, context)
   const result = await ranScript(inputs, pi, context)
-  if (pi.workspace !== undefined && bringsBack(inputs)) {
-    await context.phases.run('workspace-out', 'Bring the workspace back', () => workspaceOut(inputs, pi, context))
+  let { workspace } = pi
+  if (workspace !== undefined && bringsBack(inputs)) {
+    const volume = workspace
+    const sent = await context.phases.run('workspace-out', 'Bring the workspace back', () =>
+      workspaceOut(inputs, { guest: pi.guest, workspace: volume }, context)
+    )
+    workspace = { ...volume, sent }
   }
   if (inputs.saveImage !== undefined) {
     const target = inputs.saveImage
@@ -40,9 +46,7 @@ export async function run(inputs: Inputs, context: Context): Promise<Result> {
   } else if (!inputs.keepRunning) {
     await context.phases.run('power-off', 'Switch the Pi off', () => leave(pi, inputs, context.log))
   } else {
-    context.journal.record({ kind: 'kept' })
-    pi.guest.session.close()
-    pi.qemu.qmp.close()
+    await keepUp(inputs, { ...pi, workspace }, context)
   }
   return result
 }
@@ -52,7 +56,11 @@ async function ranScript(inputs: Inputs, pi: Pi, context: Context): Promise<Resu
   return context.phases.run('run', 'Run the script', async () => {
     context.log.endGroup() // its output is what the reader came for: not folded away
     const result = await runScript(pi, inputs.runTimeout, context)
-    if (inputs.workflow !== undefined) await tellJob(readPrinted(await pi.guest.ask(printText)), inputs, context.log)
+    if (inputs.workflow !== undefined) {
+      const told = readPrinted(await pi.guest.ask(printText))
+      await tellJob(told, inputs, context.log)
+      if (inputs.keepRunning) await remember(context.journal.folder, told)
+    }
     return result
   })
 }

@@ -1,8 +1,8 @@
 import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from './context'
-import { lostGuest, watchGuest, type Guest } from './guest'
-import type { Qemu, SerialLog } from './qemu'
+import { lostGuest, watchGuest, type ExecOptions, type Guest } from './guest'
+import type { Life, SerialLog } from './qemu'
 import type { Outcome } from './report/errors'
 
 /** How a script ended. */
@@ -16,7 +16,7 @@ export interface ScriptResult {
 
 export interface ScriptPlace {
   readonly guest: Guest
-  readonly qemu: Qemu
+  readonly qemu: Life
   readonly serial: SerialLog
 }
 
@@ -28,10 +28,10 @@ export interface ScriptPlace {
 export async function runScript(
   { guest, qemu, serial }: ScriptPlace,
   timeout: number | undefined,
-  { stdout, stderr }: Pick<Context, 'stdout' | 'stderr'>
+  { stdout, stderr, stdin }: Pick<Context, 'stdout' | 'stderr'> & { readonly stdin?: ExecOptions['input'] }
 ): Promise<ScriptResult> {
   const stop = new AbortController()
-  const running = guest.run({ onStdout: stdout, onStderr: stderr }, timeout)
+  const running = guest.run({ onStdout: stdout, onStderr: stderr, input: stdin }, timeout)
   const ended = await Promise.race([running, watchGuest(qemu, serial, stop.signal)]).finally(() => {
     stop.abort()
   })

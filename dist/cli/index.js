@@ -59280,6 +59280,12 @@ function count(min, max) {
         return value;
     };
 }
+/** The name of a command. */
+function piName(text) {
+    if (!/^[a-z][a-z0-9-]{0,31}$/.test(text))
+        throw new Fault(`is ${quoted(text)}; valid: small letters, digits and dashes, a letter first, at most 32`);
+    return text;
+}
 /** Memory in MiB: `1024`, `1024M`, `2G`. */
 function memory(text) {
     const match = /^(\d+)(?:([MG])(?:i?B)?)?$/i.exec(text);
@@ -59544,6 +59550,36 @@ function architectureOf(image) {
         : undefined;
 }
 
+;// CONCATENATED MODULE: ./src/inputs/pi-name.ts
+
+
+/** Folder of a run with the command that later steps have, by the Pi's name. */
+const commandFolder = 'bin';
+const isProgram = (path) => (0,external_node_fs_namespaceObject.statSync)(path, { throwIfNoEntry: false })?.isFile() === true;
+/**
+ * What is wrong with a name for a Pi that stays up: its command must not stand in for a program of the host, nor for that
+ * of another Pi of the same job.
+ */
+function nameFault(name, home, env) {
+    const commands = (env['PATH'] ?? '').split(external_node_path_namespaceObject.delimiter).map(folder => (0,external_node_path_namespaceObject.join)(folder, name));
+    const taken = commands.find(isProgram);
+    // Without a workflow there is no PATH to find them by.
+    const runs = (0,external_node_fs_namespaceObject.existsSync)(home.runs) ? (0,external_node_fs_namespaceObject.realpathSync)(home.runs) : home.runs;
+    const others = env['GITHUB_ACTIONS'] === 'true' ? [] : ofRuns(runs, name);
+    if (others.length > 0 || taken?.startsWith(`${runs}/`) === true)
+        return `input \`name\` is “${name}”, and a Pi of that name is up already; give each its own, or end it with \`pi-qemu stop\``;
+    return taken === undefined
+        ? undefined
+        : `input \`name\` is “${name}”, which is a program of this host (${taken}), and would be hidden by the Pi's command`;
+}
+function ofRuns(runs, name) {
+    return (0,external_node_fs_namespaceObject.existsSync)(runs)
+        ? (0,external_node_fs_namespaceObject.readdirSync)(runs)
+            .map(run => (0,external_node_path_namespaceObject.join)(runs, run, commandFolder, name))
+            .filter(isProgram)
+        : [];
+}
+
 ;// CONCATENATED MODULE: ./src/inputs/container-conflicts.ts
 /** What says how to build, by the names of the inputs. */
 const ofBuilds = ({ building: how }) => [
@@ -59718,12 +59754,14 @@ function userConflicts(inputs) {
 
 
 
+
 const isNoFolder = (path) => (0,external_node_fs_namespaceObject.lstatSync)(path, { throwIfNoEntry: false })?.isDirectory() === false;
 const isSameFile = (a, b) => (0,external_node_fs_namespaceObject.existsSync)(b) && (0,external_node_fs_namespaceObject.realpathSync)(a) === (0,external_node_fs_namespaceObject.realpathSync)(b);
 /** Faults that concern two inputs, or an input and the machine; all that can be known before any work. */
 function conflicts(inputs, env) {
     const own = inputs.mode === 'user' ? userConflicts(inputs) : [...onlyInUserMode(inputs), ...boardConflicts(inputs)];
-    return [...own, ...commonConflicts(inputs, env)];
+    const name = inputs.keepRunning ? nameFault(inputs.name, homeFolders(env), env) : undefined;
+    return [...own, ...(name === undefined ? [] : [name]), ...commonConflicts(inputs, env)];
 }
 /** Of the inputs for an emulated board. */
 function boardConflicts(inputs) {
@@ -60072,9 +60110,33 @@ const definitions = [
     define_define('boot-timeout', 'TIME', '10m', 'How long SSH may take to answer (`90s`, `10m`).'),
     define_define('run-timeout', 'TIME', '', 'How long the script may run (`90s`, `2h`). Default: no limit.'),
     define_define('keep-running', 'true|false', 'false', 'Leave the Pi up for later steps, until the job ends.'),
+    define_define('name', 'NAME', 'pi', 'With `keep-running`: name of the Pi, and of its command in later steps (`shell: pi {0}`). Several Pis in one job need one each.'),
     define_define('save-image', 'FILE', '', 'Write the changed disk here: `.img` (raw), `.img.xz`, `.img.zst` or `.qcow2`.'),
     ...containerDefinitions
 ];
+
+;// CONCATENATED MODULE: ./src/inputs/workflow.ts
+
+
+/** Whether this is a step of a workflow, by what it gives every step. */
+function workflowOf(env) {
+    if (env['GITHUB_ACTIONS'] !== 'true')
+        return undefined;
+    const names = ['GITHUB_OUTPUT', 'GITHUB_ENV', 'GITHUB_PATH', 'GITHUB_STEP_SUMMARY'];
+    return { files: Object.fromEntries(names.flatMap(name => (env[name] ? [[name, env[name]]] : []))) };
+}
+/**
+ * Variables as the input `env` has them, a line each.
+ * @throws BadInput for what is none
+ */
+function scriptVariables(lines, env) {
+    try {
+        return environment(env)(lines.join('\n'));
+    }
+    catch (error) {
+        throw error instanceof Fault ? new BadInput([`option \`--env\` ${error.message}`]) : error;
+    }
+}
 
 ;// CONCATENATED MODULE: ./src/inputs/outputs.ts
 /** Every output, once: action.yml and the README's table are checked against this. */
@@ -60086,6 +60148,7 @@ const outputs = {
     'ssh-user': 'The guest user.',
     'ssh-key': 'File with the private key of this run.',
     'ssh-config': 'File for `ssh -F`; the host in it is called `pi`.',
+    command: 'With `keep-running`: the command for later steps, which is on PATH by the name of the Pi.',
     'serial-log': 'File with what the guest wrote to its serial console.',
     board: 'The emulated board.',
     'image-release': 'The exact release that the name of the image stood for, as `name:date`: give it as `image` to get the same again.',
@@ -60101,6 +60164,9 @@ const outputs = {
 };
 
 ;// CONCATENATED MODULE: ./src/inputs/index.ts
+
+
+
 
 
 
@@ -60201,6 +60267,7 @@ function parseInputs(raw, { env, workspace }) {
         bootTimeout: get('boot-timeout', text => duration(text.trim())) ?? 600_000,
         runTimeout: get('run-timeout', text => duration(text.trim())),
         keepRunning: get('keep-running', text => truth(text.trim())) ?? false,
+        name: get('name', text => piName(text.trim())) ?? 'pi',
         saveImage: get('save-image', text => saveTarget(text.trim(), workspace)),
         workspace,
         workflow: workflowOf(env)
@@ -60223,13 +60290,6 @@ function sysroot(text, base) {
     if (image.kind === 'none')
         throw new Fault('is “none”; valid: a folder, or an image as `image` takes it');
     return { kind: 'image', image };
-}
-/** Whether this is a step of a workflow, by what it gives every step. */
-function workflowOf(env) {
-    if (env['GITHUB_ACTIONS'] !== 'true')
-        return undefined;
-    const names = ['GITHUB_OUTPUT', 'GITHUB_ENV', 'GITHUB_PATH', 'GITHUB_STEP_SUMMARY'];
-    return { files: Object.fromEntries(names.flatMap(name => (env[name] ? [[name, env[name]]] : []))) };
 }
 function platformList(text) {
     const list = readPlatforms(text);
@@ -69907,6 +69967,7 @@ class Qmp {
         this.tellReset = resolve;
     });
     shutdown;
+    awaited = new Map();
     constructor(socket) {
         this.socket = socket;
         const fail = () => {
@@ -69969,11 +70030,16 @@ class Qmp {
     async human(line) {
         return String(await this.execute('human-monitor-command', { 'command-line': line }));
     }
+    /** Resolves with the next event of a name. */
+    once(event) {
+        return new Promise(resolve => this.awaited.set(event, resolve));
+    }
     close() {
         this.ended = true;
         this.socket.destroy();
     }
     receive(reply) {
+        this.awaited.get(reply.event ?? '')?.();
         if (reply.event === 'SHUTDOWN') {
             this.shutdown = reply.data?.reason ?? 'unknown';
             if (this.shutdown === 'guest-reset')
@@ -70014,8 +70080,9 @@ const interval = 100;
  * Until a Pi's kernel starts the other CPUs, they spin: QEMU's boot code has them wait for an event, which is no waiting
  * when each CPU has a thread of its own. On a host with few CPUs they take most of the time from the one that boots:
  * kept on one of the host's until then, they do not. Affinity needs no privilege, and is given back.
+ * @param since where in the log of each UART this boot begins (bytes)
  */
-async function restrainSecondaries(qmp, logs, uarts) {
+async function restrainSecondaries(qmp, logs, uarts, since = []) {
     const allowed = await allowedCpus();
     const last = allowed.at(-1);
     if (allowed.length < 2 || last === undefined)
@@ -70023,14 +70090,14 @@ async function restrainSecondaries(qmp, logs, uarts) {
     const cpus = (await qmp.execute('query-cpus-fast'));
     const threads = cpus.slice(1).map(cpu => cpu['thread-id']);
     await pin(threads, String(last));
-    void released(logs, uarts).then(() => pin(threads, allowed.join(',')));
+    void released(logs, uarts, since).then(() => pin(threads, allowed.join(',')));
 }
-async function released(logs, uarts) {
+async function released(logs, uarts, since) {
     const files = Array.from({ length: uarts }, (_, uart) => (0,external_node_path_namespaceObject.join)(logs, logFiles.serial(uart)));
     for (const end = Date.now() + patience; Date.now() < end;) {
         await (0,external_node_timers_promises_namespaceObject.setTimeout)(interval, undefined, { ref: false });
         const texts = await Promise.all(files.map(file => (0,promises_namespaceObject.readFile)(file, 'latin1').catch(() => '')));
-        if (texts.some(text => broughtUp.test(text)))
+        if (texts.some((text, uart) => broughtUp.test(text.slice(since[uart]))))
             return;
     }
 }
@@ -70687,6 +70754,8 @@ function changesOf({ set = {}, unset = [], childless }) {
 }
 
 ;// CONCATENATED MODULE: ./src/qemu/index.ts
+
+
 
 
 
@@ -71603,6 +71672,8 @@ class GuestSession {
                         onStdout(chunk);
                 })
                     .on('close', () => {
+                    if (isStream(input))
+                        input.unpipe().destroy();
                     resolve({
                         code,
                         signal,
@@ -71617,7 +71688,10 @@ class GuestSession {
                         onStderr(chunk);
                 });
                 channel.on('error', () => undefined);
-                channel.end(input ?? '');
+                if (isStream(input))
+                    input.pipe(channel);
+                else
+                    channel.end(input ?? '');
             });
         });
     }
@@ -71626,6 +71700,7 @@ class GuestSession {
         this.client.destroy();
     }
 }
+const isStream = (input) => input !== undefined && typeof input !== 'string' && !Buffer.isBuffer(input);
 
 ;// CONCATENATED MODULE: ./src/guest/readiness.ts
 
@@ -71900,9 +71975,10 @@ function setupText({ folder, user, clock, startCpus, script, mount }) {
     return lines.join('\n') + '\n';
 }
 /** What a shell runs to start a script that lies in a file: its environment, its folder, its own shell. */
-function startText({ env, workingDirectory, shell }, scriptFile, first = []) {
+function startText({ env, paths = [], workingDirectory, shell }, scriptFile, first = []) {
     return [
         ...Object.entries(env).map(([name, text]) => `export ${name}=${shellQuote(text)}`),
+        ...(paths.length === 0 ? [] : [`export PATH=${paths.map(shellQuote).join(':')}:"$PATH"`]),
         ...first,
         `cd ${workingDirectory === undefined ? '' : shellQuote(workingDirectory)} || exit`,
         shellCommand(shell, scriptFile)
@@ -72026,6 +72102,7 @@ const settlePatience = 120_000;
 class Guest {
     session;
     user;
+    /** Where its files lie in the guest. */
     folder;
     constructor(session, user, runId) {
         this.session = session;
@@ -72035,6 +72112,14 @@ class Guest {
     /** Runs a text with root's shell; the user has sudo without a password on a provisioned image. */
     asRoot(text) {
         return this.session.exec(this.user === 'root' ? 'sh' : 'sudo -n sh', { input: text });
+    }
+    /** Runs a command line with root's shell, which is given what to read. */
+    feedRoot(command, options) {
+        return this.session.exec(`${this.user === 'root' ? '' : 'sudo -n '}sh -c ${shellQuote(command)}`, options);
+    }
+    /** Ends the script and all that it started. */
+    async stop() {
+        await this.asRoot(stopText(this.folder)).catch(() => undefined);
     }
     /** Sets the clock, mounts the workspace, lays down the script. */
     async setUp(request) {
@@ -72074,7 +72159,7 @@ class Guest {
         if (first !== 'limit')
             return { ...first, timedOut: false };
         const nothing = { code: undefined, signal: undefined, stdout: '', stderr: '' };
-        const stopping = this.asRoot(stopText(this.folder)).catch(() => undefined);
+        const stopping = this.stop();
         const result = await Promise.race([
             Promise.all([stopping, running]).then(([, ended]) => ended),
             (0,external_node_timers_promises_namespaceObject.setTimeout)(stopPatience, nothing, { ref: false })
@@ -72157,6 +72242,7 @@ async function writeSshConfig(folder, { port, user, hostKey }, keyFile) {
 }
 
 ;// CONCATENATED MODULE: ./src/guest/index.ts
+
 
 
 
@@ -73517,7 +73603,8 @@ async function makeVolume({ workspace, excluded, owner, file, runFolder }) {
             manifest.set(path, {
                 kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : 'link',
                 size: stat.size,
-                mtimeNs: stat.mtimeNs
+                mtimeNs: stat.mtimeNs,
+                mode: Number(stat.mode) & 0o7777
             });
             // Blocks, not length: sparse files stay sparse.
             size += Number(stat.blocks) * 512 + 4096;
@@ -73681,7 +73768,12 @@ async function readVolume(request, work) {
             await fetchContents(disk, inodes, scratch);
             return inode => Buffer.from((0,external_node_path_namespaceObject.join)(scratch, String(inode)));
         };
-        return await work({ left, fetch, copy: (inode, path) => copyContents(disk, inode, path) });
+        return await work({
+            left,
+            fetch,
+            copy: (inode, path) => copyContents(disk, inode, path),
+            stateOf: inode => stateOf(disk.inode(inode))
+        });
     }
     finally {
         disk.close();
@@ -73921,6 +74013,86 @@ async function replace(entry, { linked, source, target, copy }) {
     await (0,promises_namespaceObject.rename)(beside, target);
 }
 
+;// CONCATENATED MODULE: ./src/workspace/manifest.ts
+
+
+
+/** Writes down what was handed over, for an exchange by another process. */
+async function writeManifest(file, manifest) {
+    const rows = [...manifest].map(([path, { kind, size, mtimeNs, mode, inode, state }]) => [
+        ...[path, kind, String(size), String(mtimeNs), mode],
+        ...[inode ?? null, state?.toString('base64') ?? null]
+    ]);
+    await (0,promises_namespaceObject.writeFile)(`${file}.new`, JSON.stringify(rows), { mode: 0o600 });
+    await (0,promises_namespaceObject.rename)(`${file}.new`, file);
+}
+/** What {@link writeManifest} wrote. */
+async function readManifest(file) {
+    const rows = JSON.parse(await (0,promises_namespaceObject.readFile)(file, 'utf8'));
+    return new Map(rows.map(([path, kind, size, mtimeNs, mode, inode, state]) => [
+        path,
+        {
+            ...{ kind, size: BigInt(size), mtimeNs: BigInt(mtimeNs), mode },
+            ...(inode !== null && { inode }),
+            ...(state !== null && { state: Buffer.from(state, 'base64') })
+        }
+    ]));
+}
+/**
+ * What both sides have once the guest's changes were brought back: what the host has now, and what is on the volume. What
+ * changed on the host meanwhile, and was kept for that, is still to be sent.
+ * @param stateOf the inode as it is on the volume
+ */
+function broughtManifest(left, sent, workspace, stateOf) {
+    const now = new Map();
+    for (const [path, { kind, inode, untouched }] of left) {
+        const stat = (0,external_node_fs_namespaceObject.lstatSync)(tree_bytes(workspace, path), { bigint: true, throwIfNoEntry: false });
+        if (stat === undefined)
+            continue;
+        const before = sent.get(path);
+        const isKept = untouched && before !== undefined && (before.mtimeNs !== stat.mtimeNs || before.size !== stat.size);
+        now.set(path, isKept && kind !== 'folder'
+            ? before
+            : {
+                ...{ kind, size: stat.size, mtimeNs: stat.mtimeNs, mode: Number(stat.mode) & 0o7777 },
+                ...{ inode, state: stateOf(inode) }
+            });
+    }
+    return now;
+}
+
+;// CONCATENATED MODULE: ./src/workspace/send.ts
+
+/** What the host has, folders before what they hold; sockets, pipes and devices do not travel. */
+function onHost(workspace, excluded) {
+    const all = new Map();
+    for (const { path, stat } of walk(workspace, excluded)) {
+        const kind = stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : stat.isSymbolicLink() ? 'link' : undefined;
+        if (kind === undefined)
+            continue;
+        all.set(path, { kind, size: stat.size, mtimeNs: stat.mtimeNs, mode: Number(stat.mode) & 0o7777 });
+    }
+    return all;
+}
+/**
+ * What changed on the host since the last exchange.
+ * @param now what the host has
+ * @param sent what both sides had
+ * @param left what the guest has now
+ */
+function outgoing(now, sent, left) {
+    const send = [...now].flatMap(([path, entry]) => (send_isChanged(entry, sent.get(path)) ? [path] : []));
+    const gone = [...sent].filter(([path, { kind }]) => left.has(path) && now.get(path)?.kind !== kind).reverse();
+    const kept = gone.flatMap(([path, { kind }]) => kind !== 'folder' && !now.has(path) && left.get(path)?.untouched !== true ? [path] : []);
+    const remove = gone.flatMap(([path, { kind }]) => (kept.includes(path) ? [] : [{ path, kind }]));
+    return { send, remove, kept };
+}
+function send_isChanged(now, sent) {
+    if (sent?.kind !== now.kind || (sent.mode !== now.mode && now.kind !== 'link'))
+        return true;
+    return now.kind !== 'folder' && (now.mtimeNs !== sent.mtimeNs || now.size !== sent.size);
+}
+
 ;// CONCATENATED MODULE: ./src/workspace/live.ts
 
 
@@ -73981,6 +74153,8 @@ function broughtBack(left, collected, workspaceToo) {
 }
 
 ;// CONCATENATED MODULE: ./src/workspace/index.ts
+
+
 
 
 
@@ -74204,9 +74378,9 @@ async function powerOff({ guest, qemu, serial }) {
  * @param timeout ms
  * @throws BootFailure if the guest is lost meanwhile
  */
-async function runScript({ guest, qemu, serial }, timeout, { stdout, stderr }) {
+async function runScript({ guest, qemu, serial }, timeout, { stdout, stderr, stdin }) {
     const stop = new AbortController();
-    const running = guest.run({ onStdout: stdout, onStderr: stderr }, timeout);
+    const running = guest.run({ onStdout: stdout, onStderr: stderr, input: stdin }, timeout);
     const ended = await Promise.race([running, watchGuest(qemu, serial, stop.signal)]).finally(() => {
         stop.abort();
     });
@@ -74522,7 +74696,10 @@ async function bootPi(inputs, context) {
     catch (error) {
         throw qemu.isAlive() ? error : lostGuest(qemu, serial, error);
     }
-    return { guest, qemu, serial, image, user, sshConfig, keys, workspace };
+    return {
+        ...{ guest, qemu, serial, image, user, sshConfig, keys, workspace },
+        ...{ login: { ...login, port: qemu.sshPort }, keyFile, machine: powered.machine }
+    };
 }
 /** Ends a Pi at once; its own disk is thrown away, but what it wrote to the user's disks is complete. */
 async function leave({ guest, qemu }, { disks }, log) {
@@ -74533,6 +74710,592 @@ async function leave({ guest, qemu }, { disks }, log) {
     guest.session.close();
     await quitQemu(qemu, kept ? flushPatience : undefined);
 }
+
+;// CONCATENATED MODULE: ./src/later/connect.ts
+
+
+
+
+
+
+
+
+/** ms until a guest that was up has to answer; key exchange alone takes seconds on an emulated Pi. */
+const answerTimeout = 60_000;
+const knockTimeout = 10_000;
+/**
+ * Finds the QEMU of a Pi.
+ * @throws BootFailure if it has ended
+ */
+function reach({ folder, state }) {
+    const found = readJournal(folder).flatMap(entry => entry.kind === 'process' && entry.name === qemuProgram ? [entry.process] : []);
+    const identity = found.at(-1);
+    const serial = new SerialLog(state.logs, state.uarts);
+    serial.poll(); // what was said before is no news
+    const alive = () => identity !== undefined && isAlive(identity);
+    if (!alive())
+        throw new BootFailure({
+            symptom: `the Pi “${state.name}” is not up any more`,
+            cause: 'it was switched off, by a script in it say, or its QEMU was killed (out of memory?)',
+            remedy: 'look at the end of the serial log',
+            log: serial.mainFile
+        });
+    return { folder, state, serial, qemu: { isAlive: alive, exit: () => undefined } };
+}
+/** What a login takes. */
+async function loginOf({ ssh, user }) {
+    return {
+        port: ssh.port,
+        user: user.name,
+        privateKey: await (0,promises_namespaceObject.readFile)(ssh.keyFile, 'utf8'),
+        hostKey: ssh.hostKey === undefined ? undefined : Buffer.from(ssh.hostKey, 'base64')
+    };
+}
+/** A session's own part of a Pi: its files do not meet those of another one at the same time. */
+function entered(pi, session) {
+    const { run, user } = pi.state;
+    return { ...pi, guest: new Guest(session, user.name, `${run}-${(0,external_node_crypto_.randomBytes)(4).toString('hex')}`) };
+}
+/**
+ * Logs in to a Pi that is up.
+ * @throws BootFailure if it does not let us in within a minute
+ */
+async function enter(pi) {
+    const login = await loginOf(pi.state);
+    const deadline = Date.now() + answerTimeout;
+    for (;;) {
+        try {
+            return entered(pi, await GuestSession.login(await knock(login.port, knockTimeout), login, answerTimeout));
+        }
+        catch (error) {
+            if (!(error instanceof LoginError))
+                throw error;
+            if (Date.now() < deadline && pi.qemu.isAlive()) {
+                await (0,external_node_timers_promises_namespaceObject.setTimeout)(250);
+                continue;
+            }
+            throw new BootFailure({
+                symptom: `the Pi “${pi.state.name}” does not answer over SSH: ${error.message}`,
+                cause: 'it hangs, reboots by itself, or its network or SSH server was stopped',
+                remedy: `look at \`${pi.state.name} log\`; after a reboot of its own use \`${pi.state.name} reboot\`, which waits for it`,
+                log: pi.serial.mainFile
+            });
+        }
+    }
+}
+
+;// CONCATENATED MODULE: ./src/workspace-out.ts
+
+
+/** Whether anything comes back after the script. */
+function bringsBack({ sync, copyOut }) {
+    return sync === 'both' || sync === 'out' || (sync === 'in' && copyOut.length > 0);
+}
+/** Brings back what the guest left in the workspace, and what of its files was asked for; what both sides have then. */
+async function workspaceOut(inputs, { guest, workspace }, { journal, log }) {
+    const { path, volume, sent, excluded } = workspace;
+    const collected = collectedFolder(journal.id);
+    const asked = inputs.copyOut.length > 0;
+    if (asked) {
+        const folder = (0,external_node_path_namespaceObject.join)(path, collected);
+        for (const line of await guest.copyOut({ patterns: inputs.copyOut, folder }))
+            log.warn(`copy-out: ${line}`);
+    }
+    const whole = inputs.sync !== 'in';
+    // What was asked for by name comes back whatever its name is.
+    const out = (name, isFolder) => !name.startsWith(collected) && excluded(name, isFolder);
+    const request = { volume, sent, excluded: out, scratch: (0,external_node_path_namespaceObject.join)(journal.folder, 'workspace-out') };
+    return guest.whileFrozen(path, workspace_out_afterwards(inputs, asked, (0,external_node_path_namespaceObject.join)(path, collected)), () => readVolume(request, async ({ left, fetch, copy, stateOf }) => {
+        const { written, deleted } = await mirror({
+            left: broughtBack(left, collected, whole),
+            workspace: inputs.workspace,
+            sent: whole ? sent : new Map(),
+            fetch,
+            copy,
+            log
+        });
+        log.info(`${written} written, ${deleted} deleted`);
+        if (!whole || !inputs.keepRunning)
+            return sent;
+        const own = new Map([...left].filter(([name]) => !name.startsWith(collected)));
+        return broughtManifest(own, sent, inputs.workspace, stateOf);
+    }));
+}
+/** What the guest goes on with; one that is thrown away next need not move again. */
+function workspace_out_afterwards({ keepRunning, saveImage, disks }, asked, remove) {
+    if (!keepRunning && saveImage === undefined && disks.length === 0)
+        return undefined;
+    return asked ? { remove } : {};
+}
+
+;// CONCATENATED MODULE: ./src/later/state.ts
+
+
+
+
+
+const stateFile = 'pi.json';
+const toldFile = 'told.jsonl';
+/** What both sides of the workspace had after the last exchange. */
+const manifestFile = 'workspace.json';
+async function writeState(folder, state) {
+    const file = (0,external_node_path_namespaceObject.join)(folder, stateFile);
+    await (0,promises_namespaceObject.writeFile)(`${file}.new`, JSON.stringify(state), { mode: 0o600 });
+    await (0,promises_namespaceObject.rename)(`${file}.new`, file);
+}
+/** The Pi that the run in a folder left up; undefined if it left none. */
+function readState(folder) {
+    const file = (0,external_node_path_namespaceObject.join)(folder, stateFile);
+    return (0,external_node_fs_namespaceObject.existsSync)(file) && isKept(folder) ? JSON.parse((0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8')) : undefined;
+}
+/**
+ * The Pi of a name among those that are up; without a name the only one.
+ * @throws BadInput if there is none, or more than one
+ */
+function findPi(runs, name) {
+    const up = recordedRuns(runs).flatMap(folder => {
+        const state = readState(folder);
+        return state === undefined ? [] : [{ folder, state }];
+    });
+    const [found, another] = up.filter(({ state }) => name === undefined || state.name === name);
+    const names = up.map(({ state }) => state.name).join(', ');
+    if (found === undefined)
+        throw new BadInput([
+            up.length === 0
+                ? 'no Pi is up; start one with `pi-qemu run --keep-running`'
+                : `no Pi “${name ?? ''}” is up; valid: ${names}`
+        ]);
+    if (another !== undefined)
+        throw new BadInput([`several Pis are up; name one with \`--name\`: ${names}`]);
+    return found;
+}
+/** Names that a file for GITHUB_ENV sets. */
+function state_namesIn(text) {
+    const names = [];
+    let end;
+    for (const line of text.split(/\r?\n/)) {
+        if (end !== undefined) {
+            if (line === end)
+                end = undefined;
+            continue;
+        }
+        const [, name, sign, rest] = /^([A-Za-z_]\w*)(=|<<)(.*)$/s.exec(line) ?? [];
+        if (name === undefined)
+            continue;
+        names.push(name);
+        if (sign === '<<')
+            end = rest;
+    }
+    return names;
+}
+/** Keeps what a script told by GITHUB_ENV and GITHUB_PATH, for the scripts after it. */
+async function state_remember(folder, told) {
+    const names = state_namesIn(told.GITHUB_ENV ?? '');
+    const paths = (told.GITHUB_PATH ?? '').split(/\r?\n/).filter(line => line.trim() !== '');
+    if (names.length === 0 && paths.length === 0)
+        return;
+    await (0,promises_namespaceObject.appendFile)((0,external_node_path_namespaceObject.join)(folder, toldFile), `${JSON.stringify({ names, paths })}\n`, {
+        mode: 0o600
+    });
+}
+/** What all scripts so far told; the folder told last comes first. */
+async function remembered(folder) {
+    const text = await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, toldFile), 'utf8').catch(() => '');
+    const all = text.split('\n').flatMap(line => (line === '' ? [] : [JSON.parse(line)]));
+    return {
+        names: [...new Set(all.flatMap(({ names }) => names))],
+        paths: [...new Set(all.flatMap(({ paths }) => paths).reverse())]
+    };
+}
+
+;// CONCATENATED MODULE: ./src/later/exchange.ts
+
+
+
+
+
+
+
+
+
+/** Brings what changed in the guest's copy of the workspace since the last exchange to the host. */
+async function exchangeOut(pi, volume, log) {
+    const { folder, state, guest } = pi;
+    const { path, excluded, sent } = await placeOf(pi, volume);
+    const workspace = { path, volume: volume.file, sent, excluded };
+    const inputs = {
+        sync: 'both',
+        copyOut: [],
+        workspace: path,
+        keepRunning: true,
+        saveImage: undefined,
+        disks: []
+    };
+    const now = await workspaceOut(inputs, { guest, workspace }, { journal: { folder, id: state.run }, log });
+    await writeManifest((0,external_node_path_namespaceObject.join)(folder, manifestFile), now);
+}
+/** Brings what changed on the host since the last exchange to the guest's copy; of what changed on both sides the host's. */
+async function exchangeIn(pi, volume, log) {
+    const { path, excluded, sent } = await placeOf(pi, volume);
+    const look = (work) => pi.guest.whileFrozen(path, {}, () => readVolume({ volume: volume.file, sent, excluded, scratch: (0,external_node_path_namespaceObject.join)(pi.folder, 'workspace-in') }, back => Promise.resolve(work(back))));
+    const now = onHost(path, excluded);
+    const { send, remove, kept } = await look(({ left }) => outgoing(now, sent, left));
+    for (const name of kept)
+        log.warn(`${Buffer.from(name, 'latin1').toString()} is gone on the host, but changed in the guest meanwhile: kept`);
+    await removeIn(pi, path, remove.filter(({ kind }) => kind !== 'folder').map(one => one.path), 'rm -f --');
+    await removeIn(pi, path, remove.filter(({ kind }) => kind === 'folder').map(one => one.path), 'rmdir -- 2>/dev/null');
+    if (send.length > 0)
+        await sendTree(pi, path, send);
+    const next = await look(({ left, stateOf }) => {
+        const both = new Map(sent);
+        for (const { path: name } of remove)
+            both.delete(name);
+        for (const name of send) {
+            const [entry, inode] = [now.get(name), left.get(name)?.inode];
+            if (entry !== undefined && inode !== undefined)
+                both.set(name, { ...entry, inode, state: stateOf(inode) });
+        }
+        return both;
+    });
+    await writeManifest((0,external_node_path_namespaceObject.join)(pi.folder, manifestFile), next);
+    log.info(`${send.length} sent, ${remove.length} deleted`);
+}
+async function placeOf({ folder, state: { workspace: path } }, { patterns, gitignore }) {
+    const excluded = gitignore ? await excludingIgnored(path, patterns) : excluding(patterns);
+    return { path, excluded, sent: await readManifest((0,external_node_path_namespaceObject.join)(folder, manifestFile)) };
+}
+/** Names, as tar and xargs read them; one that begins with a dash is no option. */
+const list = (paths) => Buffer.concat(paths.map(path => Buffer.from(`./${path}\0`, 'latin1')));
+async function removeIn({ guest }, path, names, command) {
+    if (names.length === 0)
+        return;
+    await guest.feedRoot(`cd ${shellQuote(path)} && xargs -0 ${command}`, { input: list(names) });
+}
+/** Files, folders and links by tar: any guest has one. GNU's format, since busybox knows no long names in others. */
+async function sendTree({ guest, state: { user } }, path, names) {
+    const program = (await findTool('tar')) ?? 'tar';
+    const child = (0,external_node_child_process_namespaceObject.spawn)(program, [
+        ...['--create', '--file=-', '--format=gnu', '--null', '--no-recursion', `--directory=${path}`, '--files-from=-'],
+        ...['--numeric-owner', `--owner=+${user.uid}`, `--group=+${user.gid}`]
+    ], { stdio: ['pipe', 'pipe', 'pipe'] });
+    let told = '';
+    child.stderr.on('data', chunk => (told += String(chunk)));
+    const ended = new Promise((resolve, reject) => child.on('error', reject).on('close', resolve));
+    ended.catch(() => undefined);
+    child.stdin.on('error', () => undefined);
+    external_node_stream_.Readable.from([list(names)]).pipe(child.stdin);
+    const { code, stderr } = await guest.feedRoot(`exec tar -x -p -f - -C ${shellQuote(path)}`, { input: child.stdout });
+    child.kill();
+    // 1: a file changed while it was read.
+    const status = await ended;
+    if (code === 0 && (status === 0 || status === 1))
+        return;
+    throw new HostFailure({
+        symptom: `the workspace could not be sent: ${(stderr || told).trim() || 'tar failed'}`,
+        cause: 'the disk in the guest is full, or what is in the way there is of another kind',
+        remedy: 'look at the workspace in the guest; the next `sync in` sends what is missing'
+    });
+}
+
+;// CONCATENATED MODULE: ./src/later/keep.ts
+
+
+
+
+
+
+
+
+/**
+ * Leaves a Pi up for later steps: writes down what they have to know of it, and gives them a command of the Pi's name.
+ */
+async function keepUp(inputs, pi, { journal, log, output }) {
+    const { folder, logs, id } = journal;
+    const { image, user, login, machine, workspace, sshConfig } = pi;
+    const { uid = 0, gid = 0, home = '/' } = image.users[user] ?? {};
+    if (workspace !== undefined)
+        await writeManifest((0,external_node_path_namespaceObject.join)(folder, manifestFile), workspace.sent);
+    await writeState(folder, {
+        ...{ name: inputs.name, run: id, logs, uarts: machine.board.uarts, architecture: image.architecture },
+        user: { name: user, uid, gid, home },
+        ssh: {
+            ...{ port: login.port, keyFile: pi.keyFile, config: sshConfig },
+            hostKey: login.hostKey?.toString('base64')
+        },
+        bootTimeout: inputs.bootTimeout,
+        startCpus: machine.cpusAtBoot !== undefined,
+        spinningSecondaries: machine.board.spinningSecondaries && machine.cpusAtBoot === undefined && machine.clock === 'host',
+        hasDisks: inputs.disks.length > 0,
+        ...{ env: inputs.env, sync: inputs.sync, workspace: inputs.workspace },
+        volume: workspace === undefined
+            ? undefined
+            : { file: workspace.volume, patterns: excludedPatterns(inputs), gitignore: inputs.syncGitignore }
+    });
+    const command = await makeCommand(folder, inputs.name);
+    output('command', command);
+    const path = inputs.workflow?.files['GITHUB_PATH'];
+    if (path !== undefined)
+        await (0,promises_namespaceObject.appendFile)(path, `${(0,external_node_path_namespaceObject.dirname)(command)}\n`);
+    journal.record({ kind: 'kept' });
+    pi.guest.session.close();
+    pi.qemu.qmp.close();
+    log.info(`The Pi stays up; its command for later steps: ${path === undefined ? command : inputs.name}`);
+}
+/** A program that runs ours for this Pi. */
+async function makeCommand(folder, name) {
+    // dist/main/index.js and dist/cli/index.js lie side by side; npm links to the latter.
+    const cli = (0,external_node_path_namespaceObject.resolve)((0,external_node_path_namespaceObject.dirname)((0,external_node_fs_namespaceObject.realpathSync)(process.argv[1] ?? '')), '../cli/index.js');
+    const words = [process.execPath, cli, 'pi', '--run', folder].map(shellQuote);
+    const command = (0,external_node_path_namespaceObject.join)(folder, commandFolder, name);
+    await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)(command));
+    await (0,promises_namespaceObject.writeFile)(command, `#!/bin/sh\nexec ${words.join(' ')} "$@"\n`, { mode: 0o755 });
+    return command;
+}
+
+;// CONCATENATED MODULE: ./src/later/reboot.ts
+
+
+
+
+
+
+
+
+/** ms that a guest has to go down, once it was told to. */
+const downTimeout = 120_000;
+/** ms that its kernel may say that it restarts, without doing so: some have no driver for the board's reset. */
+const reboot_haltPatience = 10_000;
+/**
+ * Reboots a Pi that was left up; back once it lets us in again, with its clock, CPUs and workspace as after the first boot.
+ * @throws BootFailure or TimeLimit if it does not go down, or does not come up
+ */
+async function reboot(pi, log) {
+    const { state, folder, qemu, serial } = pi;
+    const { guest } = await enter(pi);
+    const qmp = await Qmp.connect(folder, runFiles.qmp);
+    try {
+        const since = await logSizes(state);
+        const reset = qmp.once('RESET');
+        await Promise.race([guest.asRoot('sync; reboot').catch(() => undefined), reset, (0,external_node_timers_promises_namespaceObject.setTimeout)(3000)]);
+        await wentDown(pi, reset, qmp);
+        guest.session.close();
+        if (state.spinningSecondaries)
+            await restrainSecondaries(qmp, state.logs, state.uarts, since);
+        const login = await loginOf(state);
+        const session = await waitForLogin({ qemu, serial, login, timeout: state.bootTimeout, log });
+        const back = entered(pi, session);
+        await back.guest.setUp({ clock: Date.now(), startCpus: state.startCpus, mount: mountOf(state), script: undefined });
+        return back;
+    }
+    finally {
+        qmp.close();
+    }
+}
+/** Waits for the machine's reset, and does it ourselves where the guest's kernel cannot. */
+async function wentDown({ qemu, serial }, reset, qmp) {
+    const done = reset.then(() => 'reset');
+    const deadline = Date.now() + downTimeout;
+    let halted;
+    while ((await Promise.race([done, (0,external_node_timers_promises_namespaceObject.setTimeout)(250)])) !== 'reset') {
+        serial.poll();
+        const restarts = serial.tail(2).some(line => /reboot: Restarting system|Reboot failed -- System halted/.test(line));
+        halted = restarts ? (halted ?? Date.now()) : undefined;
+        if (!qemu.isAlive())
+            throw new BootFailure({
+                symptom: 'QEMU ended when the guest was to reboot',
+                cause: 'it was started with `-no-reboot`, or the guest switched itself off',
+                log: serial.mainFile
+            });
+        if (halted !== undefined && Date.now() - halted > reboot_haltPatience)
+            await qmp.execute('system_reset');
+        if (Date.now() > deadline)
+            throw new TimeLimit({
+                symptom: `the guest did not go down within ${downTimeout / 1000} s after it was told to reboot`,
+                cause: 'a service does not end, or there is no `reboot` in the guest',
+                remedy: 'look at the end of the serial log',
+                log: serial.mainFile
+            });
+    }
+}
+function mountOf({ sync, workspace }) {
+    return sync === 'none' ? undefined : { label: workspaceLabel, path: workspace, shared: sync === 'live' };
+}
+async function logSizes({ logs, uarts }) {
+    const sizes = Array.from({ length: uarts }, (_, uart) => (0,promises_namespaceObject.stat)((0,external_node_path_namespaceObject.join)(logs, logFiles.serial(uart))).catch(() => undefined));
+    return (await Promise.all(sizes)).map(found => found?.size ?? 0);
+}
+
+;// CONCATENATED MODULE: ./src/later/script.ts
+
+
+
+/** Where a later script starts: where its step does, if that is in the workspace; else in the workspace, or the user's home. */
+function laterDirectory({ sync, workspace }, cwd) {
+    if (sync === 'none')
+        return undefined;
+    return cwd.startsWith(`${workspace}/`) ? cwd : workspace;
+}
+/**
+ * Runs a script in a Pi that was left up, as a step of its own: with the files of its step, and with what the scripts
+ * before it told by GITHUB_ENV and GITHUB_PATH.
+ */
+async function runLater({ guest, qemu, serial, state, folder }, { run, shell, env, cwd, stdin, workflow }, { log, stdout, stderr }) {
+    const { workspace, sync, architecture } = state;
+    const told = await remembered(folder);
+    const passed = told.names.flatMap(name => {
+        const value = process.env[name];
+        return value === undefined ? [] : [[name, value]];
+    });
+    const all = { ...state.env, ...Object.fromEntries(passed), ...env };
+    const ofJob = { env: all, workflow, sync, workspace };
+    await guest.setUp({
+        clock: Date.now(),
+        mount: undefined,
+        script: {
+            ...{ run, shell, workingDirectory: laterDirectory(state, cwd), paths: told.paths },
+            env: scriptEnvironment(ofJob, architecture, guest.folder),
+            first: workflow === undefined ? undefined : makeText(guest.folder)
+        }
+    });
+    const result = await runScript({ guest, qemu, serial }, undefined, { stdout, stderr, stdin });
+    if (workflow !== undefined) {
+        const files = readPrinted(await guest.ask(printText));
+        await tellJob(files, ofJob, log);
+        await state_remember(folder, files);
+    }
+    await guest.ask(own => `rm -rf ${own}/*`);
+    return result;
+}
+
+;// CONCATENATED MODULE: ./src/later/transfer.ts
+
+
+
+
+
+
+
+
+
+/**
+ * Unpacks what comes on standard input at `$1`: in it, if it is a folder or ends in a slash; else as it, which takes one
+ * name, `$2`. Relative to `$3`, or the user's home. As root where the user may not write.
+ */
+const putText = `set -e
+cd "\${3:-$HOME}"
+to=$1 folder=
+case $to in */) folder=1 ;; esac
+if [ -d "$to" ]; then folder=1; fi
+if [ -z "$folder" ] && [ -z "$2" ]; then echo "$to is no folder" >&2; exit 1; fi
+at=$to
+[ -n "$folder" ] || at=$(dirname -- "$to")
+near=$at
+until [ -d "$near" ]; do near=$(dirname -- "$near"); done
+as=
+[ -w "$near" ] || as='sudo -n'
+$as mkdir -p -- "$at"
+if [ -n "$folder" ]; then exec $as tar -x -o -f - -C "$at"; fi
+new=$at/.pi-qemu-put-$$
+$as mkdir -- "$new"
+trap '$as rm -rf -- "$new"' EXIT
+$as tar -x -o -f - -C "$new"
+$as mv -f -- "$new/$2" "$to"
+`;
+/** Packs what is at `$1`, relative to `$2` or the user's home; as root if that is possible, since root may read all. */
+const getText = `set -e
+cd "\${2:-$HOME}"
+as=
+if [ "$(id -u)" != 0 ] && sudo -n true 2>/dev/null; then as='sudo -n'; fi
+$as test -e "$1" || $as test -L "$1" || { echo "there is no $1" >&2; exit 1; }
+exec $as tar -c -f - -C "$(dirname -- "$1")" -- "./$(basename -- "$1")"
+`;
+const command = (text, words) => ['sh', '-c', text, 'sh', ...words].map(shellQuote).join(' ');
+/**
+ * Copies files and folders of the host into a Pi.
+ * @param cwd this process's; relative paths start there on both sides, if it is in the workspace
+ * @throws BadInput for a file that does not exist; HostFailure if it does not arrive
+ */
+async function transfer_put(pi, from, to, cwd) {
+    const sources = from.map(path => (0,external_node_path_namespaceObject.resolve)(cwd, path));
+    const missing = sources.filter(path => (0,external_node_fs_namespaceObject.statSync)(path, { throwIfNoEntry: false }) === undefined);
+    if (missing.length > 0)
+        throw new BadInput(missing.map(path => `\`put\`: there is no ${path}`));
+    const [only, another] = sources;
+    const name = only !== undefined && another === undefined ? (0,external_node_path_namespaceObject.basename)(only) : '';
+    const args = sources.flatMap(path => [`--directory=${(0,external_node_path_namespaceObject.dirname)(path)}`, `./${(0,external_node_path_namespaceObject.basename)(path)}`]);
+    const tar = await packer(['--create', '--file=-', '--format=gnu', '--numeric-owner', ...args]);
+    const words = [to, name, laterDirectory(pi.state, cwd) ?? ''];
+    const { code, stderr } = await pi.guest.session.exec(command(putText, words), { input: tar.stdout });
+    tar.child.kill();
+    const packed = await tar.ended;
+    if (code !== 0 || packed > 1)
+        throw new HostFailure({
+            symptom: `${from.join(', ')} did not arrive at ${to}: ${(stderr || tar.told()).trim() || 'tar failed'}`,
+            remedy: 'check that the folder exists in the guest, and has room'
+        });
+}
+/**
+ * Copies a file or a folder of a Pi to the host: into `to` if that is a folder, else as it.
+ * @throws HostFailure if it does not arrive
+ */
+async function transfer_get(pi, from, to, cwd) {
+    const name = external_node_path_namespaceObject.posix.basename(from);
+    if (name === '')
+        throw new BadInput([`\`get\` takes a file or a folder below /, not “${from}”`]);
+    const target = (0,external_node_path_namespaceObject.resolve)(cwd, to);
+    const isFolder = (0,external_node_fs_namespaceObject.statSync)(target, { throwIfNoEntry: false })?.isDirectory() === true;
+    const parent = isFolder ? target : (0,external_node_path_namespaceObject.dirname)(target);
+    if ((0,external_node_fs_namespaceObject.statSync)(parent, { throwIfNoEntry: false })?.isDirectory() !== true)
+        throw new BadInput([`\`get\`: there is no folder ${parent} on the host`]);
+    // What comes from a guest is unpacked in a folder of its own: nothing of the host's is in its way.
+    const fresh = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(parent, '.pi-qemu-get-'));
+    try {
+        const tar = await packer([
+            '--extract',
+            '--file=-',
+            '--no-same-owner',
+            '--no-same-permissions',
+            `--directory=${fresh}`
+        ]);
+        const words = [from, laterDirectory(pi.state, cwd) ?? ''];
+        const { code, stderr } = await pi.guest.session.exec(command(getText, words), {
+            onStdout: chunk => tar.child.stdin.write(chunk)
+        });
+        tar.child.stdin.end();
+        const unpacked = await tar.ended;
+        if (code !== 0 || unpacked !== 0)
+            throw new HostFailure({ symptom: `${from} did not arrive: ${(stderr || tar.told()).trim() || 'tar failed'}` });
+        const final = isFolder ? (0,external_node_path_namespaceObject.join)(target, name) : target;
+        if ((0,external_node_fs_namespaceObject.statSync)(final, { throwIfNoEntry: false })?.isDirectory() === true)
+            throw new HostFailure({ symptom: `${final} exists already`, remedy: 'remove it, or name another place' });
+        await (0,promises_namespaceObject.rename)((0,external_node_path_namespaceObject.join)(fresh, name), final);
+    }
+    finally {
+        await (0,promises_namespaceObject.rm)(fresh, { recursive: true, force: true });
+    }
+}
+async function packer(args) {
+    const child = (0,external_node_child_process_namespaceObject.spawn)((await findTool('tar')) ?? 'tar', args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    let told = '';
+    child.stderr.on('data', chunk => (told += String(chunk)));
+    child.stdin.on('error', () => undefined); // it ended: its status and words say why
+    const ended = new Promise((resolve, reject) => {
+        child.on('error', reject).on('close', code => {
+            resolve(code ?? 128);
+        });
+    });
+    ended.catch(() => undefined);
+    return { child, stdout: child.stdout, ended, told: () => told };
+}
+
+;// CONCATENATED MODULE: ./src/later/index.ts
+
+
+
+
+
+
+
 
 ;// CONCATENATED MODULE: ./src/rootfs/place.ts
 
@@ -75789,48 +76552,8 @@ function runnable(wanted, provided, host = process.arch) {
     return [...new Set([...(ownPlatforms[host] ?? []), ...emulated.map(({ name }) => name)])];
 }
 
-;// CONCATENATED MODULE: ./src/workspace-out.ts
-
-
-/** Whether anything comes back after the script. */
-function bringsBack({ sync, copyOut }) {
-    return sync === 'both' || sync === 'out' || (sync === 'in' && copyOut.length > 0);
-}
-/** Brings back what the guest left in the workspace, and what of its files was asked for. */
-async function workspaceOut(inputs, { guest, workspace }, context) {
-    const { journal, log } = context;
-    if (workspace === undefined)
-        return;
-    const { path, volume, sent, excluded } = workspace;
-    const collected = collectedFolder(journal.id);
-    const asked = inputs.copyOut.length > 0;
-    if (asked) {
-        const folder = (0,external_node_path_namespaceObject.join)(path, collected);
-        for (const line of await guest.copyOut({ patterns: inputs.copyOut, folder }))
-            log.warn(`copy-out: ${line}`);
-    }
-    const whole = inputs.sync !== 'in';
-    // What was asked for by name comes back whatever its name is.
-    const out = (name, isFolder) => !name.startsWith(collected) && excluded(name, isFolder);
-    const request = { volume, sent, excluded: out, scratch: (0,external_node_path_namespaceObject.join)(journal.folder, 'workspace-out') };
-    const { written, deleted } = await guest.whileFrozen(path, workspace_out_afterwards(inputs, asked, (0,external_node_path_namespaceObject.join)(path, collected)), () => readVolume(request, ({ left, fetch, copy }) => mirror({
-        left: broughtBack(left, collected, whole),
-        workspace: inputs.workspace,
-        sent: whole ? sent : new Map(),
-        fetch,
-        copy,
-        log
-    })));
-    log.info(`${written} written, ${deleted} deleted`);
-}
-/** What the guest goes on with; one that is thrown away next need not move again. */
-function workspace_out_afterwards({ keepRunning, saveImage, disks }, asked, remove) {
-    if (!keepRunning && saveImage === undefined && disks.length === 0)
-        return undefined;
-    return asked ? { remove } : {};
-}
-
 ;// CONCATENATED MODULE: ./src/run.ts
+
 
 
 
@@ -75849,8 +76572,11 @@ async function run(inputs, context) {
         return runBare(inputs, context);
     const pi = await bootPi(inputs, context);
     const result = await ranScript(inputs, pi, context);
-    if (pi.workspace !== undefined && bringsBack(inputs)) {
-        await context.phases.run('workspace-out', 'Bring the workspace back', () => workspaceOut(inputs, pi, context));
+    let { workspace } = pi;
+    if (workspace !== undefined && bringsBack(inputs)) {
+        const volume = workspace;
+        const sent = await context.phases.run('workspace-out', 'Bring the workspace back', () => workspaceOut(inputs, { guest: pi.guest, workspace: volume }, context));
+        workspace = { ...volume, sent };
     }
     if (inputs.saveImage !== undefined) {
         const target = inputs.saveImage;
@@ -75867,9 +76593,7 @@ async function run(inputs, context) {
         await context.phases.run('power-off', 'Switch the Pi off', () => leave(pi, inputs, context.log));
     }
     else {
-        context.journal.record({ kind: 'kept' });
-        pi.guest.session.close();
-        pi.qemu.qmp.close();
+        await keepUp(inputs, { ...pi, workspace }, context);
     }
     return result;
 }
@@ -75879,8 +76603,12 @@ async function ranScript(inputs, pi, context) {
     return context.phases.run('run', 'Run the script', async () => {
         context.log.endGroup(); // its output is what the reader came for: not folded away
         const result = await runScript(pi, inputs.runTimeout, context);
-        if (inputs.workflow !== undefined)
-            await tellJob(readPrinted(await pi.guest.ask(printText)), inputs, context.log);
+        if (inputs.workflow !== undefined) {
+            const told = readPrinted(await pi.guest.ask(printText));
+            await tellJob(told, inputs, context.log);
+            if (inputs.keepRunning)
+                await state_remember(context.journal.folder, told);
+        }
         return result;
     });
 }
@@ -76082,6 +76810,7 @@ const commandSummaries = {
     exec: 'run a cross-built program in the emulator of a Pi’s CPU, with a folder’s libraries; exit with its status',
     boards: 'list the boards',
     doctor: 'check what this host has and lacks; --install adds what is missing',
+    pi: 'work in a Pi that was left up by --keep-running; `pi-qemu pi help` says more',
     stop: 'switch off Pis that were left up by --keep-running',
     clean: 'tear down what a dead run left behind; --cache drops prepared images and the private QEMU, too'
 };
@@ -76092,6 +76821,7 @@ const ownFlags = {
     cache: ' [--json] [--remove NAME] [--prune SIZE]',
     binfmt: ' status|install|restore [--platforms LIST] [--qemu-cpu MODEL] [--setuid]',
     exec: ' [--platform NAME] [--sysroot FOLDER|IMAGE] [--cpu MODEL]\n            [--env NAME=VALUE] [--locate|--no-locate] -- PROGRAM [ARGUMENT ...]',
+    pi: ' [--name NAME] COMMAND ...',
     doctor: ' [--install]',
     clean: ' [--cache]'
 };
@@ -76999,10 +77729,10 @@ function locate(faults, { program, emulator, cpu }) {
     return {
         ...{ program, emulator, cpu, address, thumb },
         instruction: complete && readInstruction(emulator, thumb, complete),
-        place: placeOf(fault, program)
+        place: locate_placeOf(fault, program)
     };
 }
-function placeOf({ address, vector, maps }, program) {
+function locate_placeOf({ address, vector, maps }, program) {
     const real = (0,external_node_fs_namespaceObject.realpathSync)(program);
     const rows = readMaps(maps);
     const base = lookInto(program, elf => {
@@ -77319,7 +78049,7 @@ function mapsOf(pid) {
     }
 }
 /** Connects to QEMU's gdb port as soon as it is there; undefined if the emulator ended before. */
-async function reach(path, ended) {
+async function watch_reach(path, ended) {
     while (!ended()) {
         const socket = (0,external_node_net_.connect)(path);
         const connected = await new Promise(resolve => {
@@ -77403,7 +78133,7 @@ async function runProgram(request) {
 }
 /** The folder with the socket goes as soon as both sides have it, so that nothing is left if we are killed. */
 async function observe(folder, pid, emulator, over, ended) {
-    const socket = await reach((0,external_node_path_namespaceObject.join)(folder, 'gdb'), over);
+    const socket = await watch_reach((0,external_node_path_namespaceObject.join)(folder, 'gdb'), over);
     await (0,promises_namespaceObject.rm)(folder, { recursive: true, force: true });
     if (socket === undefined)
         return [];
@@ -77749,6 +78479,182 @@ function asJson({ catalogue, releases, prepared, updates: found }) {
     };
 }
 
+;// CONCATENATED MODULE: ./src/commands/pi.ts
+
+
+
+
+
+
+
+
+
+const subcommands = {
+    run: {
+        usage: 'run [--env NAME[=VALUE]] -- COMMAND [ARGUMENT ...]',
+        summary: 'run a command in the Pi',
+        work: runWords
+    },
+    sync: { usage: 'sync in|out', summary: 'bring what changed in the workspace into the Pi, or out of it', work: sync },
+    put: { usage: 'put HOST-PATH ... GUEST-PATH', summary: 'copy files and folders into the Pi', work: putFiles },
+    get: { usage: 'get GUEST-PATH ... HOST-PATH', summary: 'copy files and folders out of the Pi', work: getFiles },
+    reboot: { usage: 'reboot', summary: 'reboot the Pi, and wait until it is ready again', work: rebootIt },
+    log: { usage: 'log [--follow]', summary: 'show what it wrote to its serial console', work: showLog },
+    ssh: { usage: 'ssh [ARGUMENT ...]', summary: 'a login shell, or what ssh runs', work: ssh },
+    stop: { usage: 'stop', summary: 'switch the Pi off', work: stop }
+};
+const usage = (name) => [
+    `usage: ${name} [--shell SHELL] [--env NAME[=VALUE]] FILE`,
+    '           run a script in the Pi (in a workflow: `shell: ' + name + ' {0}`)',
+    ...Object.values(subcommands).flatMap(({ usage: words, summary }) => [
+        `       ${name} ${words}`,
+        `           ${summary}`
+    ])
+].join('\n');
+/**
+ * `pi-qemu pi`, and the command that later steps have: what is done in a Pi that was left up. Returns the status to exit
+ * with.
+ */
+async function piCommand(argv, surroundings) {
+    const { home, print } = surroundings;
+    const { options, rest } = leadingOptions(argv);
+    const [word, ...words] = rest;
+    if (word === undefined || ['help', '--help', '-h'].includes(word)) {
+        print(usage(options.run === undefined ? 'pi-qemu pi [--name NAME]' : (readState(options.run)?.name ?? 'pi')));
+        return word === undefined ? 125 : 0;
+    }
+    const found = options.run === undefined ? findPi(home.runs, options.name) : byFolder(options.run);
+    const subcommand = Object.hasOwn(subcommands, word) ? subcommands[word] : undefined;
+    if (subcommand !== undefined)
+        return subcommand.work({ ...surroundings, found, words, options });
+    if ((0,external_node_fs_namespaceObject.statSync)(word, { throwIfNoEntry: false })?.isFile() !== true)
+        throw new BadInput([
+            `“${word}” is neither a file nor a command of \`${found.state.name}\`; valid: a script's file, ${Object.keys(subcommands).join(', ')}`
+        ]);
+    return pi_script({ ...surroundings, found, words, options }, await (0,promises_namespaceObject.readFile)(word, 'utf8'));
+}
+function byFolder(folder) {
+    const state = readState(folder);
+    if (state === undefined)
+        throw new BadInput(['this Pi is not up any more: it was switched off']);
+    return { folder, state };
+}
+/** Options in front of the first other word; each has a value. */
+function leadingOptions(argv) {
+    const valid = ['name', 'run', 'shell', 'env'];
+    const options = {};
+    const env = [];
+    let at = 0;
+    for (; argv[at]?.startsWith('--') === true && argv[at] !== '--'; at++) {
+        const [, name = '', joined] = /^--([^=]*)(?:=(.*))?$/s.exec(argv[at] ?? '') ?? [];
+        if (name === 'help')
+            break;
+        if (!valid.includes(name))
+            throw new BadInput([`option \`--${name}\` does not exist; valid: ${valid.map(one => `--${one}`).join(', ')}`]);
+        const value = joined ?? argv[++at];
+        if (value === undefined)
+            throw new BadInput([`option \`--${name}\` needs a value`]);
+        if (name === 'env')
+            env.push(value);
+        else
+            options[name] = value;
+    }
+    return { options: { ...options, env }, rest: argv.slice(at) };
+}
+async function runWords(call) {
+    const { options, rest } = leadingOptions(call.words);
+    const words = rest[0] === '--' ? rest.slice(1) : rest;
+    if (words.length === 0)
+        throw new BadInput(['`run` needs a command after `--`']);
+    const all = { ...call.options, ...options, env: [...call.options.env, ...options.env] };
+    return pi_script({ ...call, options: all }, words.map(shellQuote).join(' '), standardInput());
+}
+/** What a command is given to read, if it is given anything. */
+function standardInput() {
+    const stat = (0,external_node_fs_namespaceObject.fstatSync)(0);
+    return stat.isFIFO() || stat.isFile() || stat.isSocket() ? process.stdin : undefined;
+}
+async function pi_script({ found, options, log }, run, stdin) {
+    const env = scriptVariables(options.env, process.env);
+    const pi = await enter(reach(found));
+    for (const [signal, number] of Object.entries({ SIGINT: 2, SIGTERM: 15, SIGHUP: 1 }))
+        process.once(signal, () => void pi.guest.stop().finally(() => process.exit(128 + number)));
+    const result = await runLater(pi, { run, shell: options.shell, env, cwd: process.cwd(), stdin, workflow: workflowOf(process.env) }, { log, stdout: chunk => process.stdout.write(chunk), stderr: chunk => process.stderr.write(chunk) });
+    if (result.signal !== undefined)
+        log.error(`The script was killed by SIG${result.signal}`);
+    return result.exitCode;
+}
+async function sync({ found, words: [direction, ...more], log }) {
+    if ((direction !== 'in' && direction !== 'out') || more.length > 0)
+        throw new BadInput(['`sync` needs a direction; valid: in, out']);
+    const { sync: mode, volume } = found.state;
+    if (mode === 'live')
+        log.info('The workspace is shared (sync: live): there is nothing to bring');
+    else if (volume === undefined)
+        throw new BadInput(['this Pi has no workspace: it was started with `sync: none`']);
+    else
+        await (direction === 'in' ? exchangeIn : exchangeOut)(await enter(reach(found)), volume, log);
+    return 0;
+}
+async function putFiles({ found, words }) {
+    const to = words.at(-1);
+    if (to === undefined || words.length < 2)
+        throw new BadInput(['`put` needs paths of the host, and then one of the guest']);
+    await transfer_put(await enter(reach(found)), words.slice(0, -1), to, process.cwd());
+    return 0;
+}
+async function getFiles({ found, words }) {
+    const to = words.at(-1);
+    if (to === undefined || words.length < 2)
+        throw new BadInput(['`get` needs paths of the guest, and then one of the host']);
+    const pi = await enter(reach(found));
+    for (const from of words.slice(0, -1))
+        await transfer_get(pi, from, to, process.cwd());
+    return 0;
+}
+async function rebootIt({ found, log }) {
+    const began = Date.now();
+    await reboot(reach(found), log);
+    log.info(`Ready again after ${((Date.now() - began) / 1000).toFixed(1)} s`);
+    return 0;
+}
+/** How often (ms) the log is looked at for more. */
+const followInterval = 200;
+async function showLog({ found, words }) {
+    if (words.some(word => word !== '--follow'))
+        throw new BadInput(['`log` takes --follow and nothing else']);
+    const { serial, qemu } = reach(found);
+    const file = await (0,promises_namespaceObject.open)(serial.mainFile, 'r');
+    for (;;) {
+        const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(1 << 16) });
+        process.stdout.write(buffer.subarray(0, bytesRead));
+        if (bytesRead > 0)
+            continue;
+        if (!words.includes('--follow') || !qemu.isAlive())
+            return 0;
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(followInterval);
+    }
+}
+async function ssh({ found, words }) {
+    const terminal = words.length === 0 && process.stdin.isTTY ? ['-t'] : [];
+    return new Promise((resolve, reject) => {
+        (0,external_node_child_process_namespaceObject.spawn)('ssh', ['-F', found.state.ssh.config, ...terminal, sshHost, ...words], { stdio: 'inherit' })
+            .on('error', reject)
+            .on('close', code => {
+            resolve(code ?? 255);
+        });
+    });
+}
+async function stop({ found, log }) {
+    if (found.state.hasDisks) {
+        const { guest } = await enter(reach(found));
+        if (!(await guest.settleDisks()))
+            log.warn('The guest did not write its disks out');
+        guest.session.close();
+    }
+    return (await undo(found.folder, log)) ? 0 : 1;
+}
+
 ;// CONCATENATED MODULE: ./src/commands/run.ts
 
 
@@ -77854,10 +78760,11 @@ function conclude({ outcome, exitCode, signal, verdict, failure, phases }, log) 
 
 
 
+
 const print = (text) => {
     process.stdout.write(`${text}\n`);
 };
-async function command(name, rest) {
+async function cli_command(name, rest) {
     const home = homeFolders(process.env);
     const onlyFlags = (...valid) => {
         const wrong = rest.find(word => !valid.includes(word));
@@ -77884,6 +78791,7 @@ async function command(name, rest) {
         boards: () => (onlyFlags(), boardsCommand(print)),
         doctor: () => (onlyFlags('--install'),
             doctorCommand(home, print, terminalLog(), { install: rest.includes('--install') })),
+        pi: () => piCommand(rest, { home, print, log: terminalLog() }),
         stop: () => (onlyFlags(), stopCommand(home, terminalLog())),
         clean: () => (onlyFlags('--cache'), cleanCommand(home, terminalLog(), { cache: rest.includes('--cache') }))
     };
@@ -77896,7 +78804,7 @@ async function command(name, rest) {
     return commands[name]();
 }
 const [cli_name, ...rest] = process.argv.slice(2);
-command(cli_name, rest).then(
+cli_command(cli_name, rest).then(
 // Not by itself: what a failure left behind, a download say, would hold the process.
 code => process.exit(code), (error) => {
     terminalLog().error(describeFailure(error));

@@ -10,6 +10,7 @@ export const commandSummaries = {
   exec: 'run a cross-built program in the emulator of a Pi’s CPU, with a folder’s libraries; exit with its status',
   boards: 'list the boards',
   doctor: 'check what this host has and lacks; --install adds what is missing',
+  pi: 'work in a Pi that was left up by --keep-running; `pi-qemu pi help` says more',
   stop: 'switch off Pis that were left up by --keep-running',
   clean: 'tear down what a dead run left behind; --cache drops prepared images and the private QEMU, too'
 } as const
@@ -23,6 +24,7 @@ const ownFlags: Readonly<Partial<Record<CommandName, string>>> = {
   cache: ' [--json] [--remove NAME] [--prune SIZE]',
   binfmt: ' status|install|restore [--platforms LIST] [--qemu-cpu MODEL] [--setuid]',
   exec: ' [--platform NAME] [--sysroot FOLDER|IMAGE] [--cpu MODEL]\n            [--env NAME=VALUE] [--locate|--no-locate] -- PROGRAM [ARGUMENT ...]',
+  pi: ' [--name NAME] COMMAND ...',
   doctor: ' [--install]',
   clean: ' [--cache]'
 }

@@ -7,6 +7,7 @@ import {
   noSuchDirectory,
   settleText,
   setupText,
+  shellQuote,
   startCommand,
   stopText,
   thawText,
@@ -22,7 +23,8 @@ const settlePatience = 120_000
 
 /** A Pi we are logged in to: what a run does in it. */
 export class Guest {
-  private readonly folder: string
+  /** Where its files lie in the guest. */
+  readonly folder: string
 
   constructor(
     readonly session: GuestSession,
@@ -33,8 +35,18 @@ export class Guest {
   }
 
   /** Runs a text with root's shell; the user has sudo without a password on a provisioned image. */
-  private asRoot(text: string): Promise<ExecResult> {
+  asRoot(text: string): Promise<ExecResult> {
     return this.session.exec(this.user === 'root' ? 'sh' : 'sudo -n sh', { input: text })
+  }
+
+  /** Runs a command line with root's shell, which is given what to read. */
+  feedRoot(command: string, options: ExecOptions): Promise<ExecResult> {
+    return this.session.exec(`${this.user === 'root' ? '' : 'sudo -n '}sh -c ${shellQuote(command)}`, options)
+  }
+
+  /** Ends the script and all that it started. */
+  async stop(): Promise<void> {
+    await this.asRoot(stopText(this.folder)).catch(() => undefined)
   }
 
   /** Sets the clock, mounts the workspace, lays down the script. */
@@ -77,7 +89,7 @@ export class Guest {
     timer.abort()
     if (first !== 'limit') return { ...first, timedOut: false }
     const nothing = { code: undefined, signal: undefined, stdout: '', stderr: '' }
-    const stopping = this.asRoot(stopText(this.folder)).catch(() => undefined)
+    const stopping = this.stop()
     const result = await Promise.race([
       Promise.all([stopping, running]).then(([, ended]) => ended),
       sleep(stopPatience, nothing, { ref: false })

@@ -1,6 +1,6 @@
 export { lostGuest, Rebooted, waitForLogin, watchBoot, watchGuest } from './readiness'
 export { Guest } from './guest'
-export type { GuestSession, Login } from './ssh'
+export { GuestSession, knock, LoginError, type ExecOptions, type Login } from './ssh'
 export { copyOutText, patternsWithoutMatch } from './copy-out'
 export {
   guestDirectory,

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Qemu } from '../qemu/process'
+import type { Life } from '../qemu/process'
 import type { SerialLog } from '../qemu/serial'
 import { diagnose } from '../report/diagnosis'
 import { BootFailure, messageOf, TimeLimit, type FailureDetails } from '../report/errors'
@@ -27,7 +27,7 @@ const refusalPatience = 90_000
 const shownLines = 60
 
 export interface Boot {
-  readonly qemu: Qemu
+  readonly qemu: Life
   readonly serial: SerialLog
   /** ms from now. */
   readonly timeout: number
@@ -102,7 +102,7 @@ export function nextPatience(patience: number): number {
 }
 
 /** Waits until the guest has sent a packet, or has been silent for long. */
-async function onNetwork({ firstPacket }: Qemu, stop: AbortSignal): Promise<void> {
+async function onNetwork({ firstPacket }: Life, stop: AbortSignal): Promise<void> {
   const until = Date.now() + silentInterval
   while (firstPacket !== undefined && Date.now() < until && !stop.aborted) {
     if (await firstPacket.hasBeenSent()) return
@@ -198,7 +198,7 @@ function showConsole({ serial, log }: Boot): void {
 }
 
 /** Fails once QEMU has ended or the guest's kernel has panicked; the connection alone would notice much later. */
-export async function watchGuest(qemu: Qemu, serial: SerialLog, stop: AbortSignal): Promise<never> {
+export async function watchGuest(qemu: Life, serial: SerialLog, stop: AbortSignal): Promise<never> {
   for (;;) {
     await sleep(watchInterval, undefined, { signal: stop })
     if (!qemu.isAlive() || serial.poll().some(line => /Kernel panic - not syncing/.test(line))) {
@@ -209,7 +209,7 @@ export async function watchGuest(qemu: Qemu, serial: SerialLog, stop: AbortSigna
 }
 
 /** The message of a broken connection, with what QEMU and the console know about it. */
-export function lostGuest(qemu: Qemu, serial: SerialLog, error?: unknown): BootFailure {
+export function lostGuest(qemu: Life, serial: SerialLog, error?: unknown): BootFailure {
   serial.poll()
   const found = diagnose(serial.tail(shownLines))
   const reason = error === undefined ? '' : ` (${messageOf(error)})`

@@ -18,6 +18,8 @@ export interface ScriptRequest {
   readonly workingDirectory: string | undefined
   /** Shell lines that make what it expects to be there, in its folder. */
   readonly first?: string | undefined
+  /** Folders that its PATH begins with. */
+  readonly paths?: readonly string[] | undefined
 }
 
 /** Where a run's files lie in the guest: memory, gone at power-off. */
@@ -98,12 +100,13 @@ export function setupText({ folder, user, clock, startCpus, script, mount }: Set
 
 /** What a shell runs to start a script that lies in a file: its environment, its folder, its own shell. */
 export function startText(
-  { env, workingDirectory, shell }: Omit<ScriptRequest, 'run'>,
+  { env, paths = [], workingDirectory, shell }: Omit<ScriptRequest, 'run'>,
   scriptFile: string,
   first: readonly string[] = []
 ): string {
   return [
     ...Object.entries(env).map(([name, text]) => `export ${name}=${shellQuote(text)}`),
+    ...(paths.length === 0 ? [] : [`export PATH=${paths.map(shellQuote).join(':')}:"$PATH"`]),
     ...first,
     `cd ${workingDirectory === undefined ? '' : shellQuote(workingDirectory)} || exit`,
     shellCommand(shell, scriptFile)

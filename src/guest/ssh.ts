@@ -1,4 +1,5 @@
 import { createConnection, type Socket } from 'node:net'
+import type { Readable } from 'node:stream'
 import { Client } from 'ssh2'
 import { HostFailure } from '../report/errors'
 
@@ -11,7 +12,8 @@ export interface Login {
 }
 
 export interface ExecOptions {
-  readonly input?: string | undefined
+  /** What it reads on standard input; by default nothing. A stream is let go of when the command ends. */
+  readonly input?: string | Buffer | Readable | undefined
   readonly onStdout?: (chunk: Buffer) => void
   readonly onStderr?: (chunk: Buffer) => void
 }
@@ -133,6 +135,7 @@ export class GuestSession {
             else onStdout(chunk)
           })
           .on('close', () => {
+            if (isStream(input)) input.unpipe().destroy()
             resolve({
               code,
               signal,
@@ -145,7 +148,8 @@ export class GuestSession {
           else onStderr(chunk)
         })
         channel.on('error', () => undefined)
-        channel.end(input ?? '')
+        if (isStream(input)) input.pipe(channel)
+        else channel.end(input ?? '')
       })
     })
   }
@@ -155,3 +159,6 @@ export class GuestSession {
     this.client.destroy()
   }
 }
+
+const isStream = (input: ExecOptions['input']): input is Readable =>
+  input !== undefined && typeof input !== 'string' && !Buffer.isBuffer(input)

@@ -6,6 +6,7 @@ import { boardNames, boards, boardsFor, defaultBoard, type Board } from '../boar
 import { copyOutFolder } from './files'
 import { architectureOf } from './images'
 import type { Inputs } from './index'
+import { nameFault } from './pi-name'
 import { onlyInUserMode, userConflicts } from './user-conflicts'
 
 const isNoFolder = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === false
@@ -15,7 +16,8 @@ const isSameFile = (a: string, b: string): boolean => existsSync(b) && realpathS
 /** Faults that concern two inputs, or an input and the machine; all that can be known before any work. */
 export function conflicts(inputs: Inputs, env: Readonly<NodeJS.ProcessEnv>): readonly string[] {
   const own = inputs.mode === 'user' ? userConflicts(inputs) : [...onlyInUserMode(inputs), ...boardConflicts(inputs)]
-  return [...own, ...commonConflicts(inputs, env)]
+  const name = inputs.keepRunning ? nameFault(inputs.name, homeFolders(env), env) : undefined
+  return [...own, ...(name === undefined ? [] : [name]), ...commonConflicts(inputs, env)]
 }
 
 /** Of the inputs for an emulated board. */

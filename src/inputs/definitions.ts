@@ -224,6 +224,12 @@ export const definitions = [
   define('boot-timeout', 'TIME', '10m', 'How long SSH may take to answer (`90s`, `10m`).'),
   define('run-timeout', 'TIME', '', 'How long the script may run (`90s`, `2h`). Default: no limit.'),
   define('keep-running', 'true|false', 'false', 'Leave the Pi up for later steps, until the job ends.'),
+  define(
+    'name',
+    'NAME',
+    'pi',
+    'With `keep-running`: name of the Pi, and of its command in later steps (`shell: pi {0}`). Several Pis in one job need one each.'
+  ),
   define('save-image', 'FILE', '', 'Write the changed disk here: `.img` (raw), `.img.xz`, `.img.zst` or `.qcow2`.'),
   ...containerDefinitions
 ] as const satisfies readonly Definition[]

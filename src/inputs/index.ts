@@ -9,6 +9,7 @@ import { definitions, type RawInputs } from './definitions'
 import { disks, existingFile, filesToPlace, saveTarget, type ExtraDisk, type FileToPlace } from './files'
 import { imageRef, type ImageRef } from './images'
 import * as read from './readers'
+import { workflowOf } from './workflow'
 
 export { definitions, listInputs, type InputName, type RawInputs } from './definitions'
 export type { Building, ContainerRef } from './containers'
@@ -16,6 +17,8 @@ export { outputs, type OutputName } from './outputs'
 export type { DiskFormat, PortForward } from './readers'
 
 export { architectureOf, builtInImages, debianSuites, type ImageRef } from './images'
+export { commandFolder } from './pi-name'
+export { scriptVariables, workflowOf } from './workflow'
 export { copyOutFolder, type ExtraDisk, type FileToPlace } from './files'
 
 /** The list of images that Raspberry Pi's own imager reads. */
@@ -97,6 +100,8 @@ export interface Inputs {
   readonly bootTimeout: number
   readonly runTimeout: number | undefined
   readonly keepRunning: boolean
+  /** Of the Pi, for later steps. */
+  readonly name: string
   readonly saveImage: { readonly path: string; readonly format: read.DiskFormat } | undefined
   /** The host folder that `sync` exchanges. */
   readonly workspace: string
@@ -190,6 +195,7 @@ export function parseInputs(raw: RawInputs, { env, workspace }: Surroundings): I
     bootTimeout: get('boot-timeout', text => read.duration(text.trim())) ?? 600_000,
     runTimeout: get('run-timeout', text => read.duration(text.trim())),
     keepRunning: get('keep-running', text => read.truth(text.trim())) ?? false,
+    name: get('name', text => read.piName(text.trim())) ?? 'pi',
     saveImage: get('save-image', text => saveTarget(text.trim(), workspace)),
     workspace,
     workflow: workflowOf(env)
@@ -209,13 +215,6 @@ function sysroot(text: string, base: string): Sysroot {
   const image = imageRef(text, base)
   if (image.kind === 'none') throw new read.Fault('is “none”; valid: a folder, or an image as `image` takes it')
   return { kind: 'image', image }
-}
-
-/** Whether this is a step of a workflow, by what it gives every step. */
-function workflowOf(env: Readonly<NodeJS.ProcessEnv>): Inputs['workflow'] {
-  if (env['GITHUB_ACTIONS'] !== 'true') return undefined
-  const names = ['GITHUB_OUTPUT', 'GITHUB_ENV', 'GITHUB_PATH', 'GITHUB_STEP_SUMMARY']
-  return { files: Object.fromEntries(names.flatMap(name => (env[name] ? [[name, env[name]]] : []))) }
 }
 
 function platformList(text: string): WantedPlatforms {

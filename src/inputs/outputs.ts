@@ -7,6 +7,7 @@ export const outputs = {
   'ssh-user': 'The guest user.',
   'ssh-key': 'File with the private key of this run.',
   'ssh-config': 'File for `ssh -F`; the host in it is called `pi`.',
+  command: 'With `keep-running`: the command for later steps, which is on PATH by the name of the Pi.',
   'serial-log': 'File with what the guest wrote to its serial console.',
   board: 'The emulated board.',
   'image-release':

@@ -38,6 +38,13 @@ export function count(min: number, max: number): (text: string) => number {
   }
 }
 
+/** The name of a command. */
+export function piName(text: string): string {
+  if (!/^[a-z][a-z0-9-]{0,31}$/.test(text))
+    throw new Fault(`is ${quoted(text)}; valid: small letters, digits and dashes, a letter first, at most 32`)
+  return text
+}
+
 /** Memory in MiB: `1024`, `1024M`, `2G`. */
 export function memory(text: string): number {
   const match = /^(\d+)(?:([MG])(?:i?B)?)?$/i.exec(text)

@@ -25,6 +25,9 @@ export interface Qemu {
   exit(): string | undefined
 }
 
+/** What tells of the life of a QEMU. */
+export type Life = Pick<Qemu, 'isAlive' | 'exit' | 'firstPacket'>
+
 /** The program for a 64- or 32-bit Arm guest; the 64-bit one runs both. */
 export const qemuProgram = 'qemu-system-aarch64'
 

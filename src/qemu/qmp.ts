@@ -26,6 +26,7 @@ export class Qmp {
     this.tellReset = resolve
   })
   private shutdown: string | undefined
+  private readonly awaited = new Map<string, () => void>()
 
   private constructor(private readonly socket: Socket) {
     const fail = (): void => {
@@ -90,12 +91,18 @@ export class Qmp {
     return String(await this.execute('human-monitor-command', { 'command-line': line }))
   }
 
+  /** Resolves with the next event of a name. */
+  once(event: string): Promise<void> {
+    return new Promise(resolve => this.awaited.set(event, resolve))
+  }
+
   close(): void {
     this.ended = true
     this.socket.destroy()
   }
 
   private receive(reply: Reply): void {
+    this.awaited.get(reply.event ?? '')?.()
     if (reply.event === 'SHUTDOWN') {
       this.shutdown = reply.data?.reason ?? 'unknown'
       if (this.shutdown === 'guest-reset') this.tellReset()

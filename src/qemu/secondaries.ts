@@ -15,23 +15,29 @@ const interval = 100
  * Until a Pi's kernel starts the other CPUs, they spin: QEMU's boot code has them wait for an event, which is no waiting
  * when each CPU has a thread of its own. On a host with few CPUs they take most of the time from the one that boots:
  * kept on one of the host's until then, they do not. Affinity needs no privilege, and is given back.
+ * @param since where in the log of each UART this boot begins (bytes)
  */
-export async function restrainSecondaries(qmp: Qmp, logs: string, uarts: number): Promise<void> {
+export async function restrainSecondaries(
+  qmp: Qmp,
+  logs: string,
+  uarts: number,
+  since: readonly number[] = []
+): Promise<void> {
   const allowed = await allowedCpus()
   const last = allowed.at(-1)
   if (allowed.length < 2 || last === undefined) return
   const cpus = (await qmp.execute('query-cpus-fast')) as readonly { readonly 'thread-id': number }[]
   const threads = cpus.slice(1).map(cpu => cpu['thread-id'])
   await pin(threads, String(last))
-  void released(logs, uarts).then(() => pin(threads, allowed.join(',')))
+  void released(logs, uarts, since).then(() => pin(threads, allowed.join(',')))
 }
 
-async function released(logs: string, uarts: number): Promise<void> {
+async function released(logs: string, uarts: number, since: readonly number[]): Promise<void> {
   const files = Array.from({ length: uarts }, (_, uart) => join(logs, logFiles.serial(uart)))
   for (const end = Date.now() + patience; Date.now() < end;) {
     await sleep(interval, undefined, { ref: false })
     const texts = await Promise.all(files.map(file => readFile(file, 'latin1').catch(() => '')))
-    if (texts.some(text => broughtUp.test(text))) return
+    if (texts.some((text, uart) => broughtUp.test(text.slice(since[uart])))) return
   }
 }
 

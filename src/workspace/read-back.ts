@@ -28,6 +28,8 @@ export interface ReadBack {
   readonly left: Left
   readonly fetch: Fetch
   readonly copy: Copy
+  /** An inode as it is, to tell later whether it changed. */
+  readonly stateOf: (inode: number) => Buffer
 }
 
 export interface ReadBackRequest {
@@ -59,7 +61,12 @@ export async function readVolume<T>(request: ReadBackRequest, work: (back: ReadB
       await fetchContents(disk, inodes, scratch)
       return inode => Buffer.from(join(scratch, String(inode)))
     }
-    return await work({ left, fetch, copy: (inode, path) => copyContents(disk, inode, path) })
+    return await work({
+      left,
+      fetch,
+      copy: (inode, path) => copyContents(disk, inode, path),
+      stateOf: inode => stateOf(disk.inode(inode))
+    })
   } finally {
     disk.close()
     await rm(scratch, { recursive: true, force: true })

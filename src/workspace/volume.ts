@@ -25,6 +25,8 @@ export interface SentEntry {
   /** On the host: bytes, and ns since 1970. */
   readonly size: bigint
   readonly mtimeNs: bigint
+  /** Permissions. */
+  readonly mode: number
   /** On the volume. */
   readonly inode?: number
   /** The inode as it was handed over ({@link stateOf}). */
@@ -63,7 +65,8 @@ export async function makeVolume({ workspace, excluded, owner, file, runFolder }
       manifest.set(path, {
         kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : 'link',
         size: stat.size,
-        mtimeNs: stat.mtimeNs
+        mtimeNs: stat.mtimeNs,
+        mode: Number(stat.mode) & 0o7777
       })
       // Blocks, not length: sparse files stay sparse.
       size += Number(stat.blocks) * 512 + 4096

@@ -39,6 +39,7 @@ const nothingToBuild: Inputs['building'] = {
 const nothingAsked: Inputs = {
   mode: 'system',
   workflow: undefined,
+  name: 'pi',
   platforms: undefined,
   qemuCpu: {},
   setuid: false,
@@ -127,6 +128,7 @@ test('every input arrives', () => {
       'run-timeout': '2h',
       'keep-running': 'True',
       'save-image': '',
+      name: ' tester ',
       prepare: '',
       'prepare-board': '',
       'sync-gitignore': 'true',
@@ -205,6 +207,7 @@ test('every input arrives', () => {
     bootTimeout: 90_000,
     runTimeout: 7_200_000,
     keepRunning: true,
+    name: 'tester',
     saveImage: undefined,
     workspace
   })

@@ -20,6 +20,7 @@ import { join } from 'node:path'
 import { excluding, mirror, type Manifest } from '../../../src/workspace'
 import type { Left, LeftEntry } from '../../../src/workspace/read-back'
 import { bytes, walk } from '../../../src/workspace/tree'
+import type { SentEntry } from '../../../src/workspace/volume'
 import { RecordedLog } from '../recorded-log'
 import { scratchFolder } from '../scratch'
 
@@ -81,11 +82,11 @@ class Exchange {
 
   static begin(...request: ConstructorParameters<typeof Exchange>): Exchange {
     const exchange = new Exchange(...request)
-    const sent = new Map<string, { kind: 'file' | 'folder' | 'link'; size: bigint; mtimeNs: bigint }>()
+    const sent = new Map<string, SentEntry>()
     for (const { path, stat } of walk(exchange.host, exchange.excluded)) {
       const kind = stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : 'link'
       exchange.modes.set(path, Number(stat.mode) & 0o7777)
-      sent.set(path, { kind, size: stat.size, mtimeNs: stat.mtimeNs })
+      sent.set(path, { kind, size: stat.size, mtimeNs: stat.mtimeNs, mode: Number(stat.mode) & 0o7777 })
       const target = bytes(exchange.guest, path)
       if (stat.isDirectory()) mkdirSync(target)
       else if (stat.isSymbolicLink()) symlinkSync(readlinkSync(bytes(exchange.host, path)), target)

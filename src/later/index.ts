@@ -1,0 +1,7 @@
+export { enter, reach, type Entered, type Reached } from './connect'
+export { exchangeIn, exchangeOut } from './exchange'
+export { keepUp } from './keep'
+export { reboot } from './reboot'
+export { laterDirectory, runLater } from './script'
+export { findPi, readState, remember, type FoundPi, type PiState } from './state'
+export { get, put } from './transfer'
