@@ -35,10 +35,13 @@ async function withPi(
   expect(difference(before, await hostState({ roots: [] }))).toEqual(unchanged)
 }
 
-test.each(['virt', 'raspi3b'])('three steps and a reboot in one Pi (%s)', async board => {
+test.each([
+  ['virt', /the emulated board has no display/],
+  ['raspi3b', /211 +P +N +G/]
+])('three steps and a reboot in one Pi (%s)', async (board, picture) => {
   await writeFile(join(job.workspace, 'given'), 'from the host\n')
   await withPi(
-    { board, run: 'cat /proc/sys/kernel/random/boot_id > boot; echo "FIRST=1" >> "$GITHUB_ENV"' },
+    { board, run: 'cat /proc/sys/kernel/random/boot_id > boot; nproc > cpus; echo "FIRST=1" >> "$GITHUB_ENV"' },
     async () => {
       const first = await inPi(`
 uname -m; id -un; pwd; cat given; echo "first: $FIRST"
@@ -69,9 +72,11 @@ echo "::error file=a.c,line=3::from the Pi"
 cat /var/kept given
 [ "$(cat boot)" = "$(cat /proc/sys/kernel/random/boot_id)" ] || echo another boot
 [ $(($(date +%s) / 1000)) -eq ${Math.floor(Date.now() / 1_000_000)} ] && echo same time
-nproc
+[ "$(nproc)" = "$(cat cpus)" ] && echo same CPUs
 `)
-      expect([third.code, third.stdout]).toEqual([0, 'kept\nfrom the host\nanother boot\nsame time\n4\n'])
+      expect([third.code, third.stdout]).toEqual([0, 'kept\nfrom the host\nanother boot\nsame time\nsame CPUs\n'])
+      const taken = await onHost('pi screenshot screen.png; head -c 8 screen.png | od -An -c')
+      expect(taken.stdout + taken.stderr).toMatch(picture)
     }
   )
 })

@@ -70573,6 +70573,98 @@ async function ownQemu(path, board) {
     return { ...start, ...title, origin: 'path' };
 }
 
+// EXTERNAL MODULE: external "node:zlib"
+var external_node_zlib_ = __nccwpck_require__(8522);
+;// CONCATENATED MODULE: ./src/qemu/png.ts
+
+/**
+ * Reads a binary portable pixmap (P6, netpbm's ppm(5)) as QEMU writes it: three numbers and no comments.
+ * @throws Error if it is anything else, or cut off
+ */
+function readPixmap(file) {
+    // The header is in ASCII, and ends with one white space.
+    const header = /^P6\s+(\d+)\s+(\d+)\s+255\s/.exec(file.subarray(0, 64).toString('latin1'));
+    const [width, height] = [Number(header?.[1]), Number(header?.[2])];
+    const start = header?.[0].length ?? 0;
+    const rgb = file.subarray(start, start + width * height * 3);
+    if (!(width > 0 && height > 0) || rgb.length < width * height * 3)
+        throw new Error('no whole pixmap of 8 bits a colour');
+    return { width, height, rgb };
+}
+const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+/** A picture as PNG (W3C's PNG specification): 8 bits a channel, no alpha, each row without a filter. */
+function png({ width, height, rgb }) {
+    const size = Buffer.alloc(8);
+    size.writeUInt32BE(width, 0);
+    size.writeUInt32BE(height, 4);
+    // Bit depth 8, colour type 2 (RGB), and the only compression, filter method and no interlacing.
+    const header = Buffer.concat([size, Buffer.from([8, 2, 0, 0, 0])]);
+    const noFilter = Buffer.from([0]);
+    const rows = Array.from({ length: height }, (_, row) => [
+        noFilter,
+        rgb.subarray(row * width * 3, (row + 1) * width * 3)
+    ]);
+    return Buffer.concat([
+        signature,
+        chunk('IHDR', header),
+        chunk('IDAT', (0,external_node_zlib_.deflateSync)(Buffer.concat(rows.flat()))),
+        chunk('IEND', Buffer.alloc(0))
+    ]);
+}
+function chunk(type, data) {
+    const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
+    const [length, check] = [Buffer.alloc(4), Buffer.alloc(4)];
+    length.writeUInt32BE(data.length);
+    check.writeUInt32BE(crc32(body));
+    return Buffer.concat([length, body, check]);
+}
+/** CRC-32 by the reflected polynomial of ISO 3309, bit by bit; zlib has one only since Node 20.15. */
+function crc32(data) {
+    let crc = 0xffffffff;
+    for (const byte of data) {
+        crc ^= byte;
+        for (let bit = 0; bit < 8; bit++)
+            crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+    }
+    return ~crc >>> 0;
+}
+
+;// CONCATENATED MODULE: ./src/qemu/screen.ts
+
+
+
+
+/**
+ * Writes what is on the machine's screen to a PNG file. QEMU gives a pixmap, which every version of it can (PNG needs
+ * 7.1), and it is made a PNG here.
+ * @param file relative to this process; an older one is replaced
+ * @throws HostFailure if the machine has no display, or the file cannot be written
+ */
+async function screenshot(qmp, file) {
+    const target = (0,external_node_path_namespaceObject.resolve)(file);
+    const pixmap = `${target}.ppm`;
+    try {
+        await qmp.execute('screendump', { filename: pixmap });
+        await (0,promises_namespaceObject.writeFile)(target, png(readPixmap(await (0,promises_namespaceObject.readFile)(pixmap))));
+    }
+    catch (error) {
+        throw noScreenshot(target, messageOf(error));
+    }
+    finally {
+        await (0,promises_namespaceObject.rm)(pixmap, { force: true });
+    }
+}
+function noScreenshot(file, why) {
+    // QEMU's words for a machine without a graphical console.
+    if (/no console to take a screendump from/i.test(why))
+        return new HostFailure({
+            symptom: 'there is no screen to take a picture of',
+            cause: 'the emulated board has no display (`virt` has one only with `vnc`)',
+            remedy: 'use a Pi board, or `vnc` on `virt`'
+        });
+    return new HostFailure({ symptom: `the screenshot ${file} could not be made: ${why}` });
+}
+
 ;// CONCATENATED MODULE: ./src/qemu/serial.ts
 
 
@@ -70754,6 +70846,7 @@ function changesOf({ set = {}, unset = [], childless }) {
 }
 
 ;// CONCATENATED MODULE: ./src/qemu/index.ts
+
 
 
 
@@ -71355,8 +71448,6 @@ function whyLate(tail, found) {
         : { cause: 'it hangs, is slow, or does something else', remedy: 'raise `run-timeout`, or look at the serial log' };
 }
 
-// EXTERNAL MODULE: external "node:zlib"
-var external_node_zlib_ = __nccwpck_require__(8522);
 ;// CONCATENATED MODULE: ./src/bare/kernel.ts
 
 
@@ -78489,6 +78580,7 @@ function asJson({ catalogue, releases, prepared, updates: found }) {
 
 
 
+
 const subcommands = {
     run: {
         usage: 'run [--env NAME[=VALUE]] -- COMMAND [ARGUMENT ...]',
@@ -78499,6 +78591,7 @@ const subcommands = {
     put: { usage: 'put HOST-PATH ... GUEST-PATH', summary: 'copy files and folders into the Pi', work: putFiles },
     get: { usage: 'get GUEST-PATH ... HOST-PATH', summary: 'copy files and folders out of the Pi', work: getFiles },
     reboot: { usage: 'reboot', summary: 'reboot the Pi, and wait until it is ready again', work: rebootIt },
+    screenshot: { usage: 'screenshot FILE.png', summary: 'a picture of what is on its display', work: takePicture },
     log: { usage: 'log [--follow]', summary: 'show what it wrote to its serial console', work: showLog },
     ssh: { usage: 'ssh [ARGUMENT ...]', summary: 'a login shell, or what ssh runs', work: ssh },
     stop: { usage: 'stop', summary: 'switch the Pi off', work: stop }
@@ -78616,6 +78709,17 @@ async function rebootIt({ found, log }) {
     const began = Date.now();
     await reboot(reach(found), log);
     log.info(`Ready again after ${((Date.now() - began) / 1000).toFixed(1)} s`);
+    return 0;
+}
+async function takePicture({ found, words: [file, ...more], log }) {
+    if (file === undefined || more.length > 0)
+        throw new BadInput(['`screenshot` needs one file to write, such as screen.png']);
+    const { folder } = reach(found);
+    const qmp = await Qmp.connect(folder, runFiles.qmp);
+    await screenshot(qmp, file).finally(() => {
+        qmp.close();
+    });
+    log.info(`Written: ${file}`);
     return 0;
 }
 /** How often (ms) the log is looked at for more. */

@@ -19,6 +19,7 @@ import {
   runLater,
   type FoundPi
 } from '../later'
+import { Qmp, runFiles, screenshot } from '../qemu'
 import { BadInput } from '../report/errors'
 import type { Log } from '../report/log'
 
@@ -57,6 +58,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
   put: { usage: 'put HOST-PATH ... GUEST-PATH', summary: 'copy files and folders into the Pi', work: putFiles },
   get: { usage: 'get GUEST-PATH ... HOST-PATH', summary: 'copy files and folders out of the Pi', work: getFiles },
   reboot: { usage: 'reboot', summary: 'reboot the Pi, and wait until it is ready again', work: rebootIt },
+  screenshot: { usage: 'screenshot FILE.png', summary: 'a picture of what is on its display', work: takePicture },
   log: { usage: 'log [--follow]', summary: 'show what it wrote to its serial console', work: showLog },
   ssh: { usage: 'ssh [ARGUMENT ...]', summary: 'a login shell, or what ssh runs', work: ssh },
   stop: { usage: 'stop', summary: 'switch the Pi off', work: stop }
@@ -178,6 +180,18 @@ async function rebootIt({ found, log }: Call): Promise<number> {
   const began = Date.now()
   await reboot(reach(found), log)
   log.info(`Ready again after ${((Date.now() - began) / 1000).toFixed(1)} s`)
+  return 0
+}
+
+async function takePicture({ found, words: [file, ...more], log }: Call): Promise<number> {
+  if (file === undefined || more.length > 0)
+    throw new BadInput(['`screenshot` needs one file to write, such as screen.png'])
+  const { folder } = reach(found)
+  const qmp = await Qmp.connect(folder, runFiles.qmp)
+  await screenshot(qmp, file).finally(() => {
+    qmp.close()
+  })
+  log.info(`Written: ${file}`)
   return 0
 }
 
