@@ -67740,6 +67740,13 @@ until [ -e over ]; do
   sleep 0.05
 done
 `;
+/**
+ * Has later boots of the same guest start SSH by themselves, though the kernel is told to hold: nobody will be there with
+ * keys, and they are on its disk by now.
+ */
+const letGoText = `rm -f ${agentFile} /etc/systemd/system/pi-qemu-agent.service /etc/systemd/system/pi-qemu-keys.path \\
+  /etc/systemd/system/ssh.service.d/pi-qemu.conf /etc/systemd/system/sshd.service.d/pi-qemu.conf
+`;
 /** systemd looks itself: asking it through a program would take an emulated CPU half a second. */
 const keysPath = (unit) => `# Written by pi-qemu.
 [Unit]
@@ -74999,9 +75006,40 @@ async function remembered(folder) {
     };
 }
 
+;// CONCATENATED MODULE: ./src/later/tar.ts
+
+
+
+/** What all archives for a guest have in common: GNU's format, since busybox knows no long names in others. */
+const packing = ['--create', '--file=-', '--format=gnu', '--numeric-owner'];
+/** Starts tar, which every guest has as well. */
+async function startTar(args) {
+    const child = (0,external_node_child_process_namespaceObject.spawn)((await findTool('tar')) ?? 'tar', args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    let told = '';
+    child.stderr.on('data', chunk => (told += String(chunk)));
+    child.stdin.on('error', () => undefined); // it ended: its status and words say why
+    const ended = new Promise((resolve, reject) => {
+        child.on('error', reject).on('close', code => {
+            resolve(code ?? 128);
+        });
+    });
+    ended.catch(() => undefined);
+    return {
+        stdin: child.stdin,
+        // Read at once: what nobody has begun to read when a program ends is thrown away.
+        stdout: child.stdout.pipe(new external_node_stream_.PassThrough()),
+        told: () => told,
+        end: well => {
+            if (well)
+                child.stdout.unpipe().resume();
+            else
+                child.kill();
+            return ended;
+        }
+    };
+}
+
 ;// CONCATENATED MODULE: ./src/later/exchange.ts
-
-
 
 
 
@@ -75062,33 +75100,30 @@ async function removeIn({ guest }, path, names, command) {
         return;
     await guest.feedRoot(`cd ${shellQuote(path)} && xargs -0 ${command}`, { input: list(names) });
 }
-/** Files, folders and links by tar: any guest has one. GNU's format, since busybox knows no long names in others. */
+/** Brings files, folders and links into the guest. */
 async function sendTree({ guest, state: { user } }, path, names) {
-    const program = (await findTool('tar')) ?? 'tar';
-    const child = (0,external_node_child_process_namespaceObject.spawn)(program, [
-        ...['--create', '--file=-', '--format=gnu', '--null', '--no-recursion', `--directory=${path}`, '--files-from=-'],
-        ...['--numeric-owner', `--owner=+${user.uid}`, `--group=+${user.gid}`]
-    ], { stdio: ['pipe', 'pipe', 'pipe'] });
-    let told = '';
-    child.stderr.on('data', chunk => (told += String(chunk)));
-    const ended = new Promise((resolve, reject) => child.on('error', reject).on('close', resolve));
-    ended.catch(() => undefined);
-    child.stdin.on('error', () => undefined);
-    external_node_stream_.Readable.from([list(names)]).pipe(child.stdin);
-    const { code, stderr } = await guest.feedRoot(`exec tar -x -p -f - -C ${shellQuote(path)}`, { input: child.stdout });
-    child.kill();
-    // 1: a file changed while it was read.
-    const status = await ended;
-    if (code === 0 && (status === 0 || status === 1))
+    const owner = [`--owner=+${user.uid}`, `--group=+${user.gid}`];
+    const tar = await startTar([
+        ...packing,
+        ...owner,
+        '--null',
+        '--no-recursion',
+        `--directory=${path}`,
+        '--files-from=-'
+    ]);
+    tar.stdin.end(list(names));
+    const { code, stderr } = await guest.feedRoot(`exec tar -x -p -f - -C ${shellQuote(path)}`, { input: tar.stdout });
+    if ((await tar.end(code === 0)) <= 1 && code === 0)
         return;
     throw new HostFailure({
-        symptom: `the workspace could not be sent: ${(stderr || told).trim() || 'tar failed'}`,
+        symptom: `the workspace could not be sent: ${(stderr || tar.told()).trim() || 'tar failed'}`,
         cause: 'the disk in the guest is full, or what is in the way there is of another kind',
         remedy: 'look at the workspace in the guest; the next `sync in` sends what is missing'
     });
 }
 
 ;// CONCATENATED MODULE: ./src/later/keep.ts
+
 
 
 
@@ -75122,6 +75157,7 @@ async function keepUp(inputs, pi, { journal, log, output }) {
             ? undefined
             : { file: workspace.volume, patterns: excludedPatterns(inputs), gitignore: inputs.syncGitignore }
     });
+    await pi.guest.asRoot(letGoText);
     const command = await makeCommand(folder, inputs.name);
     output('command', command);
     const path = inputs.workflow?.files['GITHUB_PATH'];
@@ -75267,7 +75303,6 @@ async function runLater({ guest, qemu, serial, state, folder }, { run, shell, en
 
 
 
-
 /**
  * Unpacks what comes on standard input at `$1`: in it, if it is a folder or ends in a slash; else as it, which takes one
  * name, `$2`. Relative to `$3`, or the user's home. As root where the user may not write.
@@ -75314,11 +75349,10 @@ async function transfer_put(pi, from, to, cwd) {
     const [only, another] = sources;
     const name = only !== undefined && another === undefined ? (0,external_node_path_namespaceObject.basename)(only) : '';
     const args = sources.flatMap(path => [`--directory=${(0,external_node_path_namespaceObject.dirname)(path)}`, `./${(0,external_node_path_namespaceObject.basename)(path)}`]);
-    const tar = await packer(['--create', '--file=-', '--format=gnu', '--numeric-owner', ...args]);
+    const tar = await startTar([...packing, ...args]);
     const words = [to, name, laterDirectory(pi.state, cwd) ?? ''];
     const { code, stderr } = await pi.guest.session.exec(command(putText, words), { input: tar.stdout });
-    tar.child.kill();
-    const packed = await tar.ended;
+    const packed = await tar.end(code === 0);
     if (code !== 0 || packed > 1)
         throw new HostFailure({
             symptom: `${from.join(', ')} did not arrive at ${to}: ${(stderr || tar.told()).trim() || 'tar failed'}`,
@@ -75341,7 +75375,7 @@ async function transfer_get(pi, from, to, cwd) {
     // What comes from a guest is unpacked in a folder of its own: nothing of the host's is in its way.
     const fresh = await (0,promises_namespaceObject.mkdtemp)((0,external_node_path_namespaceObject.join)(parent, '.pi-qemu-get-'));
     try {
-        const tar = await packer([
+        const tar = await startTar([
             '--extract',
             '--file=-',
             '--no-same-owner',
@@ -75350,10 +75384,10 @@ async function transfer_get(pi, from, to, cwd) {
         ]);
         const words = [from, laterDirectory(pi.state, cwd) ?? ''];
         const { code, stderr } = await pi.guest.session.exec(command(getText, words), {
-            onStdout: chunk => tar.child.stdin.write(chunk)
+            onStdout: chunk => tar.stdin.write(chunk)
         });
-        tar.child.stdin.end();
-        const unpacked = await tar.ended;
+        tar.stdin.end();
+        const unpacked = await tar.end(true);
         if (code !== 0 || unpacked !== 0)
             throw new HostFailure({ symptom: `${from} did not arrive: ${(stderr || tar.told()).trim() || 'tar failed'}` });
         const final = isFolder ? (0,external_node_path_namespaceObject.join)(target, name) : target;
@@ -75364,19 +75398,6 @@ async function transfer_get(pi, from, to, cwd) {
     finally {
         await (0,promises_namespaceObject.rm)(fresh, { recursive: true, force: true });
     }
-}
-async function packer(args) {
-    const child = (0,external_node_child_process_namespaceObject.spawn)((await findTool('tar')) ?? 'tar', args, { stdio: ['pipe', 'pipe', 'pipe'] });
-    let told = '';
-    child.stderr.on('data', chunk => (told += String(chunk)));
-    child.stdin.on('error', () => undefined); // it ended: its status and words say why
-    const ended = new Promise((resolve, reject) => {
-        child.on('error', reject).on('close', code => {
-            resolve(code ?? 128);
-        });
-    });
-    ended.catch(() => undefined);
-    return { child, stdout: child.stdout, ended, told: () => told };
 }
 
 ;// CONCATENATED MODULE: ./src/later/index.ts

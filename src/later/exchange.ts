@@ -1,8 +1,5 @@
-import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
 import { shellQuote } from '../guest'
-import { findTool } from '../host/exec'
 import { HostFailure } from '../report/errors'
 import type { Log } from '../report/log'
 import {
@@ -21,6 +18,7 @@ import {
 import { workspaceOut } from '../workspace-out'
 import type { Entered } from './connect'
 import { manifestFile, type PiState } from './state'
+import { packing, startTar } from './tar'
 
 type Volume = NonNullable<PiState['volume']>
 
@@ -97,30 +95,22 @@ async function removeIn({ guest }: Entered, path: string, names: readonly BytePa
   await guest.feedRoot(`cd ${shellQuote(path)} && xargs -0 ${command}`, { input: list(names) })
 }
 
-/** Files, folders and links by tar: any guest has one. GNU's format, since busybox knows no long names in others. */
+/** Brings files, folders and links into the guest. */
 async function sendTree({ guest, state: { user } }: Entered, path: string, names: readonly BytePath[]): Promise<void> {
-  const program = (await findTool('tar')) ?? 'tar'
-  const child = spawn(
-    program,
-    [
-      ...['--create', '--file=-', '--format=gnu', '--null', '--no-recursion', `--directory=${path}`, '--files-from=-'],
-      ...['--numeric-owner', `--owner=+${user.uid}`, `--group=+${user.gid}`]
-    ],
-    { stdio: ['pipe', 'pipe', 'pipe'] }
-  )
-  let told = ''
-  child.stderr.on('data', chunk => (told += String(chunk)))
-  const ended = new Promise<number | null>((resolve, reject) => child.on('error', reject).on('close', resolve))
-  ended.catch(() => undefined)
-  child.stdin.on('error', () => undefined)
-  Readable.from([list(names)]).pipe(child.stdin)
-  const { code, stderr } = await guest.feedRoot(`exec tar -x -p -f - -C ${shellQuote(path)}`, { input: child.stdout })
-  child.kill()
-  // 1: a file changed while it was read.
-  const status = await ended
-  if (code === 0 && (status === 0 || status === 1)) return
+  const owner = [`--owner=+${user.uid}`, `--group=+${user.gid}`]
+  const tar = await startTar([
+    ...packing,
+    ...owner,
+    '--null',
+    '--no-recursion',
+    `--directory=${path}`,
+    '--files-from=-'
+  ])
+  tar.stdin.end(list(names))
+  const { code, stderr } = await guest.feedRoot(`exec tar -x -p -f - -C ${shellQuote(path)}`, { input: tar.stdout })
+  if ((await tar.end(code === 0)) <= 1 && code === 0) return
   throw new HostFailure({
-    symptom: `the workspace could not be sent: ${(stderr || told).trim() || 'tar failed'}`,
+    symptom: `the workspace could not be sent: ${(stderr || tar.told()).trim() || 'tar failed'}`,
     cause: 'the disk in the guest is full, or what is in the way there is of another kind',
     remedy: 'look at the workspace in the guest; the next `sync in` sends what is missing'
   })

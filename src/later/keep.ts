@@ -5,6 +5,7 @@ import type { Pi } from '../boot'
 import type { Context } from '../context'
 import { excludedPatterns } from '../disks'
 import { shellQuote } from '../guest'
+import { letGoText } from '../images'
 import { commandFolder, type Inputs } from '../inputs'
 import { writeManifest } from '../workspace'
 import { manifestFile, writeState } from './state'
@@ -35,6 +36,7 @@ export async function keepUp(inputs: Inputs, pi: Pi, { journal, log, output }: C
         ? undefined
         : { file: workspace.volume, patterns: excludedPatterns(inputs), gitignore: inputs.syncGitignore }
   })
+  await pi.guest.asRoot(letGoText)
   const command = await makeCommand(folder, inputs.name)
   output('command', command)
   const path = inputs.workflow?.files['GITHUB_PATH']

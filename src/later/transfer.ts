@@ -1,13 +1,12 @@
-import { spawn } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { mkdtemp, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { posix } from 'node:path'
 import { shellQuote } from '../guest'
-import { findTool } from '../host/exec'
 import { BadInput, HostFailure } from '../report/errors'
 import type { Entered } from './connect'
 import { laterDirectory } from './script'
+import { packing, startTar } from './tar'
 
 /**
  * Unpacks what comes on standard input at `$1`: in it, if it is a folder or ends in a slash; else as it, which takes one
@@ -58,11 +57,10 @@ export async function put(pi: Entered, from: readonly string[], to: string, cwd:
   const [only, another] = sources
   const name = only !== undefined && another === undefined ? basename(only) : ''
   const args = sources.flatMap(path => [`--directory=${dirname(path)}`, `./${basename(path)}`])
-  const tar = await packer(['--create', '--file=-', '--format=gnu', '--numeric-owner', ...args])
+  const tar = await startTar([...packing, ...args])
   const words = [to, name, laterDirectory(pi.state, cwd) ?? '']
   const { code, stderr } = await pi.guest.session.exec(command(putText, words), { input: tar.stdout })
-  tar.child.kill()
-  const packed = await tar.ended
+  const packed = await tar.end(code === 0)
   if (code !== 0 || packed > 1)
     throw new HostFailure({
       symptom: `${from.join(', ')} did not arrive at ${to}: ${(stderr || tar.told()).trim() || 'tar failed'}`,
@@ -85,7 +83,7 @@ export async function get(pi: Entered, from: string, to: string, cwd: string): P
   // What comes from a guest is unpacked in a folder of its own: nothing of the host's is in its way.
   const fresh = await mkdtemp(join(parent, '.pi-qemu-get-'))
   try {
-    const tar = await packer([
+    const tar = await startTar([
       '--extract',
       '--file=-',
       '--no-same-owner',
@@ -94,10 +92,10 @@ export async function get(pi: Entered, from: string, to: string, cwd: string): P
     ])
     const words = [from, laterDirectory(pi.state, cwd) ?? '']
     const { code, stderr } = await pi.guest.session.exec(command(getText, words), {
-      onStdout: chunk => tar.child.stdin.write(chunk)
+      onStdout: chunk => tar.stdin.write(chunk)
     })
-    tar.child.stdin.end()
-    const unpacked = await tar.ended
+    tar.stdin.end()
+    const unpacked = await tar.end(true)
     if (code !== 0 || unpacked !== 0)
       throw new HostFailure({ symptom: `${from} did not arrive: ${(stderr || tar.told()).trim() || 'tar failed'}` })
     const final = isFolder ? join(target, name) : target
@@ -107,18 +105,4 @@ export async function get(pi: Entered, from: string, to: string, cwd: string): P
   } finally {
     await rm(fresh, { recursive: true, force: true })
   }
-}
-
-async function packer(args: readonly string[]) {
-  const child = spawn((await findTool('tar')) ?? 'tar', args, { stdio: ['pipe', 'pipe', 'pipe'] })
-  let told = ''
-  child.stderr.on('data', chunk => (told += String(chunk)))
-  child.stdin.on('error', () => undefined) // it ended: its status and words say why
-  const ended = new Promise<number>((resolve, reject) => {
-    child.on('error', reject).on('close', code => {
-      resolve(code ?? 128)
-    })
-  })
-  ended.catch(() => undefined)
-  return { child, stdout: child.stdout, ended, told: (): string => told }
 }

@@ -70,6 +70,14 @@ until [ -e over ]; do
 done
 `
 
+/**
+ * Has later boots of the same guest start SSH by themselves, though the kernel is told to hold: nobody will be there with
+ * keys, and they are on its disk by now.
+ */
+export const letGoText = `rm -f ${agentFile} /etc/systemd/system/pi-qemu-agent.service /etc/systemd/system/pi-qemu-keys.path \\
+  /etc/systemd/system/ssh.service.d/pi-qemu.conf /etc/systemd/system/sshd.service.d/pi-qemu.conf
+`
+
 /** systemd looks itself: asking it through a program would take an emulated CPU half a second. */
 const keysPath = (unit: string): string => `# Written by pi-qemu.
 [Unit]
