@@ -69962,6 +69962,8 @@ const external_node_readline_namespaceObject = require("node:readline");
 
 
 
+/** ms that QEMU may take to greet: on a busy host it has much to do before, guest memory to allocate or to read in. */
+const answerTimeout = 60_000;
 /** A connection to QEMU's machine protocol (QMP): one JSON object a line, commands answered by `id`. */
 class Qmp {
     socket;
@@ -69977,23 +69979,28 @@ class Qmp {
     awaited = new Map();
     constructor(socket) {
         this.socket = socket;
-        const fail = () => {
+        const fail = (why) => {
             this.ended = true;
             for (const { reject } of this.waiting.values())
-                reject(new Error('QEMU closed the connection'));
+                reject(new Error(why));
             this.waiting.clear();
         };
-        socket.on('error', fail).on('close', fail);
+        const broken = (error) => {
+            fail(error.message);
+        };
+        socket.on('error', broken).on('close', () => {
+            fail('QEMU closed the connection');
+        });
         (0,external_node_readline_namespaceObject.createInterface)({ input: socket })
             .on('line', line => {
             const reply = parsed(line);
             if (reply !== undefined)
                 this.receive(reply);
         })
-            .on('error', fail); // it passes the socket's on
+            .on('error', broken); // it passes the socket's on
     }
     /** Connects to the socket `name` in `folder`, and leaves the negotiation mode. */
-    static async connect(folder, name, timeout = 5000) {
+    static async connect(folder, name, timeout = answerTimeout) {
         // A socket's path has 107 bytes at most; through the folder's descriptor it always fits.
         const handle = await (0,promises_namespaceObject.open)(folder, 'r');
         try {
@@ -70221,7 +70228,10 @@ async function startQemu(machine, install, journal, stdin) {
     }
     catch (error) {
         await (0,external_node_timers_promises_namespaceObject.setTimeout)(50); // the exit, if that is why, is on its way
-        throw process_refused(logs, ended() ?? messageOf(error));
+        const why = ended() ?? messageOf(error);
+        // It would hold the disk of another attempt.
+        await end([identity]);
+        throw process_refused(logs, why);
     }
 }
 /**
@@ -74819,7 +74829,7 @@ async function leave({ guest, qemu }, { disks }, log) {
 
 
 /** ms until a guest that was up has to answer; key exchange alone takes seconds on an emulated Pi. */
-const answerTimeout = 60_000;
+const connect_answerTimeout = 60_000;
 const knockTimeout = 10_000;
 /**
  * Finds the QEMU of a Pi.
@@ -74860,10 +74870,10 @@ function entered(pi, session) {
  */
 async function enter(pi) {
     const login = await loginOf(pi.state);
-    const deadline = Date.now() + answerTimeout;
+    const deadline = Date.now() + connect_answerTimeout;
     for (;;) {
         try {
-            return entered(pi, await GuestSession.login(await knock(login.port, knockTimeout), login, answerTimeout));
+            return entered(pi, await GuestSession.login(await knock(login.port, knockTimeout), login, connect_answerTimeout));
         }
         catch (error) {
             if (!(error instanceof LoginError))
@@ -78691,9 +78701,15 @@ function standardInput() {
 async function pi_script({ found, options, log }, run, stdin) {
     const env = scriptVariables(options.env, process.env);
     const pi = await enter(reach(found));
+    let told;
     for (const [signal, number] of Object.entries({ SIGINT: 2, SIGTERM: 15, SIGHUP: 1 }))
-        process.once(signal, () => void pi.guest.stop().finally(() => process.exit(128 + number)));
+        process.once(signal, () => {
+            told = 128 + number;
+            void pi.guest.stop().finally(() => process.exit(told));
+        });
     const result = await runLater(pi, { run, shell: options.shell, env, cwd: process.cwd(), stdin, workflow: workflowOf(process.env) }, { log, stdout: chunk => process.stdout.write(chunk), stderr: chunk => process.stderr.write(chunk) });
+    if (told !== undefined)
+        return told;
     if (result.signal !== undefined)
         log.error(`The script was killed by SIG${result.signal}`);
     return result.exitCode;

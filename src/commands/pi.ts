@@ -138,13 +138,18 @@ function standardInput(): NodeJS.ReadStream | undefined {
 async function script({ found, options, log }: Call, run: string, stdin?: NodeJS.ReadStream): Promise<number> {
   const env = scriptVariables(options.env, process.env)
   const pi = await enter(reach(found))
+  let told: number | undefined
   for (const [signal, number] of Object.entries({ SIGINT: 2, SIGTERM: 15, SIGHUP: 1 }))
-    process.once(signal, () => void pi.guest.stop().finally(() => process.exit(128 + number)))
+    process.once(signal, () => {
+      told = 128 + number
+      void pi.guest.stop().finally(() => process.exit(told))
+    })
   const result = await runLater(
     pi,
     { run, shell: options.shell, env, cwd: process.cwd(), stdin, workflow: workflowOf(process.env) },
     { log, stdout: chunk => process.stdout.write(chunk), stderr: chunk => process.stderr.write(chunk) }
   )
+  if (told !== undefined) return told
   if (result.signal !== undefined) log.error(`The script was killed by SIG${result.signal}`)
   return result.exitCode
 }

@@ -3,7 +3,7 @@ import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { goingOn } from '../host/going-on'
-import { identify, isAlive, waitForEnd, type ProcessIdentity } from '../host/processes'
+import { end, identify, isAlive, waitForEnd, type ProcessIdentity } from '../host/processes'
 import type { Journal } from '../journal'
 import { BootFailure, messageOf } from '../report/errors'
 import { listensFor, logFiles, qemuArguments, runFiles, type Machine } from './argv'
@@ -105,7 +105,10 @@ export async function startQemu(machine: Machine, install: Start, journal: Journ
     }
   } catch (error) {
     await sleep(50) // the exit, if that is why, is on its way
-    throw refused(logs, ended() ?? messageOf(error))
+    const why = ended() ?? messageOf(error)
+    // It would hold the disk of another attempt.
+    await end([identity])
+    throw refused(logs, why)
   }
 }
 

@@ -12,6 +12,9 @@ interface Reply {
   readonly error?: { readonly class: string; readonly desc: string }
 }
 
+/** ms that QEMU may take to greet: on a busy host it has much to do before, guest memory to allocate or to read in. */
+const answerTimeout = 60_000
+
 /** A connection to QEMU's machine protocol (QMP): one JSON object a line, commands answered by `id`. */
 export class Qmp {
   private readonly waiting = new Map<
@@ -29,22 +32,27 @@ export class Qmp {
   private readonly awaited = new Map<string, () => void>()
 
   private constructor(private readonly socket: Socket) {
-    const fail = (): void => {
+    const fail = (why: string): void => {
       this.ended = true
-      for (const { reject } of this.waiting.values()) reject(new Error('QEMU closed the connection'))
+      for (const { reject } of this.waiting.values()) reject(new Error(why))
       this.waiting.clear()
     }
-    socket.on('error', fail).on('close', fail)
+    const broken = (error: Error): void => {
+      fail(error.message)
+    }
+    socket.on('error', broken).on('close', () => {
+      fail('QEMU closed the connection')
+    })
     createInterface({ input: socket })
       .on('line', line => {
         const reply = parsed(line)
         if (reply !== undefined) this.receive(reply)
       })
-      .on('error', fail) // it passes the socket's on
+      .on('error', broken) // it passes the socket's on
   }
 
   /** Connects to the socket `name` in `folder`, and leaves the negotiation mode. */
-  static async connect(folder: string, name: string, timeout = 5000): Promise<Qmp> {
+  static async connect(folder: string, name: string, timeout = answerTimeout): Promise<Qmp> {
     // A socket's path has 107 bytes at most; through the folder's descriptor it always fits.
     const handle = await open(folder, 'r')
     try {
