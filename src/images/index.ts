@@ -12,7 +12,15 @@ export { saveDisk } from './save'
 export { sealImage } from './seal'
 export { makeKeys, placeholder, type RunKeys } from './keys'
 export { answersWizard, ownChanges, privateCopy } from './private-copy'
-export { channelName, holdArgument, keysFile, reseedFile, wizardUnit } from './provision'
+export {
+  authorizedKeys,
+  channelName,
+  holdArgument,
+  keysFile,
+  miniAuthorizedKeys,
+  reseedFile,
+  wizardUnit
+} from './provision'
 export { readBootText } from './boot-text'
 export {
   ageText,
