@@ -13,8 +13,8 @@ const watchInterval = 250
 /** How long (ms) a guest may take to switch off where nothing of its disk is kept, before it is ended. */
 const throwawayPatience = 60_000
 
-/** Time (ms) for a new login, where the connection of the boot has broken meanwhile. */
-const loginPatience = 20_000
+/** How long (ms) the guest may take for each step towards a connection, where that of the boot has broken meanwhile. */
+const loginPatience = 8_000
 
 /** What asks a Pi that is up to end. */
 export class EndRequest {
@@ -52,11 +52,14 @@ export async function bootAndStay(
   const pi = await bootPi(inputs, context)
   const started = Date.now()
   request.guestIsUp()
-  announce(pi)
-  const signal = await context.phases.run('up', 'The Pi is up', () => untilOff(pi, request.asked))
-  if (signal === undefined) pi.guest.session.close()
-  else context.log.info(`${signal}: the Pi is switched off in order; once more ends it at once`)
-  await context.phases.run('power-off', 'Switch the Pi off', () => off(pi, inputs, context))
+  const signal = await context.phases.run('up', 'The Pi is up', () => {
+    announce(pi)
+    return untilOff(pi, request.asked)
+  })
+  if (signal !== undefined) context.log.info(`${signal}: the Pi is switched off in order; once more ends it at once`)
+  await context.phases.run('power-off', 'Switch the Pi off', () =>
+    signal === undefined ? ended(pi) : off(pi, inputs, context)
+  )
   await keepDisk(inputs, pi, context)
   const seconds = ((Date.now() - started) / 1000).toFixed(0)
   const verdict =
@@ -93,9 +96,14 @@ async function untilOff({ qemu, serial }: Pi, asked: Promise<string>): Promise<s
   }
 }
 
-/** Switches it off if it is not; where its disks are thrown away, at any price. */
+/** Ends what is left of a guest that has switched itself off. */
+async function ended({ guest, qemu }: Pi): Promise<void> {
+  guest.session.close()
+  if (qemu.isAlive()) await quitQemu(qemu, flushPatience)
+}
+
+/** Switches it off in order; where its disks are thrown away, at any price. */
 async function off(pi: Pi, { saveImage, disks }: Inputs, { log }: Pick<Context, 'log'>): Promise<void> {
-  if (!pi.qemu.isAlive()) return
   const guest = await reachable(pi)
   try {
     await powerOff({ ...pi, guest }, saveImage === undefined ? throwawayPatience : undefined)

@@ -22,13 +22,11 @@ echo "$(nproc) CPUs, $(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo) 
 /** `pi-qemu run`: the action's main and post in one. Returns the status to exit with. */
 export async function runCommand({ raw, log }: Terminal): Promise<number> {
   const known = new Map<string, string>()
-  let folder = ''
-  const report = await onTerminal({ raw, log, known, started: path => (folder = path) })
+  const report = await onTerminal({ raw, log, known })
   const stays = raw.mode === 'user' && [raw.run, raw.build, raw['save-image']].every(input => !input)
   if (stays && report.failure === undefined)
     log.info(`Programs of ${known.get('platforms') ?? ''} run on this host, until: pi-qemu stop`)
   else conclude(report, log)
-  if (report.failure !== undefined && known.has('serial-log')) log.info(`logs: ${logsOf(folder)}`)
   if (raw['keep-running'] === 'true' && report.failure === undefined) {
     log.info(`The Pi stays up: ssh -F ${known.get('ssh-config') ?? ''} ${sshHost}`)
     log.info('Switch it off with: pi-qemu stop')
@@ -70,21 +68,30 @@ export async function shellCommand({ raw, log }: Terminal): Promise<number> {
 
 /** What of a run a command of the terminal decides. */
 type TerminalRun = Terminal &
-  Pick<Request, 'work' | 'started' | 'onSignal'> & {
+  Pick<Request, 'work' | 'onSignal'> & {
     /** Filled with the outputs. */
     readonly known?: Map<string, string>
   }
 
 /** A run whose words go to the terminal, and whose workspace is the current folder. */
-export function onTerminal({ raw, log, known, ...own }: TerminalRun): Promise<Report> {
-  return execute({
+export async function onTerminal({
+  raw,
+  log,
+  known = new Map<string, string>(),
+  ...own
+}: TerminalRun): Promise<Report> {
+  let folder = ''
+  const report = await execute({
     ...{ log, keepLogs: 'on-failure', hasPost: false, env: process.env, workspace: process.cwd(), ...own },
     raw: withPassword(raw, process.env),
+    started: path => (folder = path),
     output: (name, value) => {
-      known?.set(name, value)
+      known.set(name, value)
       log.debug(`${name}: ${value}`)
     }
   })
+  if (report.failure !== undefined && known.has('serial-log')) log.info(`logs: ${logsOf(folder)}`)
+  return report
 }
 
 /** Says how a run ended, where it did not fail: then that was said. */
