@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { tool, tryTool } from '../host/exec'
 import { end, identify, type ProcessIdentity } from '../host/processes'
 import { interfaceArgument } from './dnsmasq'
@@ -14,12 +15,16 @@ export async function takeDownTap({ device, uplink, guest, enablesForwarding }: 
   if (!tapPattern.test(device)) throw new Error(`${device} is not an interface of ours, left alone`)
   const left = await end(serversOf(device))
   if (await hasProxy(guest, uplink)) await tool('ip', ['neighbour', 'delete', 'proxy', guest, 'dev', uplink])
-  if (existsSync(`/sys/class/net/${device}`)) await tool('ip', ['link', 'delete', 'dev', device])
-  const others = readdirSync('/sys/class/net').some(name => tapPattern.test(name))
-  const file = `/proc/sys/net/ipv4/conf/${uplink}/forwarding`
-  if (enablesForwarding && !others && existsSync(file)) await writeFile(file, '0')
+  if (interfaces().includes(device)) await tool('ip', ['link', 'delete', 'dev', device])
+  const there = interfaces()
+  if (enablesForwarding && there.includes(uplink) && !there.some(name => tapPattern.test(name)))
+    await writeFile(join(settings, uplink, 'forwarding'), '0')
   return left.length === 0
 }
+
+/** The kernel's settings by interface, of this process's own network namespace; /sys may be another's. */
+const settings = '/proc/sys/net/ipv4/conf'
+const interfaces = (): readonly string[] => readdirSync(settings)
 
 /** Every dnsmasq that serves the tap. It is another user's by now, so that its environment is not for us to read. */
 function serversOf(device: string): readonly ProcessIdentity[] {
