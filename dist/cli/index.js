@@ -59550,6 +59550,31 @@ function architectureOf(image) {
         : undefined;
 }
 
+;// CONCATENATED MODULE: ./src/inputs/network-conflicts.ts
+/** Faults of the inputs that say how the guest is reached. */
+function networkConflicts({ image, network, ports, sshPort }) {
+    const bare = image.kind === 'none';
+    const rows = [
+        [
+            network === 'tap' && ports.length > 0,
+            'inputs `ports` and `network: tap` do not go together: all ports of the guest are at its own address'
+        ],
+        [
+            network === 'tap' && sshPort !== undefined,
+            "inputs `ssh-port` and `network: tap` do not go together: SSH is port 22 of the guest's own address"
+        ],
+        [
+            sshPort !== undefined && ports.some(({ protocol, host }) => protocol === 'tcp' && host === sshPort),
+            `inputs \`ssh-port\` and \`ports\` name the same port, ${sshPort ?? ''}`
+        ],
+        [
+            bare && (network === 'tap' || sshPort !== undefined),
+            `input \`${network === 'tap' ? 'network: tap' : 'ssh-port'}\` is for a system that is reached over SSH, and \`image: none\` has none`
+        ]
+    ];
+    return rows.filter(([wrong]) => wrong).map(([, fault]) => fault);
+}
+
 ;// CONCATENATED MODULE: ./src/inputs/pi-name.ts
 
 
@@ -59688,6 +59713,9 @@ const ofBoards = (inputs) => [
     ['expect', inputs.expect !== undefined],
     ['qemu-args', inputs.qemuArgs.length > 0],
     ['ports', inputs.ports.length > 0],
+    ['network', inputs.network !== 'user'],
+    ['ssh-port', inputs.sshPort !== undefined],
+    ['authorized-keys', inputs.authorizedKeys.length > 0],
     ['password', inputs.password !== undefined],
     ['first-boot', inputs.firstBoot === 'run'],
     ['ssh-key', inputs.sshKey !== undefined],
@@ -59746,6 +59774,7 @@ function userConflicts(inputs) {
 }
 
 ;// CONCATENATED MODULE: ./src/inputs/conflicts.ts
+
 
 
 
@@ -59863,7 +59892,7 @@ function boardConflicts(inputs) {
             inputs.copyOut.length > 0 && (bare || inputs.sync === 'none'),
             `input \`copy-out\` brings files into the workspace, which ${bare ? 'a bare kernel' : '`sync: none`'} leaves alone`
         ],
-        ...diskFaults(inputs).map(fault => [true, fault]),
+        ...[...diskFaults(inputs), ...networkConflicts(inputs)].map(fault => [true, fault]),
         [!bare && inputs.expect !== undefined, 'input `expect` goes with `image: none` only; a script has its exit status'],
         [
             board.kernelFromUser && inputs.kernel === undefined,
@@ -59880,7 +59909,8 @@ function boardConflicts(inputs) {
         ...[
             ['password', inputs.password !== undefined],
             ['hostname', inputs.hostname !== undefined],
-            ['files', inputs.files.length > 0]
+            ['files', inputs.files.length > 0],
+            ['authorized-keys', inputs.authorizedKeys.length > 0]
         ].map(([input, given]) => [
             given && (inputs.provision === 'none' || bare),
             `input \`${input}\` changes the image, which ${bare ? 'there is none of' : '`provision: none` forbids'}`
@@ -60037,6 +60067,15 @@ const containerDefinitions = [
 /** Those of them that take several values. */
 const containerListInputs = ['build-args', 'cache-from', 'cache-to', 'outputs', 'secrets', 'tags'];
 
+;// CONCATENATED MODULE: ./src/inputs/network-definitions.ts
+
+/** Inputs about how the guest is reached, and by whom. */
+const networkDefinitions = [
+    define_define('network', 'user|tap', 'user', "`user` is NAT by QEMU, with SSH and `ports` forwarded. `tap` puts the guest on this host's (or container's) own network with an address of its own; it needs root, NET_ADMIN and /dev/net/tun. See docs/network.md."),
+    define_define('ssh-port', 'PORT', '', "Port on 127.0.0.1 for the guest's SSH. Default: a free one."),
+    define_define('authorized-keys', 'FILE', '', "File with public keys that `user` and root may log in with besides the run's own, in the form of `~/.ssh/authorized_keys`.")
+];
+
 ;// CONCATENATED MODULE: ./src/inputs/user-definitions.ts
 
 /** Inputs of user mode about whose programs run, and as what. */
@@ -60048,6 +60087,7 @@ const userDefinitions = [
 ];
 
 ;// CONCATENATED MODULE: ./src/inputs/definitions.ts
+
 
 
 
@@ -60086,6 +60126,7 @@ const definitions = [
     define_define('sync-gitignore', 'true|false', 'false', 'Leave on the host what the `.gitignore` files of the workspace name.'),
     define_define('copy-out', 'PATTERN', '', 'Files of the guest to bring into the workspace after the script, one absolute path or pattern per line (`/var/log/*.log`).'),
     define_define('ports', 'HOST:GUEST[/udp]', '', 'Ports of the guest to reach on 127.0.0.1, one per line: `host:guest` or `host:guest/udp`.'),
+    ...networkDefinitions,
     define_define('append', 'ARGS', '', 'More kernel arguments.'),
     define_define('kernel', 'FILE', '', "Kernel to boot instead of the image's own."),
     define_define('initrd', 'FILE', '', "Initramfs instead of the image's own."),
@@ -60115,6 +60156,26 @@ const definitions = [
     ...containerDefinitions
 ];
 
+;// CONCATENATED MODULE: ./src/inputs/public-keys.ts
+
+
+/** `[options] type base64 [comment]`, see sshd(8); all types of key begin their base64 with a 4-byte length below 256. */
+const keyLine = /(?:^|\s)(?:ssh-(?:ed25519|rsa)|ecdsa-sha2-nistp\d+|sk-(?:ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)\s+AAAA[A-Za-z0-9+/]+={0,3}(?:\s|$)/;
+/**
+ * The keys of a file in the form of `~/.ssh/authorized_keys`; comments are left out.
+ * @throws Fault that repeats nothing of the file: it may be a private key
+ */
+function publicKeys(file) {
+    const text = (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
+    if (/^-----BEGIN .*PRIVATE KEY-----/m.test(text))
+        throw new Fault(`names ${file}, which is a private key; valid: public keys, as in the file beside it (.pub)`);
+    const keys = lines(text).filter(line => !line.startsWith('#'));
+    const wrong = keys.findIndex(line => !keyLine.test(line));
+    if (wrong >= 0 || keys.length === 0)
+        throw new Fault(`names ${file}, ${keys.length === 0 ? 'which holds no key' : `whose key ${wrong + 1} is none`}; valid: lines such as “ssh-ed25519 AAAA… name”`);
+    return keys;
+}
+
 ;// CONCATENATED MODULE: ./src/inputs/workflow.ts
 
 
@@ -60143,7 +60204,7 @@ function scriptVariables(lines, env) {
 const outputs = {
     'exit-code': "The script's exit status; 128 + N if signal N ended it.",
     outcome: '`success`, `script-failed`, `boot-failed`, `timeout`, `bad-input` or `host-failed`.',
-    'ssh-host': 'Where SSH listens (127.0.0.1), while the Pi is up.',
+    'ssh-host': "Where SSH answers while the Pi is up: 127.0.0.1, or with `network: tap` the guest's own address.",
     'ssh-port': 'Its port.',
     'ssh-user': 'The guest user.',
     'ssh-key': 'File with the private key of this run.',
@@ -60182,8 +60243,11 @@ const outputs = {
 
 
 
+
 /** The list of images that Raspberry Pi's own imager reads. */
 const officialCatalogue = 'https://downloads.raspberrypi.com/os_list_imagingutility_v4.json';
+/** Where everything listens unless the user of a terminal says otherwise. */
+const loopback = '127.0.0.1';
 /** Bytes. */
 const defaultCacheSize = 20 * 1024 ** 3;
 /**
@@ -60243,6 +60307,10 @@ function parseInputs(raw, { env, workspace }) {
         syncGitignore: get('sync-gitignore', text => truth(text.trim())) ?? false,
         copyOut: get('copy-out', guestPatterns) ?? [],
         ports: get('ports', ports) ?? [],
+        network: get('network', text => oneOf('user', 'tap')(text.trim())) ?? 'user',
+        sshPort: get('ssh-port', text => count(1, 65_535)(text.trim())),
+        authorizedKeys: get('authorized-keys', text => publicKeys(file(text))) ?? [],
+        listen: loopback,
         append: get('append', trimmed),
         kernel: get('kernel', file),
         initrd: get('initrd', file),
@@ -62226,6 +62294,8 @@ const tools = {
     'qemu-i386-static': { package: 'qemu-user-static' },
     perl: { package: 'perl-base' },
     prlimit: { package: 'util-linux', version: ['--version'] },
+    ip: { package: 'iproute2', version: ['-Version'] },
+    dnsmasq: { package: 'dnsmasq-base', version: ['--version'] },
     fdtput: { package: 'device-tree-compiler' },
     ssh: { package: 'openssh-client', version: ['-V'] },
     'ssh-keygen': { package: 'openssh-client' },
@@ -62370,6 +62440,284 @@ function addSbinToPath() {
 async function tools_exists(path, mode) {
     return (0,promises_namespaceObject.access)(path, mode).then(() => true, () => false);
 }
+
+;// CONCATENATED MODULE: ./src/network/rights.ts
+
+
+
+const tun = '/dev/net/tun';
+/** Bit of CAP_NET_ADMIN, see linux/capability.h. */
+const netAdmin = 12n;
+/** What is missing for `network: tap`, in words. */
+function missingForTap({ capabilities, isRoot, hasTun }) {
+    const hasNetAdmin = ((BigInt(`0x${capabilities}`) >> netAdmin) & 1n) === 1n;
+    const rows = [
+        [!isRoot, 'root'],
+        // Who is not root has none of them, whatever the container was given.
+        [isRoot && !hasNetAdmin, 'the capability NET_ADMIN'],
+        [!hasTun, `the device ${tun}`]
+    ];
+    return rows.filter(([missing]) => missing).map(([, what]) => what);
+}
+/**
+ * Whether this process may put a guest on its network; asked before anything takes long.
+ * @throws HostFailure that names all that is missing
+ */
+async function checkTapRights() {
+    const status = await (0,promises_namespaceObject.readFile)('/proc/self/status', 'utf8');
+    const missing = missingForTap({
+        capabilities: /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0',
+        isRoot: process.getuid?.() === 0,
+        hasTun: await (0,promises_namespaceObject.access)(tun, external_node_fs_namespaceObject.constants.R_OK | external_node_fs_namespaceObject.constants.W_OK).then(() => true, () => false)
+    });
+    if (missing.length === 0)
+        return;
+    throw new HostFailure({
+        symptom: `\`network: tap\` needs ${missing.join(', ')}`,
+        cause: 'it makes an interface on this host, or in this container',
+        remedy: 'in a container: docker run --user root --cap-add NET_ADMIN --device /dev/net/tun …; on a host: run as root; or use `network: user`'
+    });
+}
+
+;// CONCATENATED MODULE: external "node:dgram"
+const external_node_dgram_namespaceObject = require("node:dgram");
+;// CONCATENATED MODULE: ./src/network/addresses.ts
+/** Pure: which addresses a guest may have, from what `ip -json` says of this host. */
+/** Length of the prefix of a {@link GuestNet}. */
+const guestPrefix = 30;
+const size = 2 ** (32 - guestPrefix);
+/** An IPv4 address as a number. */
+function toNumber(address) {
+    return address.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0);
+}
+/** A number as an IPv4 address. */
+function toAddress(number) {
+    return [24, 16, 8, 0].map(shift => Math.floor(number / 2 ** shift) % 256).join('.');
+}
+/** The interface of the default route with the lowest metric; without a route the only one with an address. */
+function uplinkOf(routes, interfaces) {
+    const [best] = [...routes].sort((a, b) => (a.metric ?? 0) - (b.metric ?? 0));
+    const all = interfaces.flatMap(({ ifname, addr_info }) => (addr_info ?? []).flatMap(({ local, prefixlen, scope }) => ifname !== undefined && local !== undefined && prefixlen !== undefined && scope === 'global'
+        ? [{ device: ifname, address: local, prefix: prefixlen }]
+        : []));
+    const found = best === undefined ? (all.length === 1 ? all[0] : undefined) : all.find(row => row.device === best.dev);
+    return found && { ...found, gateway: best?.gateway };
+}
+/**
+ * Networks for a guest, the best first. They lie at the upper end of the uplink's: addresses are given out from the
+ * lower. Where the search starts depends on the host's own address, so that neighbours do not begin with the same.
+ * @param taken addresses of this host
+ */
+function guestNets({ address, prefix, gateway }, taken, count = 8) {
+    const total = 2 ** (32 - prefix);
+    const first = Math.floor(toNumber(address) / total) * total;
+    // The lowest block has the network's own address in it, and the highest the one for all.
+    const usable = Math.floor(total / size) - 2;
+    const used = new Set([address, ...taken, ...(gateway === undefined ? [] : [gateway])].map(blockOf));
+    const start = toNumber(address) - first;
+    const found = [];
+    for (let step = 0; step < usable && found.length < count; step++) {
+        const base = first + total - size * (2 + ((start + step) % usable));
+        if (!used.has(base))
+            found.push({ gateway: toAddress(base + 1), guest: toAddress(base + 2) });
+    }
+    return found;
+}
+const blockOf = (address) => Math.floor(toNumber(address) / size) * size;
+
+;// CONCATENATED MODULE: ./src/network/dnsmasq.ts
+
+
+/** What dnsmasq writes in the run's folder, and in its logs. */
+const files = { leases: 'dhcp-leases', pid: 'dnsmasq.pid', log: 'dnsmasq.log' };
+/** What tells the dnsmasq of a tap from all others. */
+const interfaceArgument = (device) => `--interface=${device}`;
+/**
+ * dnsmasq's arguments: it gives the guest its one address for good, and answers its questions for names as this host
+ * would, whose name server may be one that only this host reaches (Docker's, on 127.0.0.11). It listens on the tap alone.
+ */
+function dnsmasqArguments(device, { guest }, { folder, logs }) {
+    return [
+        ...['--conf-file=/dev/null', interfaceArgument(device), '--except-interface=lo', '--bind-interfaces', '--no-hosts'],
+        `--dhcp-range=${guest},${guest},${netmask},infinite`,
+        // Nobody else has it, and the guest may come back as another client: after a reboot, from another system.
+        ...['--dhcp-authoritative', '--dhcp-ignore-clid', '--no-ping'],
+        `--dhcp-leasefile=${(0,external_node_path_namespaceObject.join)(folder, files.leases)}`,
+        `--pid-file=${(0,external_node_path_namespaceObject.join)(folder, files.pid)}`,
+        `--log-facility=${(0,external_node_path_namespaceObject.join)(logs, files.log)}`
+    ];
+}
+/** {@link guestPrefix} as it was written before there were prefixes. */
+const netmask = `255.255.255.${256 - 2 ** (32 - guestPrefix)}`;
+
+;// CONCATENATED MODULE: ./src/network/types.ts
+/** Interfaces of ours: prefix, and the 12 digits of the run; 15 letters are the most that Linux takes. */
+const tapPattern = /^pq-[0-9a-f]{12}$/;
+/** The tap of a run, by the run's name. */
+function tapName(runId) {
+    return runId.replace(/^run-/, 'pq-');
+}
+
+;// CONCATENATED MODULE: ./src/network/tap.ts
+
+
+
+
+
+
+
+
+/** Set on a tap whose run found the uplink passing nothing on; a later run takes it over. */
+const forwardsMark = 'pi-qemu: forwarding was off';
+/** How long (ms) a neighbour may take to say that an address is its own; one who answers for another waits up to 0.8 s. */
+const neighbourPatience = 1500;
+/**
+ * Puts a guest on the network of this host (or container): a tap between the two with addresses that are the network's
+ * own, for which this host answers on its uplink. Nothing is translated, and no address or route of the host changes.
+ * @throws HostFailure if there is no such network, or no free address on it
+ */
+async function makeTap({ journal, log }) {
+    const interfaces = await ask('address', 'show');
+    const uplink = uplinkOf(await ask('route', 'show', 'default'), interfaces);
+    if (uplink === undefined)
+        throw new HostFailure({
+            symptom: '`network: tap` finds no network to put the guest on',
+            cause: 'there is no default route, and not just one interface with an IPv4 address',
+            remedy: 'connect this host (or container) to a network, or use `network: user`'
+        });
+    const own = interfaces.flatMap(({ addr_info }) => (addr_info ?? []).flatMap(({ local }) => local ?? []));
+    const net = await freeNet(uplink, own);
+    const device = tapName(journal.id);
+    const wasOff = (await isForwarding(uplink.device)) ? await oweForwarding() : true;
+    const made = {
+        ...{ kind: 'network', device, uplink: uplink.device, gateway: net.gateway, guest: net.guest },
+        enablesForwarding: wasOff
+    };
+    journal.record(made);
+    await tool('ip', ['tuntap', 'add', 'dev', device, 'mode', 'tap']);
+    if (wasOff)
+        await tool('ip', ['link', 'set', 'dev', device, 'alias', forwardsMark]);
+    await tool('ip', ['address', 'add', `${net.gateway}/${guestPrefix}`, 'dev', device]);
+    await tool('ip', ['link', 'set', 'dev', device, 'up']);
+    for (const name of [uplink.device, device])
+        await forward(name);
+    await tool('ip', ['neighbour', 'add', 'proxy', net.guest, 'dev', uplink.device]);
+    await tool('dnsmasq', dnsmasqArguments(device, net, journal));
+    log.info(`Network: ${net.guest} on the network of ${uplink.device} (${uplink.address}/${uplink.prefix})`);
+    return made;
+}
+async function ask(...what) {
+    return JSON.parse((await tool('ip', ['-json', '-4', ...what])) || '[]');
+}
+async function freeNet(uplink, own) {
+    for (const net of guestNets(uplink, own)) {
+        const answers = await Promise.all([net.gateway, net.guest].map(address => hasNeighbour(address, uplink.device)));
+        if (!answers.includes(true))
+            return net;
+    }
+    throw new HostFailure({
+        symptom: `\`network: tap\` finds no free addresses in ${uplink.address}/${uplink.prefix} (${uplink.device})`,
+        cause: 'the network is too small, or its upper addresses are taken',
+        remedy: 'use a larger network (docker network create --subnet 172.30.0.0/16 …), or `network: user`'
+    });
+}
+/** Whether somebody on the network has an address: any packet to it makes the kernel ask. */
+async function hasNeighbour(address, device) {
+    const socket = (0,external_node_dgram_namespaceObject.createSocket)('udp4').unref();
+    // Port 9 is that of a service that throws away what it gets.
+    await new Promise(resolve => {
+        socket.once('error', resolve);
+        socket.send('', 9, address, resolve);
+    });
+    const deadline = Date.now() + neighbourPatience;
+    try {
+        while (Date.now() < deadline) {
+            const [row] = await ask('neighbour', 'show', 'to', address, 'dev', device);
+            if (row?.lladdr !== undefined)
+                return true;
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(100);
+        }
+        return false;
+    }
+    finally {
+        socket.close();
+    }
+}
+/** Whether another run of ours made the uplink pass packets on, and so the last of us is to undo it. */
+async function oweForwarding() {
+    const links = await ask('link', 'show');
+    return links.some(({ ifname = '', ifalias }) => tapPattern.test(ifname) && ifalias === forwardsMark);
+}
+const forwardingFile = (device) => `/proc/sys/net/ipv4/conf/${device}/forwarding`;
+/** Whether packets that come in on an interface are passed on. */
+async function isForwarding(device) {
+    return (await (0,promises_namespaceObject.readFile)(forwardingFile(device), 'utf8')).trim() === '1';
+}
+async function forward(device) {
+    if (await isForwarding(device))
+        return;
+    await (0,promises_namespaceObject.writeFile)(forwardingFile(device), '1').catch((error) => {
+        throw new HostFailure({
+            symptom: `${device} does not pass packets on, and cannot be told to: ${messageOf(error)}`,
+            cause: 'in a container the settings of the kernel are read-only',
+            remedy: 'start the container with: --sysctl net.ipv4.ip_forward=1'
+        });
+    });
+}
+
+;// CONCATENATED MODULE: ./src/network/take-down.ts
+
+
+
+
+
+
+
+/**
+ * Takes a guest off the network. What goes with the tap by itself: its addresses, its routes, its settings. Doing it
+ * again is harmless.
+ * @returns whether nothing of it is left
+ */
+async function takeDownTap({ device, uplink, guest, enablesForwarding }) {
+    if (!tapPattern.test(device))
+        throw new Error(`${device} is not an interface of ours, left alone`);
+    const left = await end(serversOf(device));
+    if (await hasProxy(guest, uplink))
+        await tool('ip', ['neighbour', 'delete', 'proxy', guest, 'dev', uplink]);
+    if (interfaces().includes(device))
+        await tool('ip', ['link', 'delete', 'dev', device]);
+    const there = interfaces();
+    if (enablesForwarding && there.includes(uplink) && !there.some(name => tapPattern.test(name)))
+        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(settings, uplink, 'forwarding'), '0');
+    return left.length === 0;
+}
+/** The kernel's settings by interface, of this process's own network namespace; /sys may be another's. */
+const settings = '/proc/sys/net/ipv4/conf';
+const interfaces = () => (0,external_node_fs_namespaceObject.readdirSync)(settings);
+/** Every dnsmasq that serves the tap. It is another user's by now, so that its environment is not for us to read. */
+function serversOf(device) {
+    return (0,external_node_fs_namespaceObject.readdirSync)('/proc')
+        .filter(entry => /^\d+$/.test(entry))
+        .flatMap(entry => {
+        try {
+            const words = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${entry}/cmdline`, 'utf8').split('\0');
+            const identity = words.includes(interfaceArgument(device)) ? identify(Number(entry)) : undefined;
+            return identity === undefined ? [] : [identity];
+        }
+        catch {
+            return []; // ended meanwhile
+        }
+    });
+}
+async function hasProxy(guest, uplink) {
+    const { stdout } = await tryTool('ip', ['neighbour', 'show', 'proxy', 'dev', uplink]);
+    return stdout.split('\n').some(line => line.split(' ')[0] === guest);
+}
+
+;// CONCATENATED MODULE: ./src/network/index.ts
+
+
+
 
 ;// CONCATENATED MODULE: ./src/usermode/binfmt-script.ts
 /** Status with which {@link binfmtScript} ends where the host has no binfmt_misc for us. */
@@ -64510,6 +64858,7 @@ async function removeThing({ kind, engine, name }) {
 
 
 
+
 const fileName = 'journal.jsonl';
 const stateName = 'run-folder';
 /** dpkg is never interrupted; this long (ms) we wait for it. */
@@ -64648,6 +64997,9 @@ async function undo(folder, log, { keepLogs = false } = {}) {
                     await withdrawHandlers(entry.id);
                     return true;
                 });
+                break;
+            case 'network':
+                await attempt(`the tap ${entry.device}`, () => takeDownTap(entry));
                 break;
             case 'container':
             case 'engine-image':
@@ -67515,7 +67867,9 @@ const replaceAt = (fields, index, value) => fields.map((field, at) => (at === in
 
 
 
+/** Keys that may log in as any user. The mini system copies it to {@link miniAuthorizedKeys} when it starts. */
 const authorizedKeys = `${part_folder}/authorized_keys`;
+const miniAuthorizedKeys = '/root/.ssh/authorized_keys';
 const hostKey = `${part_folder}/ssh_host_ed25519_key`;
 const passwordLogin = `${part_folder}/sshd_password.conf`;
 function miniLogin() {
@@ -67986,6 +68340,7 @@ function releaseOf({ family, codename }) {
 }
 
 ;// CONCATENATED MODULE: ./src/images/provision.ts
+
 
 
 
@@ -69261,7 +69616,7 @@ async function genericKernel(architecture, { home, journal, log, shared, saves }
         throw new Error(`the kernel in ${folder} cannot be read back`);
     return made;
 }
-const files = {
+const generic_kernel_files = {
     identity: 'identity.json',
     kernel: 'vmlinuz',
     initramfs: 'initramfs.cpio',
@@ -69269,17 +69624,17 @@ const files = {
 };
 async function load(folder) {
     // Written last, and moved into place with all the rest.
-    const identity = await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, files.identity), 'utf8').catch(() => undefined);
+    const identity = await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, generic_kernel_files.identity), 'utf8').catch(() => undefined);
     if (identity === undefined)
         return undefined;
     const { version, id } = JSON.parse(identity);
-    const at = (name) => (0,external_node_path_namespaceObject.join)(folder, files[name]);
+    const at = (name) => (0,external_node_path_namespaceObject.join)(folder, generic_kernel_files[name]);
     return { version, id, kernel: at('kernel'), initramfs: at('initramfs'), modules: at('modules') };
 }
 async function make(architecture, build) {
     const { folder, version, busybox } = await fetchKernel(architecture, generic_kernel_suite, (0,external_node_path_namespaceObject.join)(build, 'packages'));
-    await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(folder, `boot/vmlinuz-${version}`), (0,external_node_path_namespaceObject.join)(build, files.kernel));
-    await writeInitramfs({ kernelRoot: folder, busybox, out: (0,external_node_path_namespaceObject.join)(build, files.initramfs), workDir: build });
+    await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(folder, `boot/vmlinuz-${version}`), (0,external_node_path_namespaceObject.join)(build, generic_kernel_files.kernel));
+    await writeInitramfs({ kernelRoot: folder, busybox, out: (0,external_node_path_namespaceObject.join)(build, generic_kernel_files.initramfs), workDir: build });
     const tree = (0,external_node_path_namespaceObject.join)(build, 'tree');
     await (0,promises_namespaceObject.mkdir)(tree);
     await (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(folder, 'lib/modules', version, 'build'), { force: true });
@@ -69288,11 +69643,11 @@ async function make(architecture, build) {
     // Each of the thousands of files takes whole blocks.
     const size = Math.ceil(kilobytes / 1024 + 96) * 1024 * 1024;
     const owner = { uid: 0, gid: 0 };
-    await makeExt4({ file: (0,external_node_path_namespaceObject.join)(build, files.modules), size, label: modulesLabel, from: tree, owner, journal: false });
+    await makeExt4({ file: (0,external_node_path_namespaceObject.join)(build, generic_kernel_files.modules), size, label: modulesLabel, from: tree, owner, journal: false });
     for (const path of [folder, tree])
         await (0,promises_namespaceObject.rm)(path, { recursive: true });
     const id = (0,external_node_crypto_.randomBytes)(8).toString('hex');
-    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(build, files.identity), JSON.stringify({ version, id }));
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(build, generic_kernel_files.identity), JSON.stringify({ version, id }));
 }
 
 ;// CONCATENATED MODULE: ./src/images/save.ts
@@ -69690,6 +70045,7 @@ async function toBootPartition(volume, from, name) {
 
 ;// CONCATENATED MODULE: ./src/qemu/argv.ts
 
+
 /** Names of the files that QEMU reads and writes in the run's folder, which is its working directory. */
 const runFiles = {
     disk: 'disk.qcow2',
@@ -69704,12 +70060,11 @@ const logFiles = {
     qemu: 'qemu.log',
     serial: (uart) => `serial${uart}.log`
 };
+/** By default nobody but this host gets in. */
+const ownNetwork = { kind: 'user', listen: loopback, sshPort: 0 };
 /** Commas separate options in a QEMU argument; one that belongs to a value is doubled. */
 const value = (text) => text.replaceAll(',', ',,');
-/**
- * QEMU's arguments for a machine, in the order a person would write them. All host ports are on 127.0.0.1; SSH's is
- * chosen by the kernel when QEMU binds it (port 0), so that two runs can never want the same one.
- */
+/** QEMU's arguments for a machine, in the order a person would write them. */
 function qemuArguments(machine) {
     const { board } = machine;
     const uarts = Array.from({ length: board.uarts }, (_, uart) => uart);
@@ -69729,7 +70084,7 @@ function qemuArguments(machine) {
         ...machine.volumes.flatMap(volume => attach(board, volume)),
         ...(machine.sharedFolders ?? []).flatMap(share),
         ...machine.disks.flatMap((extra, index) => attachExtra(board, extra, index)),
-        ...['-netdev', ['user', 'id=net0', ...forwards(machine)].join(',')],
+        ...['-netdev', netdev(machine)],
         ...(board.network === onBoardNic
             ? ['-net', `nic,model=${onBoardNic},netdev=net0`]
             : ['-device', `${board.network},netdev=net0`]),
@@ -69819,9 +70174,14 @@ function channel(name) {
         ...['-device', `virtserialport,chardev=channel,name=${name}`]
     ];
 }
-function forwards({ hasDisk, forwards: ports }) {
-    const ssh = hasDisk ? ['hostfwd=tcp:127.0.0.1:0-:22'] : [];
-    return [...ssh, ...ports.map(({ protocol, host, guest }) => `hostfwd=${protocol}:127.0.0.1:${host}-:${guest}`)];
+/** A tap that is there already needs none of the scripts that QEMU would run by default. */
+function netdev({ hasDisk, forwards, network = ownNetwork }) {
+    if (network.kind === 'tap')
+        return `tap,id=net0,ifname=${network.device},script=no,downscript=no`;
+    const { listen, sshPort } = network;
+    const ssh = hasDisk ? [`hostfwd=tcp:${listen}:${sshPort}-:22`] : [];
+    const ports = forwards.map(({ protocol, host, guest }) => `hostfwd=${protocol}:${listen}:${host}-:${guest}`);
+    return ['user', 'id=net0', ...ssh, ...ports].join(',');
 }
 
 ;// CONCATENATED MODULE: ./src/qemu/version.ts
@@ -70198,7 +70558,7 @@ async function startQemu(machine, install, journal, stdin) {
         const { board, accelerator, clock, cpusAtBoot } = machine;
         if (board.spinningSecondaries && cpusAtBoot === undefined && accelerator !== 'kvm' && clock === 'host')
             await restrainSecondaries(qmp, logs, board.uarts);
-        const sshPort = machine.hasDisk ? sshPortIn(await qmp.human('info usernet')) : 0;
+        const sshPort = await sshPortOf(machine, qmp);
         // It may be over before there is an answer.
         if (!machine.hasDisk)
             await qmp.execute('cont').catch(() => undefined);
@@ -70226,9 +70586,14 @@ async function quitQemu({ qmp, process: identity }, patience = 3000) {
     qmp.close();
     return (await waitForEnd([identity], patience)).length === 0;
 }
-/** The port that the kernel chose for SSH, in the monitor's table of connections. */
+async function sshPortOf({ hasDisk, network }, qmp) {
+    if (!hasDisk)
+        return 0;
+    return network?.kind === 'tap' ? 22 : sshPortIn(await qmp.human('info usernet'));
+}
+/** The port that the kernel chose for SSH, in the monitor's table of connections; an address of `*` is any. */
 function sshPortIn(usernet) {
-    const port = Number(/TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+22\s/.exec(usernet)?.[1]);
+    const port = Number(/TCP\[HOST_FORWARD\]\s+\d+\s+(?:[\d.]+|\*)\s+(\d+)\s+\S+\s+22\s/.exec(usernet)?.[1]);
     if (!Number.isInteger(port))
         throw new Error(`no SSH forward in:\n${usernet}`);
     return port;
@@ -70238,7 +70603,7 @@ const flushPatience = 60_000;
 const refusals = [
     {
         pattern: /Could not set up host forwarding rule '([^']*)'/,
-        cause: 'a host port in `ports` is taken by another program, or needs root (below 1024)',
+        cause: 'a host port in `ports`, or `ssh-port`, is taken by another program, or needs root (below 1024)',
         remedy: 'choose another host port'
     },
     {
@@ -70896,7 +71261,7 @@ function cpusAtBoot({ inputs, image, board, hostCpus, qemu = '', ownArguments })
  * @throws BadInput if they do not go together
  */
 function planMachine(request) {
-    const { inputs, image, architecture, board, volumes, genericKernel, hostCpus, qemu, logs, clock, cmdline } = request;
+    const { inputs, image, architecture, board, volumes, genericKernel, hostCpus, qemu, tap, logs, clock, cmdline } = request;
     const system = image?.architecture ?? architecture;
     const variant = system && board.architectures[system];
     // A Pi is emulated whatever the host is; so is a CPU or a time that was asked for.
@@ -70960,6 +71325,9 @@ function planMachine(request) {
         sharedFolders: request.sharedFolders ?? [],
         disks: inputs.disks,
         forwards: inputs.ports,
+        network: tap === undefined
+            ? { kind: 'user', listen: inputs.listen, sshPort: inputs.sshPort ?? 0 }
+            : { kind: 'tap', device: tap },
         extra: inputs.qemuArgs,
         logs
     };
@@ -71011,7 +71379,7 @@ function isMainlineBcm2711(dtb) {
 
 /** Programs that a run of these inputs needs on the host, besides QEMU itself. */
 function toolsFor(inputs) {
-    const { mode, image, saveImage, password, diskSize, firmware, disks = [], overlays = [] } = inputs;
+    const { mode, image, saveImage, password, diskSize, firmware, disks = [], overlays = [], network } = inputs;
     if (image.kind === 'none') {
         const bare = [
             [disks.length > 0, 'qemu-img'],
@@ -71037,6 +71405,7 @@ function toolsFor(inputs) {
     const save = saveImage?.format === 'xz' ? ['xz'] : saveImage?.format === 'zst' ? ['zstd'] : [];
     const wishes = [
         ...(password === undefined ? [] : ['openssl']),
+        ...(network === 'tap' ? ['ip', 'dnsmasq'] : []),
         ...(diskSize === undefined ? [] : ['resize2fs']),
         // An image whose architecture its name does not tell may turn out to need another.
         ...(firmware === undefined ? [] : [uefiFor(architectureOf(image) ?? 'arm64').tool])
@@ -71659,6 +72028,7 @@ function endingOf(watch, ended, { qemuArgs }) {
 
 
 
+
 /** What kept us from logging in. `refused` means that the guest's SSH server spoke to us and said no. */
 class LoginError extends Error {
     refused;
@@ -71667,10 +72037,10 @@ class LoginError extends Error {
         this.refused = refused;
     }
 }
-/** Tries once to reach an SSH server on 127.0.0.1; resolves when it greets, before anything is said in return. */
-function knock(port, timeout) {
+/** Tries once to reach an SSH server; resolves when it greets, before anything is said in return. */
+function knock(port, timeout, host = loopback) {
     return new Promise((resolve, reject) => {
-        const socket = (0,external_node_net_.createConnection)(port, '127.0.0.1');
+        const socket = (0,external_node_net_.createConnection)(port, host);
         const fail = (reason) => {
             socket.destroy();
             reject(new LoginError(reason, false));
@@ -71858,7 +72228,7 @@ async function knocking({ login, qemu, serial, knockInterval = 100 }, stop) {
         stop.throwIfAborted();
         const knocked = Date.now();
         try {
-            const session = await GuestSession.login(await knock(login.port, patience), login, loginTimeout);
+            const session = await GuestSession.login(await knock(login.port, patience, login.host), login, loginTimeout);
             if (stop.aborted)
                 session.close();
             return session;
@@ -72037,10 +72407,10 @@ function shellCommand(shell, script) {
 /** What {@link exitCodes} says when our own preparation failed: a number no preparation step returns by itself. */
 const noSuchDirectory = 83;
 /**
- * Run as root once after login: sets the clock, mounts the workspace, lays down the script.
+ * Run as root once after login: sets the clock, lets the user's keys in, mounts the workspace, lays down the script.
  * Everything goes in one message, since each round trip into an emulated Pi takes a good part of a second.
  */
-function setupText({ folder, user, clock, startCpus, script, mount }) {
+function setupText({ folder, user, clock, startCpus, authorized, script, mount }) {
     const lines = [
         'set -e',
         'umask 022',
@@ -72051,6 +72421,10 @@ function setupText({ folder, user, clock, startCpus, script, mount }) {
     ];
     if (startCpus === true)
         lines.push('for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do [ "$(cat $cpu)" = 1 ] || echo 1 > $cpu; done');
+    if (authorized !== undefined && authorized.keys.length > 0) {
+        const keys = authorized.keys.map(shellQuote).join(' ');
+        lines.push(...authorized.files.map(file => `printf '%s\\n' ${keys} >> ${file}`));
+    }
     if (mount !== undefined) {
         const path = shellQuote(mount.path);
         lines.push(`mkdir -p ${path}`, 
@@ -72193,12 +72567,18 @@ const settlePatience = 120_000;
 class Guest {
     session;
     user;
+    runId;
     /** Where its files lie in the guest. */
     folder;
     constructor(session, user, runId) {
         this.session = session;
         this.user = user;
+        this.runId = runId;
         this.folder = guestFolder(runId);
+    }
+    /** The same guest by another connection. */
+    over(session) {
+        return new Guest(session, this.user, this.runId);
     }
     /** Runs a text with root's shell; the user has sudo without a password on a provisioned image. */
     asRoot(text) {
@@ -72305,18 +72685,21 @@ class Guest {
 ;// CONCATENATED MODULE: ./src/guest/ssh-config.ts
 
 
+
 /** The host's name in the file. */
 const sshHost = 'pi';
 /** Writes a file for `ssh -F FILE pi`, with the guest's key known and checked; returns its path. */
-async function writeSshConfig(folder, { port, user, hostKey }, keyFile) {
+async function writeSshConfig(folder, { host = loopback, port, user, hostKey }, keyFile) {
     const known = (0,external_node_path_namespaceObject.join)(folder, 'known_hosts');
+    // sshd(8): the usual port goes without saying.
+    const name = port === 22 ? host : `[${host}]:${port}`;
     if (hostKey !== undefined)
-        await (0,promises_namespaceObject.writeFile)(known, `[127.0.0.1]:${port} ssh-ed25519 ${hostKey.toString('base64')}\n`);
+        await (0,promises_namespaceObject.writeFile)(known, `${name} ssh-ed25519 ${hostKey.toString('base64')}\n`);
     const file = (0,external_node_path_namespaceObject.join)(folder, 'ssh-config');
     // ssh expands %x in file names.
     const fileName = (path) => `"${path.replaceAll('%', '%%')}"`;
     const settings = {
-        HostName: '127.0.0.1',
+        HostName: host,
         Port: port,
         User: user,
         IdentityFile: fileName(keyFile),
@@ -73040,6 +73423,7 @@ function whyNoSnapshot(inputs, { board, accelerator, clock }) {
         [inputs.files.length > 0, 'files are of one run only'],
         [inputs.disks.length > 0, 'disks are of one run only'],
         [inputs.qemuArgs.length > 0, 'qemu-args may change the machine'],
+        [inputs.network === 'tap', 'network: tap gives the guest an address of one run only'],
         [inputs.kernel !== undefined || inputs.initrd !== undefined, 'kernel or initrd may change under the same name'],
         [inputs.sync === 'live', 'sync: live shares a folder of one run'],
         [accelerator === 'kvm', "KVM: the memory would be of this host's CPU"],
@@ -73061,6 +73445,7 @@ function snapshotKey(imageId, qemuVersion, machine, kernelId = '') {
         kernelArguments: machine.kernelArguments.filter(word => !word.startsWith('systemd.clock_usec=')),
         volumes: machine.volumes.map(volume => ({ ...volume, file: (0,external_node_path_namespaceObject.basename)(volume.file) })),
         forwards: [],
+        network: ownNetwork,
         logs: ''
     });
     return (0,external_node_crypto_.createHash)('sha256')
@@ -74267,6 +74652,10 @@ function broughtBack(left, collected, workspaceToo) {
 
 
 
+
+
+/** Listening on it is listening on all addresses of the host, {@link loopback} among them. */
+const anyAddress = '0.0.0.0';
 const workspaceFile = 'workspace.img';
 /** Whether the workspace travels on a volume. */
 const hasVolume = ({ sync }) => sync !== 'none' && sync !== 'live';
@@ -74278,8 +74667,9 @@ async function makeRunFiles(request) {
         ? await genericKernel(prepared.architecture, request)
         : undefined;
     const kvm = await hasKvm();
+    const tap = inputs.network === 'tap' ? await makeTap(request) : undefined;
     const machineRequest = {
-        ...{ inputs, image: prepared, logs, board, genericKernel: generic, kvm, qemu: request.qemu },
+        ...{ inputs, image: prepared, logs, board, genericKernel: generic, kvm, qemu: request.qemu, tap: tap?.device },
         hostCpus: (0,external_node_os_namespaceObject.availableParallelism)(),
         // A guest that is continued has the same devices in every run.
         volumes: hasVolume(inputs) || (inputs.snapshot === 'auto' && inputs.sync === 'none' && board.migratable)
@@ -74311,6 +74701,7 @@ async function makeRunFiles(request) {
     const own = inputs.provision === 'auto';
     const keyFile = inputs.sshKey ?? keys.clientKeyFile;
     const login = {
+        host: tap?.guest ?? (inputs.listen === anyAddress ? loopback : inputs.listen),
         user,
         privateKey: own ? keys.clientKey : await (0,promises_namespaceObject.readFile)(keyFile, 'utf8'),
         hostKey: own ? keys.hostPublicKey : undefined
@@ -74439,10 +74830,14 @@ async function fromSnapshot({ inputs, install, setup, isShared }, { image, login
 }
 /** How long (ms) an orderly power-off may take. */
 const powerOffTimeout = 120_000;
-/** Switches a guest off in order, so that its disk is whole. */
-async function powerOff({ guest, qemu, serial }) {
+/**
+ * Switches a guest off in order, so that its disk is whole.
+ * @param timeout ms
+ * @throws TimeLimit
+ */
+async function powerOff({ guest, qemu, serial }, timeout = powerOffTimeout) {
     await guest.powerOff();
-    const deadline = Date.now() + powerOffTimeout;
+    const deadline = Date.now() + timeout;
     while (qemu.isAlive() && Date.now() < deadline) {
         // Boards without a power switch say so and stand still.
         if (serial.poll().some(line => poweredOff.test(line)))
@@ -74451,7 +74846,7 @@ async function powerOff({ guest, qemu, serial }) {
     }
     if (qemu.isAlive() && Date.now() >= deadline) {
         throw new TimeLimit({
-            symptom: `the guest did not switch off within ${powerOffTimeout / 1000} s`,
+            symptom: `the guest did not switch off within ${timeout / 1000} s`,
             log: serial.mainFile
         });
     }
@@ -74495,6 +74890,7 @@ function signalNumber(name) {
 
 
 
+
 /** Whether `prepare` runs on a board of its own: what was given for the run's board does not belong there. */
 function hasOwnBoard(inputs) {
     return inputs.prepareBoard !== undefined && inputs.prepareBoard !== knownBoard(inputs)?.name;
@@ -74510,6 +74906,7 @@ function prepareInputs(inputs, board) {
         board: board.name,
         ...{ user: 'root', shell: undefined, workingDirectory: undefined, env: {}, password: undefined },
         ...{ sync: 'none', copyOut: [], files: [], disks: [], ports: [] },
+        ...{ network: 'user', sshPort: undefined, authorizedKeys: [], listen: loopback },
         ...{ firstBoot: 'skip', snapshot: 'off', saveImage: undefined, keepRunning: false }
     };
     if (!hasOwnBoard(inputs))
@@ -74725,9 +75122,13 @@ function pathsOnHost(text, workspace, log) {
 
 
 
+
+
 /** From inputs to a shell in the guest. */
 async function bootPi(inputs, context) {
     const { journal, log, phases, output } = context;
+    if (inputs.network === 'tap')
+        await checkTapRights();
     const expected = knownBoard(inputs);
     const coming = expected && qemuBeside(inputs, expected, context);
     const { release, here } = await plannedImage(inputs, context);
@@ -74758,17 +75159,22 @@ async function bootPi(inputs, context) {
     const env = scriptEnvironment(inputs, prepared.architecture, folder);
     const first = inputs.workflow === undefined ? undefined : makeText(folder);
     const setup = {
+        authorized: {
+            files: [authorizedKeys, ...(prepared.family === 'mini' ? [miniAuthorizedKeys] : [])],
+            keys: inputs.authorizedKeys
+        },
         mount: shared === undefined ? undefined : { label: workspaceLabel, path: shared, shared: inputs.sync === 'live' },
         script: inputs.run === undefined ? undefined : { run: inputs.run, shell: inputs.shell, env, workingDirectory, first }
     };
     const text = (clock) => setupText({ ...setup, clock, folder, user });
     const powered = await powerOn({ inputs, prepared, user, board, install, isShared, setup: text }, context);
-    const { image, login, workspace, keyFile, keys, qemu, serial, session, seconds } = powered;
+    const { image, workspace, keyFile, keys, qemu, serial, session, seconds } = powered;
     output('boot-seconds', seconds.toFixed(2));
-    const sshConfig = await writeSshConfig(journal.folder, { ...login, port: qemu.sshPort }, keyFile);
+    const login = { ...powered.login, port: qemu.sshPort };
+    const sshConfig = await writeSshConfig(journal.folder, login, keyFile);
     const ssh = {
-        'ssh-host': '127.0.0.1',
-        'ssh-port': String(qemu.sshPort),
+        'ssh-host': login.host ?? loopback,
+        'ssh-port': String(login.port),
         'ssh-user': user,
         'ssh-key': keyFile,
         'ssh-config': sshConfig
@@ -74788,8 +75194,8 @@ async function bootPi(inputs, context) {
         throw qemu.isAlive() ? error : lostGuest(qemu, serial, error);
     }
     return {
-        ...{ guest, qemu, serial, image, user, sshConfig, keys, workspace },
-        ...{ login: { ...login, port: qemu.sshPort }, keyFile, machine: powered.machine }
+        ...{ guest, qemu, serial, image, user, sshConfig, login, keys, workspace },
+        ...{ keyFile, machine: powered.machine }
     };
 }
 /** Ends a Pi at once; its own disk is thrown away, but what it wrote to the user's disks is complete. */
@@ -74836,6 +75242,7 @@ function reach({ folder, state }) {
 /** What a login takes. */
 async function loginOf({ ssh, user }) {
     return {
+        host: ssh.host,
         port: ssh.port,
         user: user.name,
         privateKey: await (0,promises_namespaceObject.readFile)(ssh.keyFile, 'utf8'),
@@ -74856,7 +75263,7 @@ async function enter(pi) {
     const deadline = Date.now() + answerTimeout;
     for (;;) {
         try {
-            return entered(pi, await GuestSession.login(await knock(login.port, knockTimeout), login, answerTimeout));
+            return entered(pi, await GuestSession.login(await knock(login.port, knockTimeout, login.host), login, answerTimeout));
         }
         catch (error) {
             if (!(error instanceof LoginError))
@@ -75110,7 +75517,7 @@ async function keepUp(inputs, pi, { journal, log, output }) {
         ...{ name: inputs.name, run: id, logs, uarts: machine.board.uarts, architecture: image.architecture },
         user: { name: user, uid, gid, home },
         ssh: {
-            ...{ port: login.port, keyFile: pi.keyFile, config: sshConfig },
+            ...{ host: login.host, port: login.port, keyFile: pi.keyFile, config: sshConfig },
             hostKey: login.hostKey?.toString('base64')
         },
         bootTimeout: inputs.bootTimeout,
@@ -75792,13 +76199,13 @@ const engineNames = ['docker', 'podman'];
  * @throws HostFailure if none is installed, or none answers
  */
 async function findEngine(wanted = engineNames) {
-    const answers = await Promise.all(wanted.map(async (name) => [name, await ask(name)]));
+    const answers = await Promise.all(wanted.map(async (name) => [name, await engine_ask(name)]));
     for (const [name, answer] of answers)
         if (answer !== undefined && 'version' in answer)
             return { name, version: answer.version };
     throw new HostFailure(noEngine(answers));
 }
-async function ask(name) {
+async function engine_ask(name) {
     if ((await findTool(name)) === undefined)
         return undefined;
     // Podman has no server unless it is told of one.
@@ -76670,15 +77077,8 @@ async function run(inputs, context) {
         workspace = { ...volume, sent };
     }
     if (inputs.saveImage !== undefined) {
-        const target = inputs.saveImage;
         await context.phases.run('power-off', 'Switch the Pi off', () => powerOff(pi));
-        await context.phases.run('save-image', `Save the disk to ${target.path}`, () => saveDisk({
-            image: pi.image,
-            disk: { path: (0,external_node_path_namespaceObject.join)(context.journal.folder, runFiles.disk), format: 'qcow2' },
-            target,
-            keys: pi.keys,
-            ...context
-        }));
+        await keepDisk(inputs, pi, context);
     }
     else if (!inputs.keepRunning) {
         await context.phases.run('power-off', 'Switch the Pi off', () => leave(pi, inputs, context.log));
@@ -76687,6 +77087,13 @@ async function run(inputs, context) {
         await keepUp(inputs, { ...pi, workspace }, context);
     }
     return result;
+}
+/** Writes the disk of a Pi that is switched off to where `save-image` wants it, if it does. */
+async function keepDisk({ saveImage: target }, { image, keys }, context) {
+    if (target === undefined)
+        return;
+    const disk = { path: (0,external_node_path_namespaceObject.join)(context.journal.folder, runFiles.disk), format: 'qcow2' };
+    await context.phases.run('save-image', `Save the disk to ${target.path}`, () => saveDisk({ image, disk, target, keys, ...context }));
 }
 async function ranScript(inputs, pi, context) {
     if (inputs.run === undefined)
@@ -76719,7 +77126,7 @@ const ownStatus = { fault: 125, timeLimit: 124 };
  * One whole run, the same from a workflow and a terminal: inputs, work, outcome, teardown. Never throws; a signal that
  * asks this process to end tears down first.
  */
-async function execute({ raw, env, workspace, log, output, work = run, started, hasPost, shared, keepLogs }) {
+async function execute({ raw, env, workspace, log, output, work = run, onSignal, started, hasPost, shared, keepLogs }) {
     const phases = new Phases(log);
     const saves = new Saves(phases);
     const hits = new CacheHits(level => {
@@ -76735,7 +77142,7 @@ async function execute({ raw, env, workspace, log, output, work = run, started, 
         const home = homeFolders(env);
         journal = Journal.create(home, { tellPost: hasPost });
         started?.(journal.folder);
-        signals = tearDownOnSignals(journal.folder, doing, log);
+        signals = tearDownOnSignals(journal.folder, { doing, log, onSignal });
         const write = (stream) => (chunk) => {
             stream.write(chunk);
         };
@@ -76781,7 +77188,7 @@ async function execute({ raw, env, workspace, log, output, work = run, started, 
     return report;
 }
 /** Whatever ends this process early, short of SIGKILL: what it made goes first. */
-function tearDownOnSignals(folder, doing, log) {
+function tearDownOnSignals(folder, { doing, log, onSignal }) {
     const signals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 };
     let ending = false;
     const crashed = (error) => {
@@ -76793,7 +77200,7 @@ function tearDownOnSignals(folder, doing, log) {
     };
     const told = Object.entries(signals).map(([name, number]) => {
         const listener = () => {
-            if (ending)
+            if (ending || onSignal?.(name) === true)
                 return;
             ending = true;
             log.warn(`${name}: switching the Pi off`);
@@ -76894,6 +77301,7 @@ function withPassword(raw, env) {
 const commandSummaries = {
     run: 'boot a Pi, run a script in it, tear it down; exit with the script’s status',
     shell: 'boot a Pi and open a shell in it; torn down on exit',
+    boot: 'boot a Pi that stays until it switches itself off, or Ctrl-C; says how to reach it',
     demo: 'boot the built-in image on a raspi3b and show what it is',
     images: 'list the images known by name, and what is prepared; --check tells which newer releases exist',
     cache: 'list what is cached on this machine; --remove drops entries, --prune what is above a size',
@@ -76907,6 +77315,7 @@ const commandSummaries = {
 };
 const ownFlags = {
     shell: ' [flags]',
+    boot: ' [IMAGE] [--listen ADDRESS] [flags]',
     demo: ' [flags]',
     images: ' [--json] [--check] [--catalog-url URL]',
     cache: ' [--json] [--remove NAME] [--prune SIZE]',
@@ -77046,6 +77455,323 @@ async function restore(args, { print }) {
     const gone = await withdrawHandlers();
     print(gone.length === 0 ? 'no handler is ours' : `removed ${gone.join(', ')}`);
     return 0;
+}
+
+;// CONCATENATED MODULE: ./src/stay-up.ts
+
+
+
+
+
+
+
+/** How often (ms) the guest is looked at. */
+const stay_up_watchInterval = 250;
+/** How long (ms) a guest may take to switch off where nothing of its disk is kept, before it is ended. */
+const throwawayPatience = 60_000;
+/** How long (ms) the guest may take for each step towards a connection, where that of the boot has broken meanwhile. */
+const loginPatience = 8_000;
+/** What asks a Pi that is up to end. */
+class EndRequest {
+    state = 'early';
+    tell = () => undefined;
+    /** Resolves with the name of the signal. */
+    asked = new Promise(resolve => {
+        this.tell = resolve;
+    });
+    /** From now on there is a guest that can be switched off in order. */
+    guestIsUp() {
+        this.state = 'up';
+    }
+    /** Takes a signal; false if there is nothing to end in order, or that is going on already. */
+    take = (signal) => {
+        if (this.state !== 'up')
+            return false;
+        this.state = 'asked';
+        this.tell(signal);
+        return true;
+    };
+}
+/**
+ * Boots a Pi that stays until it switches itself off, or is asked to end; then it is switched off in order.
+ * @param announce called once it is up
+ * @throws BootFailure if it does not come up, or goes away by itself
+ */
+async function bootAndStay(inputs, context, { request, announce }) {
+    const pi = await bootPi(inputs, context);
+    const started = Date.now();
+    request.guestIsUp();
+    const signal = await context.phases.run('up', 'The Pi is up', () => {
+        announce(pi);
+        return untilOff(pi, request.asked);
+    });
+    if (signal !== undefined)
+        context.log.info(`${signal}: the Pi is switched off in order; once more ends it at once`);
+    await context.phases.run('power-off', 'Switch the Pi off', () => signal === undefined ? ended(pi) : stay_up_off(pi, inputs, context));
+    await keepDisk(inputs, pi, context);
+    const seconds = ((Date.now() - started) / 1000).toFixed(0);
+    const verdict = signal === undefined
+        ? `The guest switched itself off, ${seconds} s after it was up`
+        : `The Pi was switched off, ${seconds} s after it was up`;
+    return { outcome: 'success', exitCode: 0, signal: undefined, verdict };
+}
+/** The signal by which the end was asked for; undefined once the guest has switched itself off. */
+async function untilOff({ qemu, serial }, asked) {
+    let signal;
+    void asked.then(name => (signal = name));
+    for (;;) {
+        if (signal !== undefined)
+            return signal;
+        const lines = serial.poll();
+        // Boards without a power switch stand still then.
+        if (lines.some(line => poweredOff.test(line)))
+            return undefined;
+        if (!qemu.isAlive()) {
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(50); // its last word may still be on the way
+            if (qemu.qmp.shutdownReason === 'guest-shutdown')
+                return undefined;
+            throw new BootFailure({
+                symptom: `QEMU ended (${qemu.exit() ?? 'status unknown'})`,
+                cause: 'it was killed from outside (out of memory?), or crashed',
+                remedy: 'look at the end of the serial log; on a small host lower `memory`',
+                log: serial.mainFile
+            });
+        }
+        if (lines.some(line => line.includes('Kernel panic - not syncing'))) {
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(300); // what follows names the cause
+            throw lostGuest(qemu, serial);
+        }
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(stay_up_watchInterval);
+    }
+}
+/** Ends what is left of a guest that has switched itself off. */
+async function ended({ guest, qemu }) {
+    guest.session.close();
+    if (qemu.isAlive())
+        await quitQemu(qemu, flushPatience);
+}
+/** Switches it off in order; where its disks are thrown away, at any price. */
+async function stay_up_off(pi, { saveImage, disks }, { log }) {
+    const guest = await reachable(pi);
+    try {
+        await powerOff({ ...pi, guest }, saveImage === undefined ? throwawayPatience : undefined);
+    }
+    catch (error) {
+        if (!(error instanceof TimeLimit) || saveImage !== undefined)
+            throw error;
+        log.warn(`${messageOf(error)}, and is ended`);
+        await quitQemu(pi.qemu, disks.length > 0 ? flushPatience : undefined);
+    }
+}
+/** The guest by a connection that answers: after a reboot that of the boot does not. */
+async function reachable({ guest, login }) {
+    const answers = await Promise.race([
+        guest.session.exec('true').then(({ code }) => code === 0, () => false),
+        (0,external_node_timers_promises_namespaceObject.setTimeout)(loginPatience, false, { ref: false })
+    ]);
+    if (answers)
+        return guest;
+    guest.session.close();
+    try {
+        return guest.over(await GuestSession.login(await knock(login.port, loginPatience, login.host), login, loginPatience));
+    }
+    catch {
+        return guest; // it hears nothing, and the time limit ends it
+    }
+}
+
+;// CONCATENATED MODULE: ./src/commands/run.ts
+
+
+
+
+
+
+
+/** What `demo` runs unless told otherwise. */
+const demoScript = `printf 'This is a %s\\n' "$(tr -d '\\0' < /proc/device-tree/model)"
+uname -a
+echo "$(nproc) CPUs, $(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo) MiB of memory"
+`;
+/** `pi-qemu run`: the action's main and post in one. Returns the status to exit with. */
+async function runCommand({ raw, log }) {
+    const known = new Map();
+    const report = await onTerminal({ raw, log, known });
+    const stays = raw.mode === 'user' && [raw.run, raw.build, raw['save-image']].every(input => !input);
+    if (stays && report.failure === undefined)
+        log.info(`Programs of ${known.get('platforms') ?? ''} run on this host, until: pi-qemu stop`);
+    else
+        conclude(report, log);
+    if (raw['keep-running'] === 'true' && report.failure === undefined) {
+        log.info(`The Pi stays up: ssh -F ${known.get('ssh-config') ?? ''} ${sshHost}`);
+        log.info('Switch it off with: pi-qemu stop');
+    }
+    return report.exitCode;
+}
+/** `pi-qemu demo`: a run with defaults that show what this is about. */
+async function demoCommand({ raw, log }) {
+    log.info('Booting a Raspberry Pi 3 in QEMU, on a small image that is built here from Debian packages.');
+    return runCommand({ raw: { image: 'mini-arm64', board: 'raspi3b', sync: 'none', run: demoScript, ...raw }, log });
+}
+/** `pi-qemu shell`: an interactive session instead of a script. */
+async function run_shellCommand({ raw, log }) {
+    const session = async (inputs, context) => {
+        if (inputs.image.kind === 'none')
+            throw new BadInput(['`shell` needs an image; with `--image none` use `run`, whose result is the serial output']);
+        const pi = await bootPi({ ...inputs, run: undefined }, context);
+        const start = pi.workspace === undefined ? [] : [`cd ${shellQuote(pi.workspace.path)} && exec "\${SHELL:-/bin/sh}" -l`];
+        const exitCode = await new Promise((resolve, reject) => {
+            (0,external_node_child_process_namespaceObject.spawn)('ssh', ['-F', pi.sshConfig, '-t', sshHost, ...start], { stdio: 'inherit' })
+                .on('error', reject)
+                .on('close', code => {
+                resolve(code ?? 255);
+            });
+        });
+        await leave(pi, inputs, context.log);
+        return { outcome: 'success', exitCode, signal: undefined };
+    };
+    // A shell is for looking around: the host's folder is there, and stays as it is.
+    const report = await onTerminal({ raw: { sync: 'in', ...raw, 'keep-running': 'false' }, log, work: session });
+    return report.exitCode;
+}
+/** A run whose words go to the terminal, and whose workspace is the current folder. */
+async function onTerminal({ raw, log, known = new Map(), ...own }) {
+    let folder = '';
+    const report = await execute({
+        ...{ log, keepLogs: 'on-failure', hasPost: false, env: process.env, workspace: process.cwd(), ...own },
+        raw: withPassword(raw, process.env),
+        started: path => (folder = path),
+        output: (name, value) => {
+            known.set(name, value);
+            log.debug(`${name}: ${value}`);
+        }
+    });
+    if (report.failure !== undefined && known.has('serial-log'))
+        log.info(`logs: ${logsOf(folder)}`);
+    return report;
+}
+/** Says how a run ended, where it did not fail: then that was said. */
+function conclude({ outcome, exitCode, signal, verdict, failure, phases }, log) {
+    if (failure !== undefined)
+        return;
+    if (verdict !== undefined) {
+        if (outcome === 'success')
+            log.info(verdict);
+        else
+            log.error(verdict);
+        return;
+    }
+    const how = signal === undefined ? `ended with status ${exitCode}` : `was killed by SIG${signal}`;
+    const booted = phases.timings.find(({ name }) => name === 'boot');
+    log.info(outcome === 'timeout'
+        ? 'The script ran longer than --run-timeout, and was ended'
+        : `The script ${how}; ${phases.elapsed.toFixed(1)} s in all${booted === undefined ? '' : `, ${booted.seconds.toFixed(1)} s of it to boot`}`);
+}
+
+;// CONCATENATED MODULE: ./src/commands/boot.ts
+
+
+
+
+
+
+
+/**
+ * Takes the image and `--listen` out of the words of `pi-qemu boot [IMAGE] [flags]`.
+ * @throws BadInput for an address that is none
+ */
+function bootWords(argv) {
+    const [image, words] = argv[0] === undefined || argv[0].startsWith('-') ? [undefined, argv] : [argv[0], argv.slice(1)];
+    const at = words.findIndex(word => word === '--listen' || word.startsWith('--listen='));
+    if (at < 0)
+        return { image, listen: undefined, rest: words };
+    const joined = words[at]?.startsWith('--listen=') === true;
+    const listen = joined ? words[at]?.slice('--listen='.length) : words[at + 1];
+    if (listen === undefined || !(0,external_node_net_.isIPv4)(listen))
+        throw new BadInput([
+            `flag \`--listen\` is “${listen ?? ''}”; valid: an IPv4 address of this host, or 0.0.0.0 for all`
+        ]);
+    return { image, listen, rest: words.filter((_, index) => index < at || index > (joined ? at : at + 1)) };
+}
+/** Where an image is looked for in our container image if none is named; the second is where such containers have it. */
+const mountedImages = ['/image.img', '/sdcard/filesystem.img'];
+/** Public keys that are mounted into the container. */
+const mountedKeys = '/authorized_keys';
+/**
+ * On a host nothing but the host itself reaches the guest. A container that our Dockerfile made says so in its
+ * environment: there the engine decides who reaches it, so it listens on the address that ports are published from.
+ */
+function bootDefaults(env, { network } = {}, exists = external_node_fs_namespaceObject.existsSync) {
+    if (env['PI_QEMU_CONTAINER'] !== '1')
+        return { raw: { sync: 'none' }, listen: loopback };
+    const image = mountedImages.find(exists);
+    return {
+        raw: {
+            sync: 'none',
+            ...(network !== 'tap' && { 'ssh-port': '2222' }),
+            ...(image !== undefined && { image }),
+            ...(exists(mountedKeys) && { 'authorized-keys': mountedKeys })
+        },
+        listen: '0.0.0.0'
+    };
+}
+/** What `boot` cannot do, in words. */
+function faults({ mode, image, run, sync, copyOut, keepRunning }) {
+    const rows = [
+        [mode === 'user', '`boot` boots a system, and `mode: user` does not; use `run`'],
+        [image.kind === 'none', '`boot` needs an image; with `--image none` use `run`, whose result is the serial output'],
+        [run !== undefined, '`boot` runs no script; use `run`, or `run --keep-running`'],
+        [
+            sync === 'both' || sync === 'out' || copyOut.length > 0,
+            '`boot` brings nothing back from the guest; valid for `--sync`: none, in, live'
+        ],
+        [keepRunning, '`boot` ends with its Pi; use `run --keep-running`']
+    ];
+    return rows.filter(([wrong]) => wrong).map(([, fault]) => fault);
+}
+/** `pi-qemu boot`: a Pi that stays until it switches itself off, or the command is asked to end. */
+async function bootCommand({ raw, log }, { image, listen }) {
+    if (image !== undefined && raw.image !== undefined)
+        throw new BadInput(['there are two images: the first word, and `--image`; give one']);
+    const defaults = bootDefaults(process.env, raw);
+    const request = new EndRequest();
+    const report = await onTerminal({
+        raw: { ...defaults.raw, ...raw, ...(image !== undefined && { image }) },
+        log,
+        onSignal: request.take,
+        work: async (parsed, context) => {
+            const wrong = faults(parsed);
+            if (wrong.length > 0)
+                throw new BadInput(wrong);
+            const inputs = { ...parsed, listen: listen ?? defaults.listen };
+            return bootAndStay(inputs, context, {
+                request,
+                announce: pi => {
+                    for (const line of waysIn(inputs, pi))
+                        log.info(line);
+                }
+            });
+        }
+    });
+    conclude(report, log);
+    return report.exitCode;
+}
+/** How to reach a guest, a line each. */
+function waysIn({ listen, network, authorizedKeys, password, ports }, { user, sshConfig, login: { host = loopback, port } }) {
+    const own = authorizedKeys.length > 0;
+    const isOpen = own || password !== undefined;
+    const from = network === 'user' && listen !== loopback
+        ? `, from elsewhere by the address of this host or the port that was published`
+        : '';
+    const at = port === 22 ? '' : `-p ${port} `;
+    return [
+        `With the key of this run: ssh -F ${sshConfig} ${sshHost}`,
+        isOpen
+            ? `With ${[...(own ? ['your own key'] : []), ...(password === undefined ? [] : ['the password'])].join(' or ')}: ssh ${at}${user}@${host}${from}`
+            : 'Nobody else gets in: no --authorized-keys and no password were given',
+        ...ports.map(({ protocol, host: outer, guest }) => `Port ${guest}/${protocol} of the guest: ${host}:${outer}${from}`),
+        'The Pi stays up until it switches itself off; Ctrl-C or SIGTERM switch it off in order'
+    ];
 }
 
 ;// CONCATENATED MODULE: ./src/commands/cache.ts
@@ -78759,99 +79485,8 @@ async function stop({ found, log }) {
     return (await undo(found.folder, log)) ? 0 : 1;
 }
 
-;// CONCATENATED MODULE: ./src/commands/run.ts
-
-
-
-
-
-
-
-/** What `demo` runs unless told otherwise. */
-const demoScript = `printf 'This is a %s\\n' "$(tr -d '\\0' < /proc/device-tree/model)"
-uname -a
-echo "$(nproc) CPUs, $(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo) MiB of memory"
-`;
-/** `pi-qemu run`: the action's main and post in one. Returns the status to exit with. */
-async function runCommand({ raw, log }) {
-    const known = new Map();
-    let folder = '';
-    const report = await onTerminal({ raw, log }, known, undefined, path => (folder = path));
-    const stays = raw.mode === 'user' && [raw.run, raw.build, raw['save-image']].every(input => !input);
-    if (stays && report.failure === undefined)
-        log.info(`Programs of ${known.get('platforms') ?? ''} run on this host, until: pi-qemu stop`);
-    else
-        conclude(report, log);
-    if (report.failure !== undefined && known.has('serial-log'))
-        log.info(`logs: ${logsOf(folder)}`);
-    if (raw['keep-running'] === 'true' && report.failure === undefined) {
-        log.info(`The Pi stays up: ssh -F ${known.get('ssh-config') ?? ''} ${sshHost}`);
-        log.info('Switch it off with: pi-qemu stop');
-    }
-    return report.exitCode;
-}
-/** `pi-qemu demo`: a run with defaults that show what this is about. */
-async function demoCommand({ raw, log }) {
-    log.info('Booting a Raspberry Pi 3 in QEMU, on a small image that is built here from Debian packages.');
-    return runCommand({ raw: { image: 'mini-arm64', board: 'raspi3b', sync: 'none', run: demoScript, ...raw }, log });
-}
-/** `pi-qemu shell`: an interactive session instead of a script. */
-async function run_shellCommand({ raw, log }) {
-    const session = async (inputs, context) => {
-        if (inputs.image.kind === 'none')
-            throw new BadInput(['`shell` needs an image; with `--image none` use `run`, whose result is the serial output']);
-        const pi = await bootPi({ ...inputs, run: undefined }, context);
-        const start = pi.workspace === undefined ? [] : [`cd ${shellQuote(pi.workspace.path)} && exec "\${SHELL:-/bin/sh}" -l`];
-        const exitCode = await new Promise((resolve, reject) => {
-            (0,external_node_child_process_namespaceObject.spawn)('ssh', ['-F', pi.sshConfig, '-t', sshHost, ...start], { stdio: 'inherit' })
-                .on('error', reject)
-                .on('close', code => {
-                resolve(code ?? 255);
-            });
-        });
-        await leave(pi, inputs, context.log);
-        return { outcome: 'success', exitCode, signal: undefined };
-    };
-    // A shell is for looking around: the host's folder is there, and stays as it is.
-    const report = await onTerminal({ raw: { sync: 'in', ...raw, 'keep-running': 'false' }, log }, new Map(), session, () => undefined);
-    return report.exitCode;
-}
-function onTerminal({ raw, log }, known, work, started) {
-    return execute({
-        ...{
-            raw: withPassword(raw, process.env),
-            log,
-            started,
-            keepLogs: 'on-failure',
-            hasPost: false,
-            env: process.env,
-            workspace: process.cwd()
-        },
-        output: (name, value) => {
-            known.set(name, value);
-            log.debug(`${name}: ${value}`);
-        },
-        ...(work !== undefined && { work })
-    });
-}
-function conclude({ outcome, exitCode, signal, verdict, failure, phases }, log) {
-    if (failure !== undefined)
-        return;
-    if (verdict !== undefined) {
-        if (outcome === 'success')
-            log.info(verdict);
-        else
-            log.error(verdict);
-        return;
-    }
-    const how = signal === undefined ? `ended with status ${exitCode}` : `was killed by SIG${signal}`;
-    const booted = phases.timings.find(({ name }) => name === 'boot');
-    log.info(outcome === 'timeout'
-        ? 'The script ran longer than --run-timeout, and was ended'
-        : `The script ${how}; ${phases.elapsed.toFixed(1)} s in all${booted === undefined ? '' : `, ${booted.seconds.toFixed(1)} s of it to boot`}`);
-}
-
 ;// CONCATENATED MODULE: ./src/cli.ts
+
 
 
 
@@ -78877,8 +79512,8 @@ async function cli_command(name, rest) {
                 `\`pi-qemu ${name ?? ''}\` does not take \`${wrong}\`; valid: ${valid.join(', ') || 'nothing'}`
             ]);
     };
-    const flagged = (work) => {
-        const { raw, verbose, help } = parseFlags(rest);
+    const flagged = (work, words = rest) => {
+        const { raw, verbose, help } = parseFlags(words);
         if (!help)
             return work({ raw, log: terminalLog(process.stderr, verbose || process.env['RUNNER_DEBUG'] === '1') });
         print(helpText());
@@ -78888,6 +79523,10 @@ async function cli_command(name, rest) {
         run: () => flagged(runCommand),
         demo: () => flagged(demoCommand),
         shell: () => flagged(run_shellCommand),
+        boot: () => {
+            const words = bootWords(rest);
+            return flagged(terminal => bootCommand(terminal, words), words.rest);
+        },
         images: () => imagesCommand(rest, { home, print, log: terminalLog() }),
         cache: () => cacheCommand(rest, { home, print, log: terminalLog() }),
         binfmt: () => binfmtCommand(rest, { home, print, log: terminalLog() }),

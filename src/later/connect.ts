@@ -71,7 +71,10 @@ export async function enter(pi: Reached): Promise<Entered> {
   const deadline = Date.now() + answerTimeout
   for (;;) {
     try {
-      return entered(pi, await GuestSession.login(await knock(login.port, knockTimeout, login.host), login, answerTimeout))
+      return entered(
+        pi,
+        await GuestSession.login(await knock(login.port, knockTimeout, login.host), login, answerTimeout)
+      )
     } catch (error) {
       if (!(error instanceof LoginError)) throw error
       if (Date.now() < deadline && pi.qemu.isAlive()) {
