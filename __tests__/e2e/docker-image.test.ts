@@ -65,7 +65,7 @@ const saidBy = (name: string): Promise<string> =>
 
 /** Stops it as the documentation does; its status, and what it said at last. */
 async function stopped(name: string): Promise<{ readonly status: string; readonly said: string }> {
-  await engine.docker('stop', '--time', '90', name)
+  await engine.docker('stop', '-t', '90', name)
   const status = (await engine.docker('inspect', '--format', '{{.State.ExitCode}}', name)).trim()
   const said = await saidBy(name)
   await engine.docker('rm', '--volumes', name)
