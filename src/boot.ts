@@ -11,9 +11,10 @@ import {
   type SetupRequest
 } from './guest'
 import { qemuBeside, readyQemu, toolsBeside, unlessFailing } from './host-ready'
-import { chooseUser, type PreparedImage, type RunKeys } from './images'
-import type { Inputs } from './inputs'
+import { authorizedKeys, chooseUser, miniAuthorizedKeys, type PreparedImage, type RunKeys } from './images'
+import { loopback, type Inputs } from './inputs'
 import { imageInPlace } from './layers'
+import { checkTapRights } from './network'
 import { boardFor, knownBoard, unpackersFor } from './plan'
 import { plannedImage } from './planned-image'
 import { powerOn } from './power'
@@ -36,6 +37,7 @@ export interface Pi {
   readonly sshConfig: string
   readonly keys: RunKeys['slots']
   readonly workspace: WorkspaceVolume | undefined
+  /** For another connection, once that of `guest` has broken. */
   readonly login: Login
   /** Private key for logging in. */
   readonly keyFile: string
@@ -45,6 +47,7 @@ export interface Pi {
 /** From inputs to a shell in the guest. */
 export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   const { journal, log, phases, output } = context
+  if (inputs.network === 'tap') await checkTapRights()
   const expected = knownBoard(inputs)
   const coming = expected && qemuBeside(inputs, expected, context)
   const { release, here } = await plannedImage(inputs, context)
@@ -83,18 +86,23 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   const env = scriptEnvironment(inputs, prepared.architecture, folder)
   const first = inputs.workflow === undefined ? undefined : makeText(folder)
   const setup: Omit<SetupRequest, 'folder' | 'user' | 'clock'> = {
+    authorized: {
+      files: [authorizedKeys, ...(prepared.family === 'mini' ? [miniAuthorizedKeys] : [])],
+      keys: inputs.authorizedKeys
+    },
     mount: shared === undefined ? undefined : { label: workspaceLabel, path: shared, shared: inputs.sync === 'live' },
     script:
       inputs.run === undefined ? undefined : { run: inputs.run, shell: inputs.shell, env, workingDirectory, first }
   }
   const text = (clock: number): string => setupText({ ...setup, clock, folder, user })
   const powered = await powerOn({ inputs, prepared, user, board, install, isShared, setup: text }, context)
-  const { image, login, workspace, keyFile, keys, qemu, serial, session, seconds } = powered
+  const { image, workspace, keyFile, keys, qemu, serial, session, seconds } = powered
   output('boot-seconds', seconds.toFixed(2))
-  const sshConfig = await writeSshConfig(journal.folder, { ...login, port: qemu.sshPort }, keyFile)
+  const login: Login = { ...powered.login, port: qemu.sshPort }
+  const sshConfig = await writeSshConfig(journal.folder, login, keyFile)
   const ssh = {
-    'ssh-host': '127.0.0.1',
-    'ssh-port': String(qemu.sshPort),
+    'ssh-host': login.host ?? loopback,
+    'ssh-port': String(login.port),
     'ssh-user': user,
     'ssh-key': keyFile,
     'ssh-config': sshConfig
@@ -112,8 +120,8 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
     throw qemu.isAlive() ? error : lostGuest(qemu, serial, error)
   }
   return {
-    ...{ guest, qemu, serial, image, user, sshConfig, keys, workspace },
-    ...{ login: { ...login, port: qemu.sshPort }, keyFile, machine: powered.machine }
+    ...{ guest, qemu, serial, image, user, sshConfig, login, keys, workspace },
+    ...{ keyFile, machine: powered.machine }
   }
 }
 

@@ -3,6 +3,7 @@ import { ownStatus } from './execute'
 import { parseFlags } from './commands/arguments'
 import { commandSummaries, helpText, type CommandName } from './commands/help'
 import { binfmtCommand } from './commands/binfmt'
+import { bootCommand, bootWords } from './commands/boot'
 import { cacheCommand } from './commands/cache'
 import { execCommand } from './commands/exec'
 import { boardsCommand, cleanCommand, doctorCommand, stopCommand } from './commands/host'
@@ -26,8 +27,8 @@ async function command(name: string | undefined, rest: readonly string[]): Promi
         `\`pi-qemu ${name ?? ''}\` does not take \`${wrong}\`; valid: ${valid.join(', ') || 'nothing'}`
       ])
   }
-  const flagged = (work: typeof runCommand): Promise<number> => {
-    const { raw, verbose, help } = parseFlags(rest)
+  const flagged = (work: typeof runCommand, words = rest): Promise<number> => {
+    const { raw, verbose, help } = parseFlags(words)
     if (!help) return work({ raw, log: terminalLog(process.stderr, verbose || process.env['RUNNER_DEBUG'] === '1') })
     print(helpText())
     return Promise.resolve(0)
@@ -36,6 +37,10 @@ async function command(name: string | undefined, rest: readonly string[]): Promi
     run: () => flagged(runCommand),
     demo: () => flagged(demoCommand),
     shell: () => flagged(shellCommand),
+    boot: () => {
+      const words = bootWords(rest)
+      return flagged(terminal => bootCommand(terminal, words), words.rest)
+    },
     images: () => imagesCommand(rest, { home, print, log: terminalLog() }),
     cache: () => cacheCommand(rest, { home, print, log: terminalLog() }),
     binfmt: () => binfmtCommand(rest, { home, print, log: terminalLog() }),

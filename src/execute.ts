@@ -24,6 +24,8 @@ export interface Request {
     inputs: Inputs,
     context: Context
   ) => Promise<Pick<Report, 'outcome' | 'exitCode' | 'signal' | 'verdict'>>
+  /** Takes a signal that asks this process to end, if the work can end by itself; else the run is torn down at once. */
+  readonly onSignal?: ((name: string) => boolean) | undefined
   /** Called with the run's folder once there is one. */
   readonly started?: (folder: string) => unknown
   /** Whether a post step follows, which has to be told of the run. */
@@ -59,6 +61,7 @@ export async function execute({
   log,
   output,
   work = run,
+  onSignal,
   started,
   hasPost,
   shared,
@@ -79,7 +82,7 @@ export async function execute({
     const home = homeFolders(env)
     journal = Journal.create(home, { tellPost: hasPost })
     started?.(journal.folder)
-    signals = tearDownOnSignals(journal.folder, doing, log)
+    signals = tearDownOnSignals(journal.folder, { doing, log, onSignal })
     const write = (stream: NodeJS.WriteStream) => (chunk: Buffer) => {
       stream.write(chunk)
     }
@@ -130,7 +133,10 @@ interface EndingSignals {
 }
 
 /** Whatever ends this process early, short of SIGKILL: what it made goes first. */
-function tearDownOnSignals(folder: string, doing: Leavable, log: Log): EndingSignals {
+function tearDownOnSignals(
+  folder: string,
+  { doing, log, onSignal }: Pick<Request, 'log' | 'onSignal'> & { readonly doing: Leavable }
+): EndingSignals {
   const signals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 } as const
   let ending = false
   const crashed = (error: unknown): void => {
@@ -141,7 +147,7 @@ function tearDownOnSignals(folder: string, doing: Leavable, log: Log): EndingSig
   }
   const told = Object.entries(signals).map(([name, number]) => {
     const listener = (): void => {
-      if (ending) return
+      if (ending || onSignal?.(name) === true) return
       ending = true
       log.warn(`${name}: switching the Pi off`)
       void doing.leaveFor(() => undo(folder, log)).finally(() => process.exit(128 + number))

@@ -16,6 +16,7 @@ import {
   type ProcessIdentity
 } from './host/processes'
 import { isRoot } from './host/tools'
+import { takeDownTap, type TapNetwork } from './network'
 import { messageOf } from './report/errors'
 import type { Log } from './report/log'
 import { hasHandlers, withdrawHandlers, wordsFor } from './usermode'
@@ -43,6 +44,8 @@ export type Entry =
   /** Handlers in binfmt_misc, by what their names tell of the run. */
   | { readonly kind: 'handlers'; readonly id: string }
   | EngineThing
+  /** A guest on the host's own network. */
+  | TapNetwork
   /** The Pi, or the handlers, are meant to stay after main. */
   | { readonly kind: 'kept' }
 
@@ -185,6 +188,9 @@ export async function undo(folder: string, log: Log, { keepLogs = false } = {}):
           await withdrawHandlers(entry.id)
           return true
         })
+        break
+      case 'network':
+        await attempt(`the tap ${entry.device}`, () => takeDownTap(entry))
         break
       case 'container':
       case 'engine-image':

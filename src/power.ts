@@ -132,18 +132,17 @@ async function fromSnapshot(
 /** How long (ms) an orderly power-off may take. */
 const powerOffTimeout = 120_000
 
-/** Switches a guest off in order, so that its disk is whole. */
-export async function powerOff({
-  guest,
-  qemu,
-  serial
-}: {
-  readonly guest: Guest
-  readonly qemu: Qemu
-  readonly serial: SerialLog
-}): Promise<void> {
+/**
+ * Switches a guest off in order, so that its disk is whole.
+ * @param timeout ms
+ * @throws TimeLimit
+ */
+export async function powerOff(
+  { guest, qemu, serial }: { readonly guest: Guest; readonly qemu: Qemu; readonly serial: SerialLog },
+  timeout = powerOffTimeout
+): Promise<void> {
   await guest.powerOff()
-  const deadline = Date.now() + powerOffTimeout
+  const deadline = Date.now() + timeout
   while (qemu.isAlive() && Date.now() < deadline) {
     // Boards without a power switch say so and stand still.
     if (serial.poll().some(line => poweredOff.test(line))) break
@@ -151,7 +150,7 @@ export async function powerOff({
   }
   if (qemu.isAlive() && Date.now() >= deadline) {
     throw new TimeLimit({
-      symptom: `the guest did not switch off within ${powerOffTimeout / 1000} s`,
+      symptom: `the guest did not switch off within ${timeout / 1000} s`,
       log: serial.mainFile
     })
   }

@@ -22,8 +22,9 @@ import {
   type PreparedImage,
   type RunKeys
 } from './images'
-import type { Inputs } from './inputs'
+import { loopback, type Inputs } from './inputs'
 import type { Journal } from './journal'
+import { makeTap } from './network'
 import { planMachine, wantsGenericKernel } from './plan'
 import { makeDeviceTree, runFiles, type Machine } from './qemu'
 import { BadInput } from './report/errors'
@@ -73,6 +74,9 @@ export interface RunFiles {
   readonly makeDisk: () => Promise<void>
 }
 
+/** Listening on it is listening on all addresses of the host, {@link loopback} among them. */
+const anyAddress = '0.0.0.0'
+
 const workspaceFile = 'workspace.img'
 
 /** Whether the workspace travels on a volume. */
@@ -86,8 +90,9 @@ export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> 
     ? await genericKernel(prepared.architecture, request)
     : undefined
   const kvm = await hasKvm()
+  const tap = inputs.network === 'tap' ? await makeTap(request) : undefined
   const machineRequest = {
-    ...{ inputs, image: prepared, logs, board, genericKernel: generic, kvm, qemu: request.qemu },
+    ...{ inputs, image: prepared, logs, board, genericKernel: generic, kvm, qemu: request.qemu, tap: tap?.device },
     hostCpus: availableParallelism(),
     // A guest that is continued has the same devices in every run.
     volumes:
@@ -119,6 +124,7 @@ export async function makeRunFiles(request: RunFilesRequest): Promise<RunFiles> 
   const own = inputs.provision === 'auto'
   const keyFile = inputs.sshKey ?? keys.clientKeyFile
   const login: Omit<Login, 'port'> = {
+    host: tap?.guest ?? (inputs.listen === anyAddress ? loopback : inputs.listen),
     user,
     privateKey: own ? keys.clientKey : await readFile(keyFile, 'utf8'),
     hostKey: own ? keys.hostPublicKey : undefined

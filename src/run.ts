@@ -32,23 +32,23 @@ export async function run(inputs: Inputs, context: Context): Promise<Result> {
     workspace = { ...volume, sent }
   }
   if (inputs.saveImage !== undefined) {
-    const target = inputs.saveImage
     await context.phases.run('power-off', 'Switch the Pi off', () => powerOff(pi))
-    await context.phases.run('save-image', `Save the disk to ${target.path}`, () =>
-      saveDisk({
-        image: pi.image,
-        disk: { path: join(context.journal.folder, runFiles.disk), format: 'qcow2' },
-        target,
-        keys: pi.keys,
-        ...context
-      })
-    )
+    await keepDisk(inputs, pi, context)
   } else if (!inputs.keepRunning) {
     await context.phases.run('power-off', 'Switch the Pi off', () => leave(pi, inputs, context.log))
   } else {
     await keepUp(inputs, { ...pi, workspace }, context)
   }
   return result
+}
+
+/** Writes the disk of a Pi that is switched off to where `save-image` wants it, if it does. */
+export async function keepDisk({ saveImage: target }: Inputs, { image, keys }: Pi, context: Context): Promise<void> {
+  if (target === undefined) return
+  const disk = { path: join(context.journal.folder, runFiles.disk), format: 'qcow2' } as const
+  await context.phases.run('save-image', `Save the disk to ${target.path}`, () =>
+    saveDisk({ image, disk, target, keys, ...context })
+  )
 }
 
 async function ranScript(inputs: Inputs, pi: Pi, context: Context): Promise<Result> {

@@ -65,3 +65,12 @@ export async function baseRoot(architecture: BaseArchitecture): Promise<string> 
     await run('mmdebstrap', [...args, '--format=tar', `--architectures=${architecture}`, 'bookworm', unfinished])
   })
 }
+
+/** A tar archive with a Debian 13 of this host's own architecture, installed as `debian:trixie-slim` is. */
+export async function nativeRoot(): Promise<string> {
+  const args = ['--mode=root', '--variant=minbase', '--format=tar', '--aptopt=Acquire::Retries "3"']
+  return madeOnce(`${kitCache}/docker-base-native-${contentHash([process.arch, args])}.tar`, async unfinished => {
+    await needs(['mmdebstrap', 'debian-archive-keyring'])
+    await run('mmdebstrap', [...args, 'trixie', unfinished])
+  })
+}

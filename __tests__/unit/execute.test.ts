@@ -162,6 +162,40 @@ describe('what is left of a run', () => {
   })
 })
 
+test('a signal that the work takes is left to the work; the next one is not', async () => {
+  const exited = new Promise(resolve => {
+    jest.spyOn(process, 'exit').mockImplementation(code => {
+      resolve(code)
+      return undefined as never
+    })
+  })
+  const taken: string[] = []
+  const env = { PI_QEMU_HOME: scratch.fresh() }
+  const running = execute({
+    ...{ raw: {}, env, workspace: '/work/project', log: new RecordedLog(), keepLogs: 'on-failure', hasPost: false },
+    output: () => undefined,
+    onSignal: name => taken.push(name) === 1,
+    work: async () => {
+      process.emit('SIGTERM')
+      await new Promise(resolve => setImmediate(resolve))
+      return success
+    }
+  })
+  expect([(await running).exitCode, taken]).toEqual([0, ['SIGTERM']])
+  void execute({
+    ...{ raw: {}, env, workspace: '/work/project', log: new RecordedLog(), keepLogs: 'on-failure', hasPost: false },
+    output: () => undefined,
+    onSignal: name => taken.push(name) === 2,
+    work: () => {
+      process.emit('SIGTERM')
+      process.emit('SIGINT')
+      return new Promise(() => undefined)
+    }
+  })
+  expect([await exited, taken]).toEqual([130, ['SIGTERM', 'SIGTERM', 'SIGINT']])
+  jest.restoreAllMocks()
+})
+
 test('a signal decides the status, even if its teardown makes the work fail before it is done', async () => {
   const ended = jest.fn()
   const exited = new Promise(resolve => {

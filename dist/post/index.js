@@ -35127,7 +35127,7 @@ function feed(name, args, input, where, encoding) {
     });
 }
 /** Like {@link tryTool}, but a non-zero status is a {@link HostFailure} that carries the tool's last words. Returns stdout. */
-async function tool(name, args, options = {}) {
+async function exec_tool(name, args, options = {}) {
     const { code, stdout, stderr } = await exec_tryTool(name, args, options);
     if (code !== 0)
         throw exec_toolFailure(name, args, code, stderr || stdout);
@@ -35193,7 +35193,7 @@ async function paths_removeTree(path) {
     catch (error) {
         if (error.code !== 'EACCES')
             throw error;
-        await tool('chmod', ['-R', 'u+rwX', path]);
+        await exec_tool('chmod', ['-R', 'u+rwX', path]);
         await (0,promises_namespaceObject.rm)(path, { recursive: true, force: true, maxRetries: 3 });
     }
 }
@@ -35306,6 +35306,8 @@ const tools = {
     'qemu-i386-static': { package: 'qemu-user-static' },
     perl: { package: 'perl-base' },
     prlimit: { package: 'util-linux', version: ['--version'] },
+    ip: { package: 'iproute2', version: ['-Version'] },
+    dnsmasq: { package: 'dnsmasq-base', version: ['--version'] },
     fdtput: { package: 'device-tree-compiler' },
     ssh: { package: 'openssh-client', version: ['-V'] },
     'ssh-keygen': { package: 'openssh-client' },
@@ -35450,6 +35452,284 @@ function addSbinToPath() {
 async function tools_exists(path, mode) {
     return access(path, mode).then(() => true, () => false);
 }
+
+;// CONCATENATED MODULE: ./src/network/rights.ts
+
+
+
+const tun = '/dev/net/tun';
+/** Bit of CAP_NET_ADMIN, see linux/capability.h. */
+const netAdmin = 12n;
+/** What is missing for `network: tap`, in words. */
+function missingForTap({ capabilities, isRoot, hasTun }) {
+    const hasNetAdmin = ((BigInt(`0x${capabilities}`) >> netAdmin) & 1n) === 1n;
+    const rows = [
+        [!isRoot, 'root'],
+        // Who is not root has none of them, whatever the container was given.
+        [isRoot && !hasNetAdmin, 'the capability NET_ADMIN'],
+        [!hasTun, `the device ${tun}`]
+    ];
+    return rows.filter(([missing]) => missing).map(([, what]) => what);
+}
+/**
+ * Whether this process may put a guest on its network; asked before anything takes long.
+ * @throws HostFailure that names all that is missing
+ */
+async function checkTapRights() {
+    const status = await readFile('/proc/self/status', 'utf8');
+    const missing = missingForTap({
+        capabilities: /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0',
+        isRoot: process.getuid?.() === 0,
+        hasTun: await access(tun, constants.R_OK | constants.W_OK).then(() => true, () => false)
+    });
+    if (missing.length === 0)
+        return;
+    throw new HostFailure({
+        symptom: `\`network: tap\` needs ${missing.join(', ')}`,
+        cause: 'it makes an interface on this host, or in this container',
+        remedy: 'in a container: docker run --user root --cap-add NET_ADMIN --device /dev/net/tun …; on a host: run as root; or use `network: user`'
+    });
+}
+
+;// CONCATENATED MODULE: external "node:dgram"
+const external_node_dgram_namespaceObject = require("node:dgram");
+;// CONCATENATED MODULE: ./src/network/addresses.ts
+/** Pure: which addresses a guest may have, from what `ip -json` says of this host. */
+/** Length of the prefix of a {@link GuestNet}. */
+const addresses_guestPrefix = 30;
+const size = 2 ** (32 - addresses_guestPrefix);
+/** An IPv4 address as a number. */
+function toNumber(address) {
+    return address.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0);
+}
+/** A number as an IPv4 address. */
+function toAddress(number) {
+    return [24, 16, 8, 0].map(shift => Math.floor(number / 2 ** shift) % 256).join('.');
+}
+/** The interface of the default route with the lowest metric; without a route the only one with an address. */
+function addresses_uplinkOf(routes, interfaces) {
+    const [best] = [...routes].sort((a, b) => (a.metric ?? 0) - (b.metric ?? 0));
+    const all = interfaces.flatMap(({ ifname, addr_info }) => (addr_info ?? []).flatMap(({ local, prefixlen, scope }) => ifname !== undefined && local !== undefined && prefixlen !== undefined && scope === 'global'
+        ? [{ device: ifname, address: local, prefix: prefixlen }]
+        : []));
+    const found = best === undefined ? (all.length === 1 ? all[0] : undefined) : all.find(row => row.device === best.dev);
+    return found && { ...found, gateway: best?.gateway };
+}
+/**
+ * Networks for a guest, the best first. They lie at the upper end of the uplink's: addresses are given out from the
+ * lower. Where the search starts depends on the host's own address, so that neighbours do not begin with the same.
+ * @param taken addresses of this host
+ */
+function addresses_guestNets({ address, prefix, gateway }, taken, count = 8) {
+    const total = 2 ** (32 - prefix);
+    const first = Math.floor(toNumber(address) / total) * total;
+    // The lowest block has the network's own address in it, and the highest the one for all.
+    const usable = Math.floor(total / size) - 2;
+    const used = new Set([address, ...taken, ...(gateway === undefined ? [] : [gateway])].map(blockOf));
+    const start = toNumber(address) - first;
+    const found = [];
+    for (let step = 0; step < usable && found.length < count; step++) {
+        const base = first + total - size * (2 + ((start + step) % usable));
+        if (!used.has(base))
+            found.push({ gateway: toAddress(base + 1), guest: toAddress(base + 2) });
+    }
+    return found;
+}
+const blockOf = (address) => Math.floor(toNumber(address) / size) * size;
+
+;// CONCATENATED MODULE: ./src/network/dnsmasq.ts
+
+
+/** What dnsmasq writes in the run's folder, and in its logs. */
+const files = { leases: 'dhcp-leases', pid: 'dnsmasq.pid', log: 'dnsmasq.log' };
+/** What tells the dnsmasq of a tap from all others. */
+const interfaceArgument = (device) => `--interface=${device}`;
+/**
+ * dnsmasq's arguments: it gives the guest its one address for good, and answers its questions for names as this host
+ * would, whose name server may be one that only this host reaches (Docker's, on 127.0.0.11). It listens on the tap alone.
+ */
+function dnsmasq_dnsmasqArguments(device, { guest }, { folder, logs }) {
+    return [
+        ...['--conf-file=/dev/null', interfaceArgument(device), '--except-interface=lo', '--bind-interfaces', '--no-hosts'],
+        `--dhcp-range=${guest},${guest},${netmask},infinite`,
+        // Nobody else has it, and the guest may come back as another client: after a reboot, from another system.
+        ...['--dhcp-authoritative', '--dhcp-ignore-clid', '--no-ping'],
+        `--dhcp-leasefile=${join(folder, files.leases)}`,
+        `--pid-file=${join(folder, files.pid)}`,
+        `--log-facility=${join(logs, files.log)}`
+    ];
+}
+/** {@link guestPrefix} as it was written before there were prefixes. */
+const netmask = (/* unused pure expression or super */ null && (`255.255.255.${256 - 2 ** (32 - guestPrefix)}`));
+
+;// CONCATENATED MODULE: ./src/network/tap.ts
+
+
+
+
+
+
+
+
+/** Set on a tap whose run found the uplink passing nothing on; a later run takes it over. */
+const forwardsMark = 'pi-qemu: forwarding was off';
+/** How long (ms) a neighbour may take to say that an address is its own; one who answers for another waits up to 0.8 s. */
+const neighbourPatience = 1500;
+/**
+ * Puts a guest on the network of this host (or container): a tap between the two with addresses that are the network's
+ * own, for which this host answers on its uplink. Nothing is translated, and no address or route of the host changes.
+ * @throws HostFailure if there is no such network, or no free address on it
+ */
+async function makeTap({ journal, log }) {
+    const interfaces = await ask('address', 'show');
+    const uplink = uplinkOf(await ask('route', 'show', 'default'), interfaces);
+    if (uplink === undefined)
+        throw new HostFailure({
+            symptom: '`network: tap` finds no network to put the guest on',
+            cause: 'there is no default route, and not just one interface with an IPv4 address',
+            remedy: 'connect this host (or container) to a network, or use `network: user`'
+        });
+    const own = interfaces.flatMap(({ addr_info }) => (addr_info ?? []).flatMap(({ local }) => local ?? []));
+    const net = await freeNet(uplink, own);
+    const device = tapName(journal.id);
+    const wasOff = (await isForwarding(uplink.device)) ? await oweForwarding() : true;
+    const made = {
+        ...{ kind: 'network', device, uplink: uplink.device, gateway: net.gateway, guest: net.guest },
+        enablesForwarding: wasOff
+    };
+    journal.record(made);
+    await tool('ip', ['tuntap', 'add', 'dev', device, 'mode', 'tap']);
+    if (wasOff)
+        await tool('ip', ['link', 'set', 'dev', device, 'alias', forwardsMark]);
+    await tool('ip', ['address', 'add', `${net.gateway}/${guestPrefix}`, 'dev', device]);
+    await tool('ip', ['link', 'set', 'dev', device, 'up']);
+    for (const name of [uplink.device, device])
+        await forward(name);
+    await tool('ip', ['neighbour', 'add', 'proxy', net.guest, 'dev', uplink.device]);
+    await tool('dnsmasq', dnsmasqArguments(device, net, journal));
+    log.info(`Network: ${net.guest} on the network of ${uplink.device} (${uplink.address}/${uplink.prefix})`);
+    return made;
+}
+async function ask(...what) {
+    return JSON.parse((await tool('ip', ['-json', '-4', ...what])) || '[]');
+}
+async function freeNet(uplink, own) {
+    for (const net of guestNets(uplink, own)) {
+        const answers = await Promise.all([net.gateway, net.guest].map(address => hasNeighbour(address, uplink.device)));
+        if (!answers.includes(true))
+            return net;
+    }
+    throw new HostFailure({
+        symptom: `\`network: tap\` finds no free addresses in ${uplink.address}/${uplink.prefix} (${uplink.device})`,
+        cause: 'the network is too small, or its upper addresses are taken',
+        remedy: 'use a larger network (docker network create --subnet 172.30.0.0/16 …), or `network: user`'
+    });
+}
+/** Whether somebody on the network has an address: any packet to it makes the kernel ask. */
+async function hasNeighbour(address, device) {
+    const socket = createSocket('udp4').unref();
+    // Port 9 is that of a service that throws away what it gets.
+    await new Promise(resolve => {
+        socket.once('error', resolve);
+        socket.send('', 9, address, resolve);
+    });
+    const deadline = Date.now() + neighbourPatience;
+    try {
+        while (Date.now() < deadline) {
+            const [row] = await ask('neighbour', 'show', 'to', address, 'dev', device);
+            if (row?.lladdr !== undefined)
+                return true;
+            await sleep(100);
+        }
+        return false;
+    }
+    finally {
+        socket.close();
+    }
+}
+/** Whether another run of ours made the uplink pass packets on, and so the last of us is to undo it. */
+async function oweForwarding() {
+    const links = await ask('link', 'show');
+    return links.some(({ ifname = '', ifalias }) => tapPattern.test(ifname) && ifalias === forwardsMark);
+}
+const forwardingFile = (device) => `/proc/sys/net/ipv4/conf/${device}/forwarding`;
+/** Whether packets that come in on an interface are passed on. */
+async function isForwarding(device) {
+    return (await readFile(forwardingFile(device), 'utf8')).trim() === '1';
+}
+async function forward(device) {
+    if (await isForwarding(device))
+        return;
+    await writeFile(forwardingFile(device), '1').catch((error) => {
+        throw new HostFailure({
+            symptom: `${device} does not pass packets on, and cannot be told to: ${messageOf(error)}`,
+            cause: 'in a container the settings of the kernel are read-only',
+            remedy: 'start the container with: --sysctl net.ipv4.ip_forward=1'
+        });
+    });
+}
+
+;// CONCATENATED MODULE: ./src/network/types.ts
+/** Interfaces of ours: prefix, and the 12 digits of the run; 15 letters are the most that Linux takes. */
+const types_tapPattern = /^pq-[0-9a-f]{12}$/;
+/** The tap of a run, by the run's name. */
+function types_tapName(runId) {
+    return runId.replace(/^run-/, 'pq-');
+}
+
+;// CONCATENATED MODULE: ./src/network/take-down.ts
+
+
+
+
+
+
+
+/**
+ * Takes a guest off the network. What goes with the tap by itself: its addresses, its routes, its settings. Doing it
+ * again is harmless.
+ * @returns whether nothing of it is left
+ */
+async function takeDownTap({ device, uplink, guest, enablesForwarding }) {
+    if (!types_tapPattern.test(device))
+        throw new Error(`${device} is not an interface of ours, left alone`);
+    const left = await end(serversOf(device));
+    if (await hasProxy(guest, uplink))
+        await exec_tool('ip', ['neighbour', 'delete', 'proxy', guest, 'dev', uplink]);
+    if (interfaces().includes(device))
+        await exec_tool('ip', ['link', 'delete', 'dev', device]);
+    const there = interfaces();
+    if (enablesForwarding && there.includes(uplink) && !there.some(name => types_tapPattern.test(name)))
+        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(settings, uplink, 'forwarding'), '0');
+    return left.length === 0;
+}
+/** The kernel's settings by interface, of this process's own network namespace; /sys may be another's. */
+const settings = '/proc/sys/net/ipv4/conf';
+const interfaces = () => (0,external_node_fs_namespaceObject.readdirSync)(settings);
+/** Every dnsmasq that serves the tap. It is another user's by now, so that its environment is not for us to read. */
+function serversOf(device) {
+    return (0,external_node_fs_namespaceObject.readdirSync)('/proc')
+        .filter(entry => /^\d+$/.test(entry))
+        .flatMap(entry => {
+        try {
+            const words = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${entry}/cmdline`, 'utf8').split('\0');
+            const identity = words.includes(interfaceArgument(device)) ? identify(Number(entry)) : undefined;
+            return identity === undefined ? [] : [identity];
+        }
+        catch {
+            return []; // ended meanwhile
+        }
+    });
+}
+async function hasProxy(guest, uplink) {
+    const { stdout } = await exec_tryTool('ip', ['neighbour', 'show', 'proxy', 'dev', uplink]);
+    return stdout.split('\n').some(line => line.split(' ')[0] === guest);
+}
+
+;// CONCATENATED MODULE: ./src/network/index.ts
+
+
+
 
 ;// CONCATENATED MODULE: ./src/usermode/binfmt-script.ts
 /** Status with which {@link binfmtScript} ends where the host has no binfmt_misc for us. */
@@ -37628,6 +37908,7 @@ async function removeThing({ kind, engine, name }) {
 
 
 
+
 const fileName = 'journal.jsonl';
 const stateName = 'run-folder';
 /** dpkg is never interrupted; this long (ms) we wait for it. */
@@ -37766,6 +38047,9 @@ async function undo(folder, log, { keepLogs = false } = {}) {
                     await binfmt_withdrawHandlers(entry.id);
                     return true;
                 });
+                break;
+            case 'network':
+                await attempt(`the tap ${entry.device}`, () => takeDownTap(entry));
                 break;
             case 'container':
             case 'engine-image':

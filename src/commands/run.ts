@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { execute, type Report } from '../execute'
+import { execute, type Report, type Request } from '../execute'
 import { withPassword } from './arguments'
 import { shellQuote, sshHost } from '../guest'
 import type { Inputs, RawInputs } from '../inputs'
@@ -8,7 +8,7 @@ import type { Log } from '../report/log'
 import { BadInput } from '../report/errors'
 import { bootPi, leave, type Context } from '../boot'
 
-interface Terminal {
+export interface Terminal {
   readonly raw: RawInputs
   readonly log: Log
 }
@@ -22,13 +22,11 @@ echo "$(nproc) CPUs, $(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo) 
 /** `pi-qemu run`: the action's main and post in one. Returns the status to exit with. */
 export async function runCommand({ raw, log }: Terminal): Promise<number> {
   const known = new Map<string, string>()
-  let folder = ''
-  const report = await onTerminal({ raw, log }, known, undefined, path => (folder = path))
+  const report = await onTerminal({ raw, log, known })
   const stays = raw.mode === 'user' && [raw.run, raw.build, raw['save-image']].every(input => !input)
   if (stays && report.failure === undefined)
     log.info(`Programs of ${known.get('platforms') ?? ''} run on this host, until: pi-qemu stop`)
   else conclude(report, log)
-  if (report.failure !== undefined && known.has('serial-log')) log.info(`logs: ${logsOf(folder)}`)
   if (raw['keep-running'] === 'true' && report.failure === undefined) {
     log.info(`The Pi stays up: ssh -F ${known.get('ssh-config') ?? ''} ${sshHost}`)
     log.info('Switch it off with: pi-qemu stop')
@@ -64,40 +62,40 @@ export async function shellCommand({ raw, log }: Terminal): Promise<number> {
     return { outcome: 'success', exitCode, signal: undefined }
   }
   // A shell is for looking around: the host's folder is there, and stays as it is.
-  const report = await onTerminal(
-    { raw: { sync: 'in', ...raw, 'keep-running': 'false' }, log },
-    new Map(),
-    session,
-    () => undefined
-  )
+  const report = await onTerminal({ raw: { sync: 'in', ...raw, 'keep-running': 'false' }, log, work: session })
   return report.exitCode
 }
 
-function onTerminal(
-  { raw, log }: Terminal,
-  known: Map<string, string>,
-  work: ((inputs: Inputs, context: Context) => Promise<Pick<Report, 'outcome' | 'exitCode' | 'signal'>>) | undefined,
-  started: (folder: string) => unknown
-): Promise<Report> {
-  return execute({
-    ...{
-      raw: withPassword(raw, process.env),
-      log,
-      started,
-      keepLogs: 'on-failure',
-      hasPost: false,
-      env: process.env,
-      workspace: process.cwd()
-    },
+/** What of a run a command of the terminal decides. */
+type TerminalRun = Terminal &
+  Pick<Request, 'work' | 'onSignal'> & {
+    /** Filled with the outputs. */
+    readonly known?: Map<string, string>
+  }
+
+/** A run whose words go to the terminal, and whose workspace is the current folder. */
+export async function onTerminal({
+  raw,
+  log,
+  known = new Map<string, string>(),
+  ...own
+}: TerminalRun): Promise<Report> {
+  let folder = ''
+  const report = await execute({
+    ...{ log, keepLogs: 'on-failure', hasPost: false, env: process.env, workspace: process.cwd(), ...own },
+    raw: withPassword(raw, process.env),
+    started: path => (folder = path),
     output: (name, value) => {
       known.set(name, value)
       log.debug(`${name}: ${value}`)
-    },
-    ...(work !== undefined && { work })
+    }
   })
+  if (report.failure !== undefined && known.has('serial-log')) log.info(`logs: ${logsOf(folder)}`)
+  return report
 }
 
-function conclude({ outcome, exitCode, signal, verdict, failure, phases }: Report, log: Log): void {
+/** Says how a run ended, where it did not fail: then that was said. */
+export function conclude({ outcome, exitCode, signal, verdict, failure, phases }: Report, log: Log): void {
   if (failure !== undefined) return
   if (verdict !== undefined) {
     if (outcome === 'success') log.info(verdict)

@@ -29,9 +29,14 @@ export class Guest {
   constructor(
     readonly session: GuestSession,
     private readonly user: string,
-    runId: string
+    private readonly runId: string
   ) {
     this.folder = guestFolder(runId)
+  }
+
+  /** The same guest by another connection. */
+  over(session: GuestSession): Guest {
+    return new Guest(session, this.user, this.runId)
   }
 
   /** Runs a text with root's shell; the user has sudo without a password on a provisioned image. */

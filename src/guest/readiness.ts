@@ -81,7 +81,7 @@ async function knocking(
     stop.throwIfAborted()
     const knocked = Date.now()
     try {
-      const session = await GuestSession.login(await knock(login.port, patience), login, loginTimeout)
+      const session = await GuestSession.login(await knock(login.port, patience, login.host), login, loginTimeout)
       if (stop.aborted) session.close()
       return session
     } catch (error) {

@@ -54,15 +54,17 @@ export interface SetupRequest {
   readonly script: ScriptRequest | undefined
   /** Whether the kernel left CPUs that are to be started. */
   readonly startCpus?: boolean
+  /** Keys that may log in, too, and the files of the guest's SSH server that say so. */
+  readonly authorized?: { readonly files: readonly string[]; readonly keys: readonly string[] } | undefined
   /** Volume to mount, by label, or folder of the host, by its tag, and where. */
   readonly mount: { readonly label: string; readonly path: string; readonly shared?: boolean } | undefined
 }
 
 /**
- * Run as root once after login: sets the clock, mounts the workspace, lays down the script.
+ * Run as root once after login: sets the clock, lets the user's keys in, mounts the workspace, lays down the script.
  * Everything goes in one message, since each round trip into an emulated Pi takes a good part of a second.
  */
-export function setupText({ folder, user, clock, startCpus, script, mount }: SetupRequest): string {
+export function setupText({ folder, user, clock, startCpus, authorized, script, mount }: SetupRequest): string {
   const lines = [
     'set -e',
     'umask 022',
@@ -73,6 +75,10 @@ export function setupText({ folder, user, clock, startCpus, script, mount }: Set
   ]
   if (startCpus === true)
     lines.push('for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do [ "$(cat $cpu)" = 1 ] || echo 1 > $cpu; done')
+  if (authorized !== undefined && authorized.keys.length > 0) {
+    const keys = authorized.keys.map(shellQuote).join(' ')
+    lines.push(...authorized.files.map(file => `printf '%s\\n' ${keys} >> ${file}`))
+  }
   if (mount !== undefined) {
     const path = shellQuote(mount.path)
     lines.push(

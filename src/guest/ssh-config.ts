@@ -1,19 +1,26 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { loopback } from '../inputs'
 import type { Login } from './ssh'
 
 /** The host's name in the file. */
 export const sshHost = 'pi'
 
 /** Writes a file for `ssh -F FILE pi`, with the guest's key known and checked; returns its path. */
-export async function writeSshConfig(folder: string, { port, user, hostKey }: Login, keyFile: string): Promise<string> {
+export async function writeSshConfig(
+  folder: string,
+  { host = loopback, port, user, hostKey }: Login,
+  keyFile: string
+): Promise<string> {
   const known = join(folder, 'known_hosts')
-  if (hostKey !== undefined) await writeFile(known, `[127.0.0.1]:${port} ssh-ed25519 ${hostKey.toString('base64')}\n`)
+  // sshd(8): the usual port goes without saying.
+  const name = port === 22 ? host : `[${host}]:${port}`
+  if (hostKey !== undefined) await writeFile(known, `${name} ssh-ed25519 ${hostKey.toString('base64')}\n`)
   const file = join(folder, 'ssh-config')
   // ssh expands %x in file names.
   const fileName = (path: string): string => `"${path.replaceAll('%', '%%')}"`
   const settings = {
-    HostName: '127.0.0.1',
+    HostName: host,
     Port: port,
     User: user,
     IdentityFile: fileName(keyFile),

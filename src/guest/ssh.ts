@@ -1,9 +1,12 @@
 import { createConnection, type Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { Client } from 'ssh2'
+import { loopback } from '../inputs'
 import { HostFailure } from '../report/errors'
 
 export interface Login {
+  /** IPv4 address; by default this host, whose port is forwarded to the guest. */
+  readonly host?: string | undefined
   readonly port: number
   readonly user: string
   readonly privateKey: string
@@ -36,10 +39,10 @@ export class LoginError extends Error {
   }
 }
 
-/** Tries once to reach an SSH server on 127.0.0.1; resolves when it greets, before anything is said in return. */
-export function knock(port: number, timeout: number): Promise<Socket> {
+/** Tries once to reach an SSH server; resolves when it greets, before anything is said in return. */
+export function knock(port: number, timeout: number, host = loopback): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = createConnection(port, '127.0.0.1')
+    const socket = createConnection(port, host)
     const fail = (reason: string): void => {
       socket.destroy()
       reject(new LoginError(reason, false))

@@ -47,6 +47,8 @@ export const tools = {
   'qemu-i386-static': { package: 'qemu-user-static' },
   perl: { package: 'perl-base' },
   prlimit: { package: 'util-linux', version: ['--version'] },
+  ip: { package: 'iproute2', version: ['-Version'] },
+  dnsmasq: { package: 'dnsmasq-base', version: ['--version'] },
   fdtput: { package: 'device-tree-compiler' },
   ssh: { package: 'openssh-client', version: ['-V'] },
   'ssh-keygen': { package: 'openssh-client' },

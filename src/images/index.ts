@@ -12,7 +12,16 @@ export { saveDisk } from './save'
 export { sealImage } from './seal'
 export { makeKeys, placeholder, type RunKeys } from './keys'
 export { answersWizard, ownChanges, privateCopy } from './private-copy'
-export { channelName, holdArgument, keysFile, letGoText, reseedFile, wizardUnit } from './provision'
+export {
+  authorizedKeys,
+  channelName,
+  holdArgument,
+  keysFile,
+  letGoText,
+  miniAuthorizedKeys,
+  reseedFile,
+  wizardUnit
+} from './provision'
 export { readBootText } from './boot-text'
 export {
   ageText,

@@ -9,6 +9,7 @@ import type { Part, Provisioning } from './provision/part'
 import { quietLogin } from './provision/quiet-login'
 import { releaseOf } from './releases'
 
+export { authorizedKeys, miniAuthorizedKeys } from './provision/login'
 export { channelName, holdArgument, keysFile, letGoText, reseedFile } from './provision/hold'
 export type { Provisioning, Replaced, Slot } from './provision/part'
 export { firstBootUnits, needlessModules, needlessUnits, wizardUnit } from './provision/units'

@@ -6,6 +6,7 @@ import { boardNames, boards, boardsFor, defaultBoard, type Board } from '../boar
 import { copyOutFolder } from './files'
 import { architectureOf } from './images'
 import type { Inputs } from './index'
+import { networkConflicts } from './network-conflicts'
 import { nameFault } from './pi-name'
 import { onlyInUserMode, userConflicts } from './user-conflicts'
 
@@ -121,7 +122,7 @@ function boardConflicts(inputs: Inputs): readonly string[] {
       inputs.copyOut.length > 0 && (bare || inputs.sync === 'none'),
       `input \`copy-out\` brings files into the workspace, which ${bare ? 'a bare kernel' : '`sync: none`'} leaves alone`
     ],
-    ...diskFaults(inputs).map(fault => [true, fault] as const),
+    ...[...diskFaults(inputs), ...networkConflicts(inputs)].map(fault => [true, fault] as const),
     [!bare && inputs.expect !== undefined, 'input `expect` goes with `image: none` only; a script has its exit status'],
     [
       board.kernelFromUser && inputs.kernel === undefined,
@@ -139,7 +140,8 @@ function boardConflicts(inputs: Inputs): readonly string[] {
       [
         ['password', inputs.password !== undefined],
         ['hostname', inputs.hostname !== undefined],
-        ['files', inputs.files.length > 0]
+        ['files', inputs.files.length > 0],
+        ['authorized-keys', inputs.authorizedKeys.length > 0]
       ] as const
     ).map(
       ([input, given]) =>

@@ -1,6 +1,7 @@
 import { boardNames } from '../boards'
 import { containerDefinitions, containerListInputs } from './container-definitions'
 import { define, type Definition } from './define'
+import { networkDefinitions } from './network-definitions'
 import { userDefinitions } from './user-definitions'
 
 export type { Definition } from './define'
@@ -130,6 +131,7 @@ export const definitions = [
     '',
     'Ports of the guest to reach on 127.0.0.1, one per line: `host:guest` or `host:guest/udp`.'
   ),
+  ...networkDefinitions,
   define('append', 'ARGS', '', 'More kernel arguments.'),
   define('kernel', 'FILE', '', "Kernel to boot instead of the image's own."),
   define('initrd', 'FILE', '', "Initramfs instead of the image's own."),

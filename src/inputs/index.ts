@@ -8,6 +8,7 @@ import { building, containerRef, existingFolder, type Building, type ContainerRe
 import { definitions, type RawInputs } from './definitions'
 import { disks, existingFile, filesToPlace, saveTarget, type ExtraDisk, type FileToPlace } from './files'
 import { imageRef, type ImageRef } from './images'
+import { publicKeys } from './public-keys'
 import * as read from './readers'
 import { workflowOf } from './workflow'
 
@@ -23,6 +24,9 @@ export { copyOutFolder, type ExtraDisk, type FileToPlace } from './files'
 
 /** The list of images that Raspberry Pi's own imager reads. */
 export const officialCatalogue = 'https://downloads.raspberrypi.com/os_list_imagingutility_v4.json'
+
+/** Where everything listens unless the user of a terminal says otherwise. */
+export const loopback = '127.0.0.1'
 
 /** Bytes. */
 const defaultCacheSize = 20 * 1024 ** 3
@@ -74,6 +78,11 @@ export interface Inputs {
   /** Absolute paths and patterns in the guest. */
   readonly copyOut: readonly string[]
   readonly ports: readonly read.PortForward[]
+  readonly network: 'user' | 'tap'
+  /** Host port of the guest's SSH; undefined where the kernel chooses. */
+  readonly sshPort: number | undefined
+  /** Lines of an authorized_keys file. */
+  readonly authorizedKeys: readonly string[]
   readonly append: string | undefined
   readonly kernel: string | undefined
   readonly initrd: string | undefined
@@ -103,6 +112,8 @@ export interface Inputs {
   /** Of the Pi, for later steps. */
   readonly name: string
   readonly saveImage: { readonly path: string; readonly format: read.DiskFormat } | undefined
+  /** Address of this host on which SSH and `ports` listen. No input: only `pi-qemu boot` can set another. */
+  readonly listen: string
   /** The host folder that `sync` exchanges. */
   readonly workspace: string
   /** The files by which this step tells its job something; undefined outside of a workflow. */
@@ -171,6 +182,10 @@ export function parseInputs(raw: RawInputs, { env, workspace }: Surroundings): I
     syncGitignore: get('sync-gitignore', text => read.truth(text.trim())) ?? false,
     copyOut: get('copy-out', read.guestPatterns) ?? [],
     ports: get('ports', read.ports) ?? [],
+    network: get('network', text => read.oneOf('user', 'tap')(text.trim())) ?? 'user',
+    sshPort: get('ssh-port', text => read.count(1, 65_535)(text.trim())),
+    authorizedKeys: get('authorized-keys', text => publicKeys(file(text))) ?? [],
+    listen: loopback,
     append: get('append', trimmed),
     kernel: get('kernel', file),
     initrd: get('initrd', file),

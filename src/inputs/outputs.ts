@@ -2,7 +2,7 @@
 export const outputs = {
   'exit-code': "The script's exit status; 128 + N if signal N ended it.",
   outcome: '`success`, `script-failed`, `boot-failed`, `timeout`, `bad-input` or `host-failed`.',
-  'ssh-host': 'Where SSH listens (127.0.0.1), while the Pi is up.',
+  'ssh-host': "Where SSH answers while the Pi is up: 127.0.0.1, or with `network: tap` the guest's own address.",
   'ssh-port': 'Its port.',
   'ssh-user': 'The guest user.',
   'ssh-key': 'File with the private key of this run.',

@@ -48,6 +48,7 @@ export function reach({ folder, state }: FoundPi): Reached {
 /** What a login takes. */
 export async function loginOf({ ssh, user }: FoundPi['state']): Promise<Login> {
   return {
+    host: ssh.host,
     port: ssh.port,
     user: user.name,
     privateKey: await readFile(ssh.keyFile, 'utf8'),
@@ -70,7 +71,10 @@ export async function enter(pi: Reached): Promise<Entered> {
   const deadline = Date.now() + answerTimeout
   for (;;) {
     try {
-      return entered(pi, await GuestSession.login(await knock(login.port, knockTimeout), login, answerTimeout))
+      return entered(
+        pi,
+        await GuestSession.login(await knock(login.port, knockTimeout, login.host), login, answerTimeout)
+      )
     } catch (error) {
       if (!(error instanceof LoginError)) throw error
       if (Date.now() < deadline && pi.qemu.isAlive()) {

@@ -22,7 +22,7 @@ export async function keepUp(inputs: Inputs, pi: Pi, { journal, log, output }: C
     ...{ name: inputs.name, run: id, logs, uarts: machine.board.uarts, architecture: image.architecture },
     user: { name: user, uid, gid, home },
     ssh: {
-      ...{ port: login.port, keyFile: pi.keyFile, config: sshConfig },
+      ...{ host: login.host, port: login.port, keyFile: pi.keyFile, config: sshConfig },
       hostKey: login.hostKey?.toString('base64')
     },
     bootTimeout: inputs.bootTimeout,

@@ -19,6 +19,7 @@ export interface PiState {
   readonly user: { readonly name: string; readonly uid: number; readonly gid: number; readonly home: string }
   /** Its key is in base64; undefined where it is not known. */
   readonly ssh: {
+    readonly host?: string | undefined
     readonly port: number
     readonly keyFile: string
     readonly hostKey: string | undefined

@@ -25,6 +25,8 @@ export interface MachineRequest {
   readonly hostCpus?: number | undefined
   /** Version of the QEMU that will run it. */
   readonly qemu?: string | undefined
+  /** Interface of the host for the guest's network; by default it is behind NAT. */
+  readonly tap?: string | undefined
   readonly logs: string
   /** ms since 1970. */
   readonly clock: number
@@ -44,7 +46,8 @@ export interface MachinePlan {
  * @throws BadInput if they do not go together
  */
 export function planMachine(request: MachineRequest): MachinePlan {
-  const { inputs, image, architecture, board, volumes, genericKernel, hostCpus, qemu, logs, clock, cmdline } = request
+  const { inputs, image, architecture, board, volumes, genericKernel, hostCpus, qemu, tap, logs, clock, cmdline } =
+    request
   const system = image?.architecture ?? architecture
   const variant = system && board.architectures[system]
   // A Pi is emulated whatever the host is; so is a CPU or a time that was asked for.
@@ -112,6 +115,10 @@ export function planMachine(request: MachineRequest): MachinePlan {
     sharedFolders: request.sharedFolders ?? [],
     disks: inputs.disks,
     forwards: inputs.ports,
+    network:
+      tap === undefined
+        ? { kind: 'user', listen: inputs.listen, sshPort: inputs.sshPort ?? 0 }
+        : { kind: 'tap', device: tap },
     extra: inputs.qemuArgs,
     logs
   }

@@ -3,11 +3,11 @@ import { uefiFor } from '../images'
 import { architectureOf, type ImageRef, type Inputs } from '../inputs'
 
 type ToolInputs = Pick<Inputs, 'image' | 'saveImage'> &
-  Partial<Pick<Inputs, 'mode' | 'password' | 'diskSize' | 'firmware' | 'disks' | 'overlays'>>
+  Partial<Pick<Inputs, 'mode' | 'password' | 'diskSize' | 'firmware' | 'disks' | 'overlays' | 'network'>>
 
 /** Programs that a run of these inputs needs on the host, besides QEMU itself. */
 export function toolsFor(inputs: ToolInputs): readonly ToolName[] {
-  const { mode, image, saveImage, password, diskSize, firmware, disks = [], overlays = [] } = inputs
+  const { mode, image, saveImage, password, diskSize, firmware, disks = [], overlays = [], network } = inputs
   if (image.kind === 'none') {
     const bare: readonly (readonly [needed: boolean, tool: ToolName])[] = [
       [disks.length > 0, 'qemu-img'],
@@ -35,6 +35,7 @@ export function toolsFor(inputs: ToolInputs): readonly ToolName[] {
   const save: readonly ToolName[] = saveImage?.format === 'xz' ? ['xz'] : saveImage?.format === 'zst' ? ['zstd'] : []
   const wishes: readonly ToolName[] = [
     ...(password === undefined ? [] : (['openssl'] as const)),
+    ...(network === 'tap' ? (['ip', 'dnsmasq'] as const) : []),
     ...(diskSize === undefined ? [] : (['resize2fs'] as const)),
     // An image whose architecture its name does not tell may turn out to need another.
     ...(firmware === undefined ? [] : [uefiFor(architectureOf(image) ?? 'arm64').tool])

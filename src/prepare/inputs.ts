@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Board } from '../boards'
-import type { Inputs } from '../inputs'
+import { loopback, type Inputs } from '../inputs'
 import { knownBoard } from '../plan'
 
 /** Whether `prepare` runs on a board of its own: what was given for the run's board does not belong there. */
@@ -21,6 +21,7 @@ export function prepareInputs(inputs: Inputs, board: Board): Inputs {
     board: board.name,
     ...{ user: 'root', shell: undefined, workingDirectory: undefined, env: {}, password: undefined },
     ...{ sync: 'none', copyOut: [], files: [], disks: [], ports: [] },
+    ...{ network: 'user', sshPort: undefined, authorizedKeys: [], listen: loopback },
     ...{ firstBoot: 'skip', snapshot: 'off', saveImage: undefined, keepRunning: false }
   }
   if (!hasOwnBoard(inputs)) return common

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Board, DiskPlace } from '../boards'
-import type { ExtraDisk, PortForward } from '../inputs'
+import { loopback, type ExtraDisk, type PortForward } from '../inputs'
 
 /** Names of the files that QEMU reads and writes in the run's folder, which is its working directory. */
 export const runFiles = {
@@ -43,6 +43,16 @@ export interface Firmware {
   readonly variables: string
 }
 
+/** What the guest's network adapter is plugged into. */
+export type NetworkBackend =
+  /** NAT. SSH's port is on this address of the host; 0: the kernel chooses, so two runs can never want the same one. */
+  | { readonly kind: 'user'; readonly listen: string; readonly sshPort: number }
+  /** An interface of the host that is there. */
+  | { readonly kind: 'tap'; readonly device: string }
+
+/** By default nobody but this host gets in. */
+export const ownNetwork: NetworkBackend = { kind: 'user', listen: loopback, sshPort: 0 }
+
 /** Everything that QEMU's command line depends on. */
 export interface Machine {
   readonly board: Board
@@ -78,6 +88,8 @@ export interface Machine {
   /** The user's further disks. */
   readonly disks: readonly ExtraDisk[]
   readonly forwards: readonly PortForward[]
+  /** By default {@link ownNetwork}. */
+  readonly network?: NetworkBackend
   readonly extra: readonly string[]
   /** Folder for {@link logFiles}, absolute. */
   readonly logs: string
@@ -86,10 +98,7 @@ export interface Machine {
 /** Commas separate options in a QEMU argument; one that belongs to a value is doubled. */
 const value = (text: string): string => text.replaceAll(',', ',,')
 
-/**
- * QEMU's arguments for a machine, in the order a person would write them. All host ports are on 127.0.0.1; SSH's is
- * chosen by the kernel when QEMU binds it (port 0), so that two runs can never want the same one.
- */
+/** QEMU's arguments for a machine, in the order a person would write them. */
 export function qemuArguments(machine: Machine): readonly string[] {
   const { board } = machine
   const uarts = Array.from({ length: board.uarts }, (_, uart) => uart)
@@ -109,7 +118,7 @@ export function qemuArguments(machine: Machine): readonly string[] {
     ...machine.volumes.flatMap(volume => attach(board, volume)),
     ...(machine.sharedFolders ?? []).flatMap(share),
     ...machine.disks.flatMap((extra, index) => attachExtra(board, extra, index)),
-    ...['-netdev', ['user', 'id=net0', ...forwards(machine)].join(',')],
+    ...['-netdev', netdev(machine)],
     ...(board.network === onBoardNic
       ? ['-net', `nic,model=${onBoardNic},netdev=net0`]
       : ['-device', `${board.network},netdev=net0`]),
@@ -210,7 +219,11 @@ function channel(name: string): readonly string[] {
   ]
 }
 
-function forwards({ hasDisk, forwards: ports }: Machine): readonly string[] {
-  const ssh = hasDisk ? ['hostfwd=tcp:127.0.0.1:0-:22'] : []
-  return [...ssh, ...ports.map(({ protocol, host, guest }) => `hostfwd=${protocol}:127.0.0.1:${host}-:${guest}`)]
+/** A tap that is there already needs none of the scripts that QEMU would run by default. */
+function netdev({ hasDisk, forwards, network = ownNetwork }: Machine): string {
+  if (network.kind === 'tap') return `tap,id=net0,ifname=${network.device},script=no,downscript=no`
+  const { listen, sshPort } = network
+  const ssh = hasDisk ? [`hostfwd=tcp:${listen}:${sshPort}-:22`] : []
+  const ports = forwards.map(({ protocol, host, guest }) => `hostfwd=${protocol}:${listen}:${host}-:${guest}`)
+  return ['user', 'id=net0', ...ssh, ...ports].join(',')
 }

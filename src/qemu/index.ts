@@ -1,4 +1,14 @@
-export { qemuArguments, logFiles, runFiles, type Firmware, type Machine, type SharedFolder, type Volume } from './argv'
+export {
+  qemuArguments,
+  logFiles,
+  ownNetwork,
+  runFiles,
+  type Firmware,
+  type Machine,
+  type NetworkBackend,
+  type SharedFolder,
+  type Volume
+} from './argv'
 export { describeInstall, provideQemu } from './install'
 export { machinesIn, type QemuInstall } from './probe'
 export { cachedPrivateVersion, hasPrivateQemu } from './private'

@@ -16,7 +16,7 @@ import { restrainSecondaries } from './secondaries'
 export interface Qemu {
   readonly process: ProcessIdentity
   readonly qmp: Qmp
-  /** Host port on 127.0.0.1 that leads to the guest's port 22; 0 for a bare kernel. */
+  /** Where the guest's SSH is at the address of its login: a port of the host, or 22 on a tap; 0 for a bare kernel. */
   readonly sshPort: number
   /** Undefined where the guest's first packet is not waited for. */
   readonly firstPacket?: Pick<FirstPacket, 'hasBeenSent'> | undefined
@@ -91,7 +91,7 @@ export async function startQemu(machine: Machine, install: Start, journal: Journ
     const { board, accelerator, clock, cpusAtBoot } = machine
     if (board.spinningSecondaries && cpusAtBoot === undefined && accelerator !== 'kvm' && clock === 'host')
       await restrainSecondaries(qmp, logs, board.uarts)
-    const sshPort = machine.hasDisk ? sshPortIn(await qmp.human('info usernet')) : 0
+    const sshPort = await sshPortOf(machine, qmp)
     // It may be over before there is an answer.
     if (!machine.hasDisk) await qmp.execute('cont').catch(() => undefined)
     const firstPacket = listensFor(machine) ? new FirstPacket(join(folder, runFiles.packets), qmp) : undefined
@@ -122,9 +122,14 @@ export async function quitQemu({ qmp, process: identity }: Qemu, patience = 3000
   return (await waitForEnd([identity], patience)).length === 0
 }
 
-/** The port that the kernel chose for SSH, in the monitor's table of connections. */
+async function sshPortOf({ hasDisk, network }: Machine, qmp: Qmp): Promise<number> {
+  if (!hasDisk) return 0
+  return network?.kind === 'tap' ? 22 : sshPortIn(await qmp.human('info usernet'))
+}
+
+/** The port that the kernel chose for SSH, in the monitor's table of connections; an address of `*` is any. */
 export function sshPortIn(usernet: string): number {
-  const port = Number(/TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+22\s/.exec(usernet)?.[1])
+  const port = Number(/TCP\[HOST_FORWARD\]\s+\d+\s+(?:[\d.]+|\*)\s+(\d+)\s+\S+\s+22\s/.exec(usernet)?.[1])
   if (!Number.isInteger(port)) throw new Error(`no SSH forward in:\n${usernet}`)
   return port
 }
@@ -135,7 +140,7 @@ export const flushPatience = 60_000
 const refusals: readonly { readonly pattern: RegExp; readonly cause: string; readonly remedy: string }[] = [
   {
     pattern: /Could not set up host forwarding rule '([^']*)'/,
-    cause: 'a host port in `ports` is taken by another program, or needs root (below 1024)',
+    cause: 'a host port in `ports`, or `ssh-port`, is taken by another program, or needs root (below 1024)',
     remedy: 'choose another host port'
   },
   {

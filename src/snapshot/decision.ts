@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { basename } from 'node:path'
 import type { Inputs } from '../inputs'
-import { qemuArguments, type Machine } from '../qemu'
+import { ownNetwork, qemuArguments, type Machine } from '../qemu'
 
 /** Raise when what a snapshot holds, or how it is continued, changes. */
 const snapshotVersion = 4
@@ -17,6 +17,7 @@ type Wishes = Pick<
   | 'files'
   | 'disks'
   | 'qemuArgs'
+  | 'network'
   | 'kernel'
   | 'initrd'
   | 'sync'
@@ -35,6 +36,7 @@ export function whyNoSnapshot(inputs: Wishes, { board, accelerator, clock }: Mac
     [inputs.files.length > 0, 'files are of one run only'],
     [inputs.disks.length > 0, 'disks are of one run only'],
     [inputs.qemuArgs.length > 0, 'qemu-args may change the machine'],
+    [inputs.network === 'tap', 'network: tap gives the guest an address of one run only'],
     [inputs.kernel !== undefined || inputs.initrd !== undefined, 'kernel or initrd may change under the same name'],
     [inputs.sync === 'live', 'sync: live shares a folder of one run'],
     [accelerator === 'kvm', "KVM: the memory would be of this host's CPU"],
@@ -57,6 +59,7 @@ export function snapshotKey(imageId: string, qemuVersion: string, machine: Machi
     kernelArguments: machine.kernelArguments.filter(word => !word.startsWith('systemd.clock_usec=')),
     volumes: machine.volumes.map(volume => ({ ...volume, file: basename(volume.file) })),
     forwards: [],
+    network: ownNetwork,
     logs: ''
   })
   return createHash('sha256')

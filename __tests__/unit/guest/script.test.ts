@@ -144,6 +144,17 @@ describe('setting up', () => {
     expect(calls()).toEqual([['date', '-u', '-s', '@1700000000.499']])
   })
 
+  test("adds the user's keys to those that may log in, whatever options they have", () => {
+    const [first, second] = [join(scratch.fresh(), 'authorized_keys'), join(scratch.fresh(), 'authorized_keys')]
+    writeFileSync(first, "the run's key\n")
+    const keys = [`command="echo 'it''s $HOME'" ssh-ed25519 AAAA me@work`, 'ssh-rsa AAAA %s']
+    const { path } = guestCommands()
+    const { status, stderr } = shell(setupText(setup({ authorized: { files: [first, second], keys } })), path)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(readFileSync(first, 'utf8')).toBe(`the run's key\n${keys.join('\n')}\n`)
+    expect(readFileSync(second, 'utf8')).toBe(`${keys.join('\n')}\n`)
+  })
+
   test('mounts the workspace by its label, at whatever path', () => {
     const place = join(scratch.fresh(), `it's a "$HOME" folder`)
     const { path, calls } = guestCommands()

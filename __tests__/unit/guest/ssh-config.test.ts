@@ -40,6 +40,14 @@ test('the host key is known beforehand, for this port alone', async () => {
   expect(readFileSync(join(folder, 'known_hosts'), 'utf8')).toBe(`[127.0.0.1]:41233 ssh-ed25519 ${key}\n`)
 })
 
+test('of a guest with an address of its own, too, in the form that ssh looks for', async () => {
+  const folder = scratch.fresh()
+  const file = await writeSshConfig(folder, { ...login, host: '172.17.255.6', port: 22 }, '/keys/ssh-key')
+  expect(settingsIn(file)).toMatchObject({ hostname: '172.17.255.6', port: '22' })
+  const found = spawnSync('ssh-keygen', ['-F', '172.17.255.6', '-f', join(folder, 'known_hosts')], { encoding: 'utf8' })
+  expect(found.stdout).toContain(`172.17.255.6 ssh-ed25519 ${Buffer.from('the public key').toString('base64')}`)
+})
+
 test('the host key of an image that was left alone is taken at the first login, and held to from then on', async () => {
   const file = await writeSshConfig(scratch.fresh(), { ...login, hostKey: undefined }, '/keys/ssh-key')
   expect(settingsIn(file)['stricthostkeychecking']).toBe('accept-new')

@@ -67,6 +67,7 @@ const nothingAsked: Inputs = {
   syncGitignore: false,
   copyOut: [],
   ports: [],
+  ...{ network: 'user', sshPort: undefined, authorizedKeys: [], listen: '127.0.0.1' },
   append: undefined,
   kernel: undefined,
   initrd: undefined,
@@ -151,6 +152,7 @@ test('every input arrives', () => {
         push: '',
         load: ''
       },
+      ...{ network: '', 'ssh-port': ' 2222 ', 'authorized-keys': '' },
       ...{ outputs: '', 'cache-from': '', 'cache-to': '', builder: '' }
     }
   }
@@ -196,6 +198,7 @@ test('every input arrives', () => {
     sync: 'in',
     syncExclude: ['node_modules', '*.o'],
     ports: [{ protocol: 'tcp', host: 8080, guest: 80 }],
+    ...{ network: 'user', sshPort: 2222, authorizedKeys: [], listen: '127.0.0.1' },
     append: 'quiet',
     kernel: join(workspace, 'kernel8.img'),
     initrd: join(workspace, 'initramfs8'),

@@ -44,6 +44,24 @@ test("the command line of raspi3b: the board's own size, SD card, USB network an
   ])
 })
 
+describe('the network', () => {
+  const forwards = [{ protocol: 'udp', host: 5353, guest: 53 }] as const
+
+  test('listens where it is told to, SSH and all ports alike', () => {
+    const network = { kind: 'user', listen: '0.0.0.0', sshPort: 2222 } as const
+    expect(valuesOf({ ...pi, forwards, network }, '-netdev')).toEqual([
+      'user,id=net0,hostfwd=tcp:0.0.0.0:2222-:22,hostfwd=udp:0.0.0.0:5353-:53'
+    ])
+  })
+
+  test('on a tap there is nothing to forward, and its first packet is waited for as ever', () => {
+    const machine: Machine = { ...pi, forwards, network: { kind: 'tap', device: 'pq-0123456789ab' } }
+    expect(valuesOf(machine, '-netdev')).toEqual(['tap,id=net0,ifname=pq-0123456789ab,script=no,downscript=no'])
+    expect(valuesOf(machine, '-device')).toContain('usb-net,netdev=net0')
+    expect(valuesOf(machine, '-object')).toEqual(['filter-dump,id=packets,netdev=net0,file=net.pcap'])
+  })
+})
+
 test('a disk on USB is the first of its devices', () => {
   const drives = valuesOf({ ...pi, diskPlace: 'usb' }, '-drive')
   expect(drives[0]).toBe('if=none,id=disk,format=qcow2,file=disk.qcow2,cache=unsafe')

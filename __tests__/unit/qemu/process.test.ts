@@ -29,6 +29,10 @@ test('the form of an older QEMU, without an address of the guest, is read, too',
   expect(sshPortIn(ssh.replace('10.0.2.15', '        *'))).toBe(41_233)
 })
 
+test.each(['0.0.0.0', '        *', '192.168.1.7'])('a forward that listens on %s is read, too', listen => {
+  expect(sshPortIn(ssh.replace('127.0.0.1', listen))).toBe(41_233)
+})
+
 test('without such a forward it is a fault that shows the table', () => {
   const text = table('  TCP[HOST_FORWARD]  15       127.0.0.1  8080       10.0.2.15    80     0     0')
   expect(() => sshPortIn(text)).toThrow(`no SSH forward in:\n${text}`)

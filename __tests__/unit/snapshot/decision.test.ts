@@ -28,6 +28,7 @@ describe('whether a booted Pi is kept', () => {
     ['kernel', { kernel: '/vmlinuz' }, {}],
     ['initrd', { initrd: '/initrd' }, {}],
     ['sync: live', { sync: 'live' }, {}],
+    ['network: tap', { network: 'tap' }, {}],
     ['KVM', {}, { accelerator: 'kvm' }],
     ['clock: icount', {}, { clock: 'icount' }]
   ])('not with %s, and the log says so', (why, inputs, machine) => {
@@ -46,6 +47,8 @@ describe('the key of a snapshot', () => {
       2
     )
     expect(snapshotKey('image', '7.2.22', later)).toBe(key)
+    const elsewhere = machineOf({ ...defaultInputs, sshPort: 2222, listen: '0.0.0.0' })
+    expect(snapshotKey('image', '7.2.22', elsewhere)).toBe(key)
   })
 
   test.each<[string, string]>([

@@ -4,7 +4,9 @@ import type { Edit } from '../ext4'
 import type { RootFacts } from '../families'
 import { folder, replacing, slotFile, type Part } from './part'
 
-const authorizedKeys = `${folder}/authorized_keys`
+/** Keys that may log in as any user. The mini system copies it to {@link miniAuthorizedKeys} when it starts. */
+export const authorizedKeys = `${folder}/authorized_keys`
+export const miniAuthorizedKeys = '/root/.ssh/authorized_keys'
 const hostKey = `${folder}/ssh_host_ed25519_key`
 const passwordLogin = `${folder}/sshd_password.conf`
 
