@@ -16,6 +16,7 @@ const pi = {
   disk: 'sd',
   storage: 'usb-storage',
   network: 'usb-net',
+  desk: ['usb-kbd'],
   consoles: { raspberrypi: ['console=ttyAMA0,115200'], mainline: ['console=ttyAMA0,115200'] },
   // Raspberry Pi's own USB driver uses features of the controller that QEMU lacks; other kernels ignore these.
   kernelArguments: ['dwc_otg.lpm_enable=0', 'dwc_otg.fiq_fsm_enable=0'],
@@ -158,6 +159,7 @@ export const boards: Readonly<Record<BoardName, Board>> = {
     disk: 'storage',
     storage: 'virtio-blk-pci',
     network: 'virtio-net-pci,romfile=',
+    desk: ['virtio-gpu-pci', 'virtio-keyboard-pci', 'virtio-tablet-pci'],
     consoles: { raspberrypi: ['console=ttyAMA0,115200'], mainline: ['console=ttyAMA0,115200'] },
     kernelArguments: [],
     earlycon: 'pl011,mmio32,0x09000000',
@@ -186,6 +188,8 @@ export const boards: Readonly<Record<BoardName, Board>> = {
     // Its PCI host has no room for what a modern virtio device maps.
     storage: 'virtio-blk-pci,disable-modern=on,disable-legacy=off',
     network: 'smc91c111',
+    // Display and keyboard are on the board.
+    desk: [],
     consoles: { raspberrypi: ['console=ttyAMA0,115200'], mainline: ['console=ttyAMA0,115200'] },
     kernelArguments: [],
     earlycon: 'pl011,0x101f1000',

@@ -3,6 +3,7 @@ import { definitions, listInputs } from '../inputs'
 export const commandSummaries = {
   run: 'boot a Pi, run a script in it, tear it down; exit with the script’s status',
   shell: 'boot a Pi and open a shell in it; torn down on exit',
+  console: 'boot a Pi with this terminal as its serial console; Ctrl-] leaves it and ends the Pi',
   demo: 'boot the built-in image on a raspi3b and show what it is',
   images: 'list the images known by name, and what is prepared; --check tells which newer releases exist',
   cache: 'list what is cached on this machine; --remove drops entries, --prune what is above a size',
@@ -19,6 +20,7 @@ export type CommandName = keyof typeof commandSummaries
 
 const ownFlags: Readonly<Partial<Record<CommandName, string>>> = {
   shell: ' [flags]',
+  console: ' [flags]',
   demo: ' [flags]',
   images: ' [--json] [--check] [--catalog-url URL]',
   cache: ' [--json] [--remove NAME] [--prune SIZE]',

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { execute, type Report } from '../execute'
 import { withPassword } from './arguments'
+import { consoleSession } from './console'
 import { shellQuote, sshHost } from '../guest'
 import type { Inputs, RawInputs } from '../inputs'
 import { logsOf } from '../journal'
@@ -68,6 +69,17 @@ export async function shellCommand({ raw, log }: Terminal): Promise<number> {
     { raw: { sync: 'in', ...raw, 'keep-running': 'false' }, log },
     new Map(),
     session,
+    () => undefined
+  )
+  return report.exitCode
+}
+
+/** `pi-qemu console`: the serial console instead of a script. */
+export async function consoleCommand({ raw, log }: Terminal): Promise<number> {
+  const report = await onTerminal(
+    { raw: { sync: 'none', ...raw, 'keep-running': 'false' }, log },
+    new Map(),
+    consoleSession,
     () => undefined
   )
   return report.exitCode

@@ -5,11 +5,14 @@ import type { Login } from './ssh'
 /** The host's name in the file. */
 export const sshHost = 'pi'
 
+/** Name of the file in the folder of the run. */
+export const sshConfigFile = 'ssh-config'
+
 /** Writes a file for `ssh -F FILE pi`, with the guest's key known and checked; returns its path. */
 export async function writeSshConfig(folder: string, { port, user, hostKey }: Login, keyFile: string): Promise<string> {
   const known = join(folder, 'known_hosts')
   if (hostKey !== undefined) await writeFile(known, `[127.0.0.1]:${port} ssh-ed25519 ${hostKey.toString('base64')}\n`)
-  const file = join(folder, 'ssh-config')
+  const file = join(folder, sshConfigFile)
   // ssh expands %x in file names.
   const fileName = (path: string): string => `"${path.replaceAll('%', '%%')}"`
   const settings = {

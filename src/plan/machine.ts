@@ -106,12 +106,15 @@ export function planMachine(request: MachineRequest): MachinePlan {
       ...(atBoot === undefined ? [] : [`maxcpus=${atBoot}`]),
       ...(genericKernel === undefined ? [] : modulesArguments(genericKernel)),
       ...(image?.kernelArguments ?? []),
+      // gdb has the kernel's symbols where it was linked to be.
+      ...(inputs.debugging.gdb === undefined ? [] : ['nokaslr']),
       ...(inputs.append === undefined ? [] : [inputs.append])
     ],
     volumes: [...volumes, ...(genericKernel === undefined ? [] : [modulesVolume(genericKernel)])],
     sharedFolders: request.sharedFolders ?? [],
     disks: inputs.disks,
     forwards: inputs.ports,
+    access: accessOf(inputs),
     extra: inputs.qemuArgs,
     logs
   }
@@ -122,6 +125,11 @@ export function planMachine(request: MachineRequest): MachinePlan {
     // A user's own tree is taken as it is, but for the overlays asked for.
     deviceTree: tree === undefined ? undefined : { from: tree, fixes: inputs.dtb === undefined ? fixes : [], overlays }
   }
+}
+
+/** Whoever looks into a failed run needs the console. */
+function accessOf({ debugging }: Inputs): Machine['access'] {
+  return debugging.onFailure === undefined ? debugging : { ...debugging, serial: 'socket' }
 }
 
 /** A kernel, an initramfs or arguments of the user's own may count on the card. */
