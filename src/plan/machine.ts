@@ -1,6 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { diskPlace, kernelFor, psciFixes, type Architecture, type Board, type TreeNaming } from '../boards'
+import {
+  diskPlace,
+  kernelFor,
+  psciFixes,
+  screenConsole,
+  type Architecture,
+  type Board,
+  type TreeNaming
+} from '../boards'
 import { ownArguments } from '../first-boot/cmdline'
 import { modulesArguments, modulesLabel, uefiFor, type GenericKernel, type PreparedImage } from '../images'
 import type { Inputs } from '../inputs'
@@ -98,7 +106,7 @@ export function planMachine(request: MachineRequest): MachinePlan {
       (inputs.kernel === undefined ? own(variant?.initramfs.find(name => available.has(name))) : undefined),
     kernelArguments: [
       ...root,
-      ...[`earlycon=${board.earlycon}`, ...board.consoles[naming], 'loglevel=7'],
+      ...[`earlycon=${board.earlycon}`, ...consolesOf(board, naming, inputs), 'loglevel=7'],
       // A Pi has no clock: without this its time starts in the past, and TLS fails.
       `systemd.clock_usec=${clock}000`,
       ...board.kernelArguments,
@@ -125,6 +133,12 @@ export function planMachine(request: MachineRequest): MachinePlan {
     // A user's own tree is taken as it is, but for the overlays asked for.
     deviceTree: tree === undefined ? undefined : { from: tree, fixes: inputs.dtb === undefined ? fixes : [], overlays }
   }
+}
+
+/** A board that gets a display for the occasion has the kernel's words on it, as the others have. */
+function consolesOf(board: Board, naming: TreeNaming, { debugging }: Inputs): readonly string[] {
+  const consoles = board.consoles[naming]
+  return debugging.vnc === undefined || consoles.includes(screenConsole) ? consoles : [screenConsole, ...consoles]
 }
 
 /** Whoever looks into a failed run needs the console. */
