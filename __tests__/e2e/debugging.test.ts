@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Qmp } from '../../src/qemu/qmp'
 import { runFiles, screenshot } from '../../src/qemu'
 import { GdbRemote } from '../../src/usermode/exec/gdb-remote'
@@ -83,7 +84,7 @@ describe('a Pi 3 that can be looked into', () => {
     // The console: a shell answers, and the log has what came before anybody listened, and this as well.
     const console = await talkTo({ path: outputs['serial-socket'] ?? '' })
     console.socket.write('\r')
-    await console.until(/# $/, 10_000)
+    await console.until(/# \S*$/, 10_000)
     console.socket.write('echo $((6 * 7))\r')
     await console.until(/^42\r$/m, 10_000)
     console.socket.destroy()
@@ -252,9 +253,11 @@ test('pi-qemu console: the boot from its first word on, a shell, and Ctrl-] ends
   await shows(/Booting Linux on physical CPU/, 120_000)
   await shows(/Please press Enter/, 60_000)
   child.stdin.write('\r')
-  await shows(/# $/, 10_000)
+  await shows(/# \S*$/, 10_000)
   // Ctrl-C is the guest's.
-  child.stdin.write('\x03echo $((6 * 7))\r')
+  child.stdin.write('sleep 1000\x03')
+  await sleep(500)
+  child.stdin.write('echo $((6 * 7))\r')
   await shows(/^42\r$/m, 10_000)
   child.stdin.write('\x1d')
   await ended
