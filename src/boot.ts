@@ -1,3 +1,4 @@
+import type { Board } from './boards'
 import type { Context } from './context'
 import { checkDisks } from './disks'
 import {
@@ -19,7 +20,7 @@ import { boardFor, knownBoard, unpackersFor } from './plan'
 import { plannedImage } from './planned-image'
 import { powerOn } from './power'
 import { boardPreparer } from './prepare'
-import { flushPatience, quitQemu, type Machine, type Qemu, type SerialLog } from './qemu'
+import { flushPatience, quitQemu, type Machine, type Qemu, type QemuInstall, type SerialLog } from './qemu'
 import type { Log } from './report/log'
 import type { WorkspaceVolume } from './run-files'
 import { makeText, scriptEnvironment } from './workflow'
@@ -44,9 +45,19 @@ export interface Pi {
   readonly machine: Machine
 }
 
-/** From inputs to a shell in the guest. */
-export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
-  const { journal, log, phases, output } = context
+/** All that it takes to switch a Pi on. */
+export interface ReadyPi {
+  readonly prepared: PreparedImage
+  readonly board: Board
+  readonly user: string
+  readonly install: QemuInstall
+  /** Whether other jobs have this very prepared image. */
+  readonly isShared: Promise<boolean>
+}
+
+/** From inputs to an image in place, and a QEMU with the tools that it takes. */
+export async function readyPi(inputs: Inputs, context: Context): Promise<ReadyPi> {
+  const { output } = context
   if (inputs.network === 'tap') await checkTapRights()
   const expected = knownBoard(inputs)
   const coming = expected && qemuBeside(inputs, expected, context)
@@ -75,8 +86,16 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   output('qemu-version', ready.version)
   const user = chooseUser(prepared.users, inputs.user)
   const { uid = 0, gid = 0 } = prepared.users[user] ?? {}
-  const sharing = { install: ready, workspace: inputs.workspace, user: { name: user, uid, gid }, log }
+  const sharing = { install: ready, workspace: inputs.workspace, user: { name: user, uid, gid }, log: context.log }
   const install = inputs.sync === 'live' ? await sharingQemu(sharing) : ready
+  return { prepared, board, user, install, isShared }
+}
+
+/** From inputs to a shell in the guest. */
+export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
+  const { journal, phases, output } = context
+  const ready = await readyPi(inputs, context)
+  const { prepared, user } = ready
   const shared = inputs.sync === 'none' ? undefined : inputs.workspace
   const workingDirectory = guestDirectory(inputs.workingDirectory, {
     workspace: shared,
@@ -95,7 +114,7 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
       inputs.run === undefined ? undefined : { run: inputs.run, shell: inputs.shell, env, workingDirectory, first }
   }
   const text = (clock: number): string => setupText({ ...setup, clock, folder, user })
-  const powered = await powerOn({ inputs, prepared, user, board, install, isShared, setup: text }, context)
+  const powered = await powerOn({ ...ready, inputs, setup: text }, context)
   const { image, workspace, keyFile, keys, qemu, serial, session, seconds } = powered
   output('boot-seconds', seconds.toFixed(2))
   const login: Login = { ...powered.login, port: qemu.sshPort }

@@ -9,7 +9,7 @@ import { execCommand } from './commands/exec'
 import { boardsCommand, cleanCommand, doctorCommand, stopCommand } from './commands/host'
 import { imagesCommand } from './commands/images'
 import { piCommand } from './commands/pi'
-import { demoCommand, runCommand, shellCommand } from './commands/run'
+import { consoleCommand, demoCommand, runCommand, shellCommand } from './commands/run'
 import { homeFolders } from './host/paths'
 import { BadInput, describeFailure } from './report/errors'
 import { terminalLog } from './report/log'
@@ -41,6 +41,7 @@ async function command(name: string | undefined, rest: readonly string[]): Promi
       const words = bootWords(rest)
       return flagged(terminal => bootCommand(terminal, words), words.rest)
     },
+    console: () => flagged(consoleCommand),
     images: () => imagesCommand(rest, { home, print, log: terminalLog() }),
     cache: () => cacheCommand(rest, { home, print, log: terminalLog() }),
     binfmt: () => binfmtCommand(rest, { home, print, log: terminalLog() }),

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from './context'
+import { tellAccess } from './debug'
 import { runFirstBoot } from './first-boot'
-import { waitForLogin, type Guest, type GuestSession } from './guest'
+import { waitForLogin, writeSshConfig, type Guest, type GuestSession } from './guest'
 import {
   qemuCommand,
   flushPatience,
@@ -9,6 +10,7 @@ import {
   quitQemu,
   SerialLog,
   startQemu,
+  waitForGdb,
   type Qemu,
   type QemuInstall
 } from './qemu'
@@ -62,7 +64,7 @@ export async function powerOn(request: PowerOnRequest, context: Context): Promis
   let serial = new SerialLog(journal.logs, board.uarts)
   const started = (log: SerialLog): void => {
     serial = log
-    output('serial-log', serial.mainFile)
+    tellAccess(machine, serial, context)
   }
   let qemu: Qemu
   let session: GuestSession
@@ -82,15 +84,21 @@ export async function powerOn(request: PowerOnRequest, context: Context): Promis
         await makeDisk()
         return startQemu(machine, install, journal)
       }))
-      output('serial-log', serial.mainFile)
+      tellAccess(machine, serial, context)
+      const { gdb } = inputs.debugging
+      if (gdb?.waits === true)
+        await phases.run('gdb', `Wait for gdb on port ${gdb.port}`, () =>
+          waitForGdb(running, gdb, inputs.bootTimeout, log)
+        )
       const guestLogin = { ...login, port: qemu.sshPort }
+      if (inputs.debugging.onFailure !== undefined) await writeSshConfig(journal.folder, guestLogin, made.keyFile)
       session = await phases.run(names.boot, title, () =>
         waitForLogin({ qemu: running, serial, login: guestLogin, timeout: inputs.bootTimeout, log })
       )
     }
   } finally {
     // Which UART is the console shows only now; after a failed boot it is wanted most.
-    output('serial-log', serial.mainFile)
+    tellAccess(machine, serial, context)
   }
   const seconds = phases.elapsed - began
   log.info(`SSH answered after ${seconds.toFixed(1)} s`)

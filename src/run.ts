@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { runBare } from './bare'
 import { bootPi, leave, type Context, type Pi } from './boot'
+import { stayOnFailure } from './debug'
 import { saveDisk } from './images'
 import type { Inputs } from './inputs'
 import { keepUp, remember } from './later'
@@ -21,8 +22,16 @@ export interface Result extends ScriptResult {
 export async function run(inputs: Inputs, context: Context): Promise<Result> {
   if (inputs.mode === 'user') return runUserMode(inputs, context)
   if (inputs.image.kind === 'none') return runBare(inputs, context)
-  const pi = await bootPi(inputs, context)
-  const result = await ranScript(inputs, pi, context)
+  const { pi, result } = await stayOnFailure(
+    inputs,
+    context,
+    async () => {
+      const booted = await bootPi(inputs, context)
+      return { pi: booted, result: await ranScript(inputs, booted, context) }
+    },
+    ({ result: { outcome, exitCode } }) =>
+      outcome === 'success' ? undefined : `The script ended with status ${exitCode} (${outcome})`
+  )
   let { workspace } = pi
   if (workspace !== undefined && bringsBack(inputs)) {
     const volume = workspace

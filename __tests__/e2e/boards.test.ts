@@ -18,6 +18,7 @@ afterEach(async () => {
 
 const script = `tr -d '\\0' < /proc/device-tree/model; echo
 echo "machine=$(uname -m) cpus=$(nproc) memory=$(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo)"
+echo "screen=$(cat /sys/class/graphics/fb0/virtual_size 2>/dev/null)"
 cat from-host > from-guest`
 
 const models: Readonly<Record<BoardName, string>> = {
@@ -55,6 +56,8 @@ test.each(combinations)('%s runs mini-%s', async (board, architecture) => {
   const { cpus, memoryMiB } = boards[board]
   const [, machine, nproc, memory] = /machine=(\S+) cpus=(\d+) memory=(\d+)/.exec(stdout) ?? []
   expect([machine, nproc]).toEqual([machineOf(board, architecture), String(cpus)])
+  // As firmware would have told the kernel.
+  expect(stdout).toMatch(board === 'virt' ? /^screen=$/m : /^screen=640,480$/m)
   // The kernel keeps some for itself, and the GPU has its share.
   expect(Number(memory)).toBeGreaterThan(memoryMiB * 0.75)
   expect(Number(memory)).toBeLessThanOrEqual(memoryMiB)

@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import { difference, hostState, unchanged } from '../kit/host-state'
 import { run } from '../kit/run'
 import { RunnerJob } from '../kit/runner'
+import { freePort } from '../kit/sockets'
 
 jest.setTimeout(300_000)
 
@@ -16,16 +17,6 @@ beforeEach(async () => {
 afterEach(async () => {
   expect(await job.dispose()).toEqual([])
 })
-
-const freePort = (): Promise<number> =>
-  new Promise(resolve => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => {
-        resolve(port)
-      })
-    })
-  })
 
 const fetchText = (url: string): Promise<string> =>
   new Promise((resolve, reject) => {

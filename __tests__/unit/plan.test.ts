@@ -201,6 +201,7 @@ describe('kernel arguments', () => {
       'rw',
       'earlycon=pl011,mmio32,0x3f201000',
       '8250.nr_uarts=1',
+      'console=tty1',
       'console=ttyAMA1,115200',
       'console=ttyS0,115200',
       'loglevel=7',
@@ -216,10 +217,10 @@ describe('kernel arguments', () => {
     machine.kernelArguments.filter(word => word.startsWith('console='))
 
   test("name the console as the device tree does: Raspberry Pi's and mainline's count the UARTs differently", () => {
-    expect(consoles(plan())).toEqual(['console=ttyAMA1,115200', 'console=ttyS0,115200'])
-    expect(consoles(plan({ image: genericKernel }))).toEqual(['console=ttyAMA0,115200'])
+    expect(consoles(plan())).toEqual(['console=tty1', 'console=ttyAMA1,115200', 'console=ttyS0,115200'])
+    expect(consoles(plan({ image: genericKernel }))).toEqual(['console=tty1', 'console=ttyAMA0,115200'])
     const elsewhere = '/bcm2710-rpi-3-b/of/bcm2837-rpi-3-b.dtb'
-    expect(consoles(plan({ inputs: { dtb: elsewhere } }))).toEqual(['console=ttyAMA0,115200'])
+    expect(consoles(plan({ inputs: { dtb: elsewhere } }))).toEqual(['console=tty1', 'console=ttyAMA0,115200'])
     expect(consoles(plan({ inputs: { board: 'virt' }, image: genericKernel }))).toEqual(['console=ttyAMA0,115200'])
   })
 })

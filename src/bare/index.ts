@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Context } from '../context'
 import { readyQemu, readyTools } from '../host-ready'
 import { boards } from '../boards'
+import { tellAccess } from '../debug'
 import { checkDisks } from '../disks'
 import type { Inputs } from '../inputs'
 import { boardFor, planMachine } from '../plan'
@@ -14,6 +15,7 @@ import {
   runFiles,
   SerialLog,
   startQemu,
+  waitForGdb,
   type Machine,
   type Qemu
 } from '../qemu'
@@ -50,7 +52,10 @@ export async function runBare(inputs: Inputs, context: Context): Promise<Result>
   log.info(`${board.title}: ${board.fidelity}`)
   const serial = new SerialLog(journal.logs, board.uarts, stdout)
   const qemu = await phases.run('qemu', 'Start QEMU', () => startQemu(machine, install, journal))
-  output('serial-log', serial.mainFile)
+  tellAccess(machine, serial, context)
+  const { gdb } = inputs.debugging
+  if (gdb?.waits === true)
+    await phases.run('gdb', `Wait for gdb on port ${gdb.port}`, () => waitForGdb(qemu, gdb, limitOf(inputs).limit, log))
   const started = Date.now()
   const ending = await phases.run('console', 'Serial console', () => {
     log.endGroup() // it is what the reader came for: not folded away
@@ -58,7 +63,7 @@ export async function runBare(inputs: Inputs, context: Context): Promise<Result>
   })
   // What we say next begins a line of its own: a workflow command has to.
   if (serial.unfinished.some(line => line !== '')) stdout(Buffer.from('\n'))
-  output('serial-log', serial.mainFile)
+  tellAccess(machine, serial, context)
   const seconds = (Date.now() - started) / 1000
   await phases.run('power-off', 'Switch the Pi off', () =>
     quitQemu(qemu, inputs.disks.length > 0 ? flushPatience : undefined)

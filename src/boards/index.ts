@@ -2,7 +2,7 @@ import { boards } from './table'
 import type { Architecture, Board, BoardName } from './types'
 
 export { diskPlace, fasterPlaces, type DiskPlace } from './storage'
-export { boards } from './table'
+export { boards, screenConsole } from './table'
 export { psciFixes } from './tree-fixes'
 export { boardNames, architectures } from './types'
 export type { Architecture, Board, BoardName, TreeFix, TreeNaming, Variant } from './types'

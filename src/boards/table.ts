@@ -7,6 +7,9 @@ const kernel = (number: '' | '7' | '8', more: Partial<Variant> = {}): Variant =>
   ...more
 })
 
+/** What the kernel says is on the screen as well; /dev/console is the last of the consoles, the serial one. */
+export const screenConsole = 'console=tty1'
+
 /** What every emulated Pi shares. */
 const pi = {
   sizable: false,
@@ -16,7 +19,11 @@ const pi = {
   disk: 'sd',
   storage: 'usb-storage',
   network: 'usb-net',
-  consoles: { raspberrypi: ['console=ttyAMA0,115200'], mainline: ['console=ttyAMA0,115200'] },
+  desk: ['usb-kbd'],
+  consoles: {
+    raspberrypi: [screenConsole, 'console=ttyAMA0,115200'],
+    mainline: [screenConsole, 'console=ttyAMA0,115200']
+  },
   // Raspberry Pi's own USB driver uses features of the controller that QEMU lacks; other kernels ignore these.
   kernelArguments: ['dwc_otg.lpm_enable=0', 'dwc_otg.fiq_fsm_enable=0'],
   uarts: 2,
@@ -34,8 +41,8 @@ const pi = {
  * mainline's device trees number the UARTs the other way round.
  */
 const bluetoothConsoles = {
-  raspberrypi: ['8250.nr_uarts=1', 'console=ttyAMA1,115200', 'console=ttyS0,115200'],
-  mainline: ['console=ttyAMA0,115200']
+  raspberrypi: ['8250.nr_uarts=1', screenConsole, 'console=ttyAMA1,115200', 'console=ttyS0,115200'],
+  mainline: [screenConsole, 'console=ttyAMA0,115200']
 } as const
 
 const bcm2837 = { soc: 'bcm2837', core: 'cortex-a53' }
@@ -57,6 +64,7 @@ export const boards: Readonly<Record<BoardName, Board>> = {
     psci: bcm2837,
     memoryMiB: 1024,
     architectures: cortexA53,
+    treeFixes: treeFixes.bcm2837,
     deviceTrees: ['bcm2710-rpi-3-b.dtb', 'bcm2710-rpi-3-b-plus.dtb', 'bcm2837-rpi-3-b.dtb', 'bcm2837-rpi-3-b-plus.dtb'],
     consoles: bluetoothConsoles,
     earlycon: 'pl011,mmio32,0x3f201000'
@@ -71,6 +79,7 @@ export const boards: Readonly<Record<BoardName, Board>> = {
     memoryMiB: 1024,
     architectures: { armhf: kernel('7') },
     deviceTrees: ['bcm2709-rpi-2-b.dtb', 'bcm2836-rpi-2-b.dtb'],
+    treeFixes: treeFixes.bcm2837,
     // `clock: icount` helps where the host is so slow that its USB's 1 kHz interrupts outrun the emulation; elsewhere it
     // is no default: its single thread livelocks Debian's kernel in stop_machine.
     earlycon: 'pl011,mmio32,0x3f201000'
@@ -158,6 +167,7 @@ export const boards: Readonly<Record<BoardName, Board>> = {
     disk: 'storage',
     storage: 'virtio-blk-pci',
     network: 'virtio-net-pci,romfile=',
+    desk: ['virtio-gpu-pci', 'virtio-keyboard-pci', 'virtio-tablet-pci'],
     consoles: { raspberrypi: ['console=ttyAMA0,115200'], mainline: ['console=ttyAMA0,115200'] },
     kernelArguments: [],
     earlycon: 'pl011,mmio32,0x09000000',
@@ -186,6 +196,8 @@ export const boards: Readonly<Record<BoardName, Board>> = {
     // Its PCI host has no room for what a modern virtio device maps.
     storage: 'virtio-blk-pci,disable-modern=on,disable-legacy=off',
     network: 'smc91c111',
+    // Display and keyboard are on the board.
+    desk: [],
     consoles: { raspberrypi: ['console=ttyAMA0,115200'], mainline: ['console=ttyAMA0,115200'] },
     kernelArguments: [],
     earlycon: 'pl011,0x101f1000',

@@ -2,12 +2,43 @@ import type { TreeFix, TreeNaming } from './types'
 
 const off = { status: 'disabled' } as const
 
-/** Display blocks that QEMU does not have, and whose drivers wait for it or fault. */
+/**
+ * Display blocks that QEMU does not have, and whose drivers wait for it or fault; before that, they take the screen away
+ * from the framebuffer.
+ */
 const display: TreeFix = {
-  node: /^(hdmi|hvs|pixelvalve|dsi|vec|txp|v3d|gpu)@/,
+  node: /^(hdmi|hvs|pixelvalve|dsi|vec|txp|v3d)@|^gpu$/,
   set: off,
   why: 'no display hardware'
 }
+
+/**
+ * The part of memory that QEMU shows as the screen unless a driver wants it otherwise: 1 MiB into the video memory, which
+ * is the last 64 MiB of the (first GiB of) memory, 640 by 480 pixels of 16 bits (initial_config in QEMU's
+ * hw/display/bcm2835_fb.c). Raspberry Pi's kernels ask the firmware for one; others take it from their tree, where U-Boot
+ * would put it on a real Pi (dt-schema's simple-framebuffer.yaml).
+ * @param reg its address and size
+ */
+const framebuffer = (...reg: readonly number[]): TreeFix => ({
+  node: '/framebuffer',
+  make: true,
+  set: {
+    compatible: 'simple-framebuffer',
+    reg,
+    width: [640],
+    height: [480],
+    stride: [1280],
+    format: 'r5g6b5'
+  },
+  why: 'a screen for the kernel'
+})
+const screenSize = 640 * 480 * 2
+const screens = {
+  of512MiB: framebuffer(0x1c100000, screenSize),
+  ofGiB: framebuffer(0x3c100000, screenSize),
+  // Addresses have two cells in this tree.
+  bcm2711: framebuffer(0, 0x3c100000, screenSize)
+} as const
 
 /**
  * On the boards that QEMU added later, an access to a register that it lacks is an abort. The kernel's first is to the
@@ -40,7 +71,8 @@ export const psciFixes: readonly TreeFix[] = [
 
 /** Changes to device trees by chip and naming, found by booting; the nodes that a tree lacks are passed over. */
 export const treeFixes = {
-  bcm283x: { raspberrypi: [powerDomains], mainline: [powerDomains, display] },
+  bcm2837: { raspberrypi: [], mainline: [display, screens.ofGiB] },
+  bcm283x: { raspberrypi: [powerDomains], mainline: [powerDomains, display, screens.of512MiB] },
   bcm2711: {
     raspberrypi: [
       secondGiB,
@@ -54,7 +86,9 @@ export const treeFixes = {
       secondGiB,
       { node: '/soc/interrupt-controller@7ef00100', set: off, why: 'its driver panics' },
       { node: /^i2c@7ef0[49]500$/, set: off, why: 'its driver panics' },
-      { ...display, node: /^(hdmi|hvs|pixelvalve|dsi|vec|txp|v3d|gpu|pwm|avs-monitor)@|^clock@7ef00000$/ },
+      { ...display, node: /^(hdmi|hvs|pixelvalve|dsi|vec|txp|v3d|pwm|avs-monitor)@|^clock@7ef00000$/ },
+      { ...display, node: '/gpu' },
+      screens.bcm2711,
       { node: '/soc/serial@7e215040', set: off, why: 'writing to the mini UART ends in an interrupt storm' },
       { node: '/soc/serial@7e201000/bluetooth', set: off, why: 'no Bluetooth' },
       {

@@ -75,6 +75,8 @@ export interface Board {
   readonly disk: 'sd' | 'storage'
   /** QEMU's device for a volume. */
   readonly storage: string
+  /** QEMU's devices for who looks at the screen: a keyboard, and a display where the board has none. */
+  readonly desk: readonly string[]
   /** QEMU's network device. */
   readonly network: string
   /**

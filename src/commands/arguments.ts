@@ -11,7 +11,7 @@ export interface Flags {
 
 const names = definitions.map(({ name }) => name)
 /** Flags whose value may be left out, and then is "true". */
-const switches: readonly InputName[] = ['keep-running', 'setuid', 'push', 'load']
+const switches: readonly InputName[] = ['keep-running', 'monitor', 'setuid', 'push', 'load']
 
 /**
  * Reads the flags of a command that takes the action's inputs. What follows `--` is the command to run in the guest.

@@ -4,6 +4,7 @@ export const commandSummaries = {
   run: 'boot a Pi, run a script in it, tear it down; exit with the script’s status',
   shell: 'boot a Pi and open a shell in it; torn down on exit',
   boot: 'boot a Pi that stays until it switches itself off, or Ctrl-C; says how to reach it',
+  console: 'boot a Pi with this terminal as its serial console; Ctrl-] leaves it and ends the Pi',
   demo: 'boot the built-in image on a raspi3b and show what it is',
   images: 'list the images known by name, and what is prepared; --check tells which newer releases exist',
   cache: 'list what is cached on this machine; --remove drops entries, --prune what is above a size',
@@ -21,6 +22,7 @@ export type CommandName = keyof typeof commandSummaries
 const ownFlags: Readonly<Partial<Record<CommandName, string>>> = {
   shell: ' [flags]',
   boot: ' [IMAGE] [--listen ADDRESS] [flags]',
+  console: ' [flags]',
   demo: ' [flags]',
   images: ' [--json] [--check] [--catalog-url URL]',
   cache: ' [--json] [--remove NAME] [--prune SIZE]',

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process'
 import { fstatSync, statSync } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { attachConsole } from '../debug'
 import { sshHost, shellQuote } from '../guest'
 import type { Home } from '../host/paths'
 import { scriptVariables, workflowOf } from '../inputs'
@@ -60,6 +62,7 @@ const subcommands: Readonly<Record<string, Subcommand>> = {
   reboot: { usage: 'reboot', summary: 'reboot the Pi, and wait until it is ready again', work: rebootIt },
   screenshot: { usage: 'screenshot FILE.png', summary: 'a picture of what is on its display', work: takePicture },
   log: { usage: 'log [--follow]', summary: 'show what it wrote to its serial console', work: showLog },
+  console: { usage: 'console', summary: 'its serial console, with `serial: socket`; Ctrl-] leaves it', work: console },
   ssh: { usage: 'ssh [ARGUMENT ...]', summary: 'a login shell, or what ssh runs', work: ssh },
   stop: { usage: 'stop', summary: 'switch the Pi off', work: stop }
 }
@@ -214,6 +217,13 @@ async function showLog({ found, words }: Call): Promise<number> {
     if (!words.includes('--follow') || !qemu.isAlive()) return 0
     await sleep(followInterval)
   }
+}
+
+async function console({ found, words }: Call): Promise<number> {
+  if (words.length > 0) throw new BadInput(['`console` takes nothing else'])
+  const { folder, serial } = reach(found)
+  await attachConsole(join(folder, runFiles.serial(serial.mainUart)), process.stdin, process.stdout)
+  return 0
 }
 
 async function ssh({ found, words }: Call): Promise<number> {

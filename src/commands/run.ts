@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { execute, type Report, type Request } from '../execute'
 import { withPassword } from './arguments'
+import { consoleSession } from './console'
 import { shellQuote, sshHost } from '../guest'
 import type { Inputs, RawInputs } from '../inputs'
 import { logsOf } from '../journal'
@@ -64,6 +65,12 @@ export async function shellCommand({ raw, log }: Terminal): Promise<number> {
   // A shell is for looking around: the host's folder is there, and stays as it is.
   const report = await onTerminal({ raw: { sync: 'in', ...raw, 'keep-running': 'false' }, log, work: session })
   return report.exitCode
+}
+
+/** `pi-qemu console`: the serial console instead of a script. */
+export async function consoleCommand({ raw, log }: Terminal): Promise<number> {
+  const own = { sync: 'none', ...raw, 'keep-running': 'false' } as const
+  return (await onTerminal({ raw: own, log, work: consoleSession })).exitCode
 }
 
 /** What of a run a command of the terminal decides. */

@@ -12,4 +12,4 @@ export {
   type ScriptRequest,
   type SetupRequest
 } from './script'
-export { sshHost, writeSshConfig } from './ssh-config'
+export { sshConfigFile, sshHost, writeSshConfig } from './ssh-config'

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { whyStopped } from '../qemu/gdb'
 import type { Life } from '../qemu/process'
 import type { SerialLog } from '../qemu/serial'
 import { diagnose } from '../report/diagnosis'
@@ -150,7 +151,8 @@ async function watching({ qemu, serial, timeout, log }: Boot, stop: AbortSignal)
         log: serial.mainFile
       })
     }
-    if (Date.now() - started > timeout) throw new TimeLimit(tooSlow(serial, timeout))
+    if (Date.now() - started > timeout)
+      throw new TimeLimit({ ...tooSlow(serial, timeout), ...(await whyStopped(qemu)) })
     if (Date.now() - reported > 15_000) {
       reported = Date.now()
       log.info(

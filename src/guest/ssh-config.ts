@@ -6,6 +6,9 @@ import type { Login } from './ssh'
 /** The host's name in the file. */
 export const sshHost = 'pi'
 
+/** Name of the file in the folder of the run. */
+export const sshConfigFile = 'ssh-config'
+
 /** Writes a file for `ssh -F FILE pi`, with the guest's key known and checked; returns its path. */
 export async function writeSshConfig(
   folder: string,
@@ -16,7 +19,7 @@ export async function writeSshConfig(
   // sshd(8): the usual port goes without saying.
   const name = port === 22 ? host : `[${host}]:${port}`
   if (hostKey !== undefined) await writeFile(known, `${name} ssh-ed25519 ${hostKey.toString('base64')}\n`)
-  const file = join(folder, 'ssh-config')
+  const file = join(folder, sshConfigFile)
   // ssh expands %x in file names.
   const fileName = (path: string): string => `"${path.replaceAll('%', '%%')}"`
   const settings = {

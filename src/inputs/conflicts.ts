@@ -3,6 +3,7 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { homeFolders } from '../host/paths'
 import { boardNames, boards, boardsFor, defaultBoard, type Board } from '../boards'
+import { debugConflicts } from './debug-conflicts'
 import { copyOutFolder } from './files'
 import { architectureOf } from './images'
 import type { Inputs } from './index'
@@ -16,7 +17,10 @@ const isSameFile = (a: string, b: string): boolean => existsSync(b) && realpathS
 
 /** Faults that concern two inputs, or an input and the machine; all that can be known before any work. */
 export function conflicts(inputs: Inputs, env: Readonly<NodeJS.ProcessEnv>): readonly string[] {
-  const own = inputs.mode === 'user' ? userConflicts(inputs) : [...onlyInUserMode(inputs), ...boardConflicts(inputs)]
+  const own =
+    inputs.mode === 'user'
+      ? userConflicts(inputs)
+      : [...onlyInUserMode(inputs), ...boardConflicts(inputs), ...debugConflicts(inputs)]
   const name = inputs.keepRunning ? nameFault(inputs.name, homeFolders(env), env) : undefined
   return [...own, ...(name === undefined ? [] : [name]), ...commonConflicts(inputs, env)]
 }

@@ -1,5 +1,6 @@
 import { boardNames } from '../boards'
 import { containerDefinitions, containerListInputs } from './container-definitions'
+import { debugDefinitions } from './debug-definitions'
 import { define, type Definition } from './define'
 import { networkDefinitions } from './network-definitions'
 import { userDefinitions } from './user-definitions'
@@ -233,6 +234,7 @@ export const definitions = [
     'With `keep-running`: name of the Pi, and of its command in later steps (`shell: pi {0}`). Several Pis in one job need one each.'
   ),
   define('save-image', 'FILE', '', 'Write the changed disk here: `.img` (raw), `.img.xz`, `.img.zst` or `.qcow2`.'),
+  ...debugDefinitions,
   ...containerDefinitions
 ] as const satisfies readonly Definition[]
 

@@ -5,6 +5,7 @@ import { readPlatforms, type CpuModels, type WantedPlatforms } from '../usermode
 import { BadInput } from '../report/errors'
 import { conflicts } from './conflicts'
 import { building, containerRef, existingFolder, type Building, type ContainerRef, type Get } from './containers'
+import { debugging, type Debugging } from './debugging'
 import { definitions, type RawInputs } from './definitions'
 import { disks, existingFile, filesToPlace, saveTarget, type ExtraDisk, type FileToPlace } from './files'
 import { imageRef, type ImageRef } from './images'
@@ -14,6 +15,7 @@ import { workflowOf } from './workflow'
 
 export { definitions, listInputs, type InputName, type RawInputs } from './definitions'
 export type { Building, ContainerRef } from './containers'
+export { vncBase, type Debugging, type GdbStub } from './debugging'
 export { outputs, type OutputName } from './outputs'
 export type { DiskFormat, PortForward } from './readers'
 
@@ -114,6 +116,8 @@ export interface Inputs {
   readonly saveImage: { readonly path: string; readonly format: read.DiskFormat } | undefined
   /** Address of this host on which SSH and `ports` listen. No input: only `pi-qemu boot` can set another. */
   readonly listen: string
+  /** Ways to look into the Pi. */
+  readonly debugging: Debugging
   /** The host folder that `sync` exchanges. */
   readonly workspace: string
   /** The files by which this step tells its job something; undefined outside of a workflow. */
@@ -212,6 +216,7 @@ export function parseInputs(raw: RawInputs, { env, workspace }: Surroundings): I
     keepRunning: get('keep-running', text => read.truth(text.trim())) ?? false,
     name: get('name', text => read.piName(text.trim())) ?? 'pi',
     saveImage: get('save-image', text => saveTarget(text.trim(), workspace)),
+    debugging: debugging(get),
     workspace,
     workflow: workflowOf(env)
   }

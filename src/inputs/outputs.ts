@@ -9,6 +9,9 @@ export const outputs = {
   'ssh-config': 'File for `ssh -F`; the host in it is called `pi`.',
   command: 'With `keep-running`: the command for later steps, which is on PATH by the name of the Pi.',
   'serial-log': 'File with what the guest wrote to its serial console.',
+  'serial-socket': "With `serial: socket`: UNIX socket that leads to the Pi's serial console, one user at a time.",
+  'monitor-socket': "With `monitor`: UNIX socket of QEMU's monitor.",
+  'qmp-socket': "With `monitor`: UNIX socket of QEMU's machine protocol (QMP).",
   board: 'The emulated board.',
   'image-release':
     'The exact release that the name of the image stood for, as `name:date`: give it as `image` to get the same again.',

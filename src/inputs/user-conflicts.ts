@@ -1,4 +1,5 @@
 import { containerConflicts, onlyWithEngine } from './container-conflicts'
+import { givenForDebugging } from './debug-conflicts'
 import type { Inputs } from './index'
 
 type Given = readonly (readonly [input: string, given: boolean])[]
@@ -34,7 +35,8 @@ const ofBoards = (inputs: Inputs): Given => [
   ['first-boot', inputs.firstBoot === 'run'],
   ['ssh-key', inputs.sshKey !== undefined],
   ['storage', inputs.storage !== 'auto'],
-  ['keep-running', inputs.keepRunning]
+  ['keep-running', inputs.keepRunning],
+  ...givenForDebugging(inputs)
 ]
 
 /** What only user mode has a use for. */

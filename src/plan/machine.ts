@@ -1,6 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { diskPlace, kernelFor, psciFixes, type Architecture, type Board, type TreeNaming } from '../boards'
+import {
+  diskPlace,
+  kernelFor,
+  psciFixes,
+  screenConsole,
+  type Architecture,
+  type Board,
+  type TreeNaming
+} from '../boards'
 import { ownArguments } from '../first-boot/cmdline'
 import { modulesArguments, modulesLabel, uefiFor, type GenericKernel, type PreparedImage } from '../images'
 import type { Inputs } from '../inputs'
@@ -101,7 +109,7 @@ export function planMachine(request: MachineRequest): MachinePlan {
       (inputs.kernel === undefined ? own(variant?.initramfs.find(name => available.has(name))) : undefined),
     kernelArguments: [
       ...root,
-      ...[`earlycon=${board.earlycon}`, ...board.consoles[naming], 'loglevel=7'],
+      ...[`earlycon=${board.earlycon}`, ...consolesOf(board, naming, inputs), 'loglevel=7'],
       // A Pi has no clock: without this its time starts in the past, and TLS fails.
       `systemd.clock_usec=${clock}000`,
       ...board.kernelArguments,
@@ -109,6 +117,8 @@ export function planMachine(request: MachineRequest): MachinePlan {
       ...(atBoot === undefined ? [] : [`maxcpus=${atBoot}`]),
       ...(genericKernel === undefined ? [] : modulesArguments(genericKernel)),
       ...(image?.kernelArguments ?? []),
+      // gdb has the kernel's symbols where it was linked to be.
+      ...(inputs.debugging.gdb === undefined ? [] : ['nokaslr']),
       ...(inputs.append === undefined ? [] : [inputs.append])
     ],
     volumes: [...volumes, ...(genericKernel === undefined ? [] : [modulesVolume(genericKernel)])],
@@ -119,6 +129,7 @@ export function planMachine(request: MachineRequest): MachinePlan {
       tap === undefined
         ? { kind: 'user', listen: inputs.listen, sshPort: inputs.sshPort ?? 0 }
         : { kind: 'tap', device: tap },
+    access: accessOf(inputs),
     extra: inputs.qemuArgs,
     logs
   }
@@ -129,6 +140,17 @@ export function planMachine(request: MachineRequest): MachinePlan {
     // A user's own tree is taken as it is, but for the overlays asked for.
     deviceTree: tree === undefined ? undefined : { from: tree, fixes: inputs.dtb === undefined ? fixes : [], overlays }
   }
+}
+
+/** A board that gets a display for the occasion has the kernel's words on it, as the others have. */
+function consolesOf(board: Board, naming: TreeNaming, { debugging }: Inputs): readonly string[] {
+  const consoles = board.consoles[naming]
+  return debugging.vnc === undefined || consoles.includes(screenConsole) ? consoles : [screenConsole, ...consoles]
+}
+
+/** Whoever looks into a failed run needs the console. */
+function accessOf({ debugging }: Inputs): Machine['access'] {
+  return debugging.onFailure === undefined ? debugging : { ...debugging, serial: 'socket' }
 }
 
 /** A kernel, an initramfs or arguments of the user's own may count on the card. */

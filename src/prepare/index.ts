@@ -52,7 +52,7 @@ async function runPrepare(work: PrepareWork, installFor: Install, context: Conte
     journal,
     // What the outputs tell is about the run itself; but after a failure its console is wanted.
     output: (name, value) => {
-      if (name === 'serial-log') context.output(name, value)
+      if (name === 'serial-log' || name === 'serial-socket') context.output(name, value)
     }
   }
   const install = await installFor(board, own)

@@ -22,6 +22,8 @@ export function prepareInputs(inputs: Inputs, board: Board): Inputs {
     ...{ user: 'root', shell: undefined, workingDirectory: undefined, env: {}, password: undefined },
     ...{ sync: 'none', copyOut: [], files: [], disks: [], ports: [] },
     ...{ network: 'user', sshPort: undefined, authorizedKeys: [], listen: loopback },
+    // A failure can be looked into here as well; ports and sockets that were asked for are the run's own.
+    debugging: { ...inputs.debugging, gdb: undefined, monitor: false, vnc: undefined },
     ...{ firstBoot: 'skip', snapshot: 'off', saveImage: undefined, keepRunning: false }
   }
   if (!hasOwnBoard(inputs)) return common

@@ -1,22 +1,10 @@
-import { join } from 'node:path'
 import type { Board, DiskPlace } from '../boards'
 import { loopback, type ExtraDisk, type PortForward } from '../inputs'
+import { accessArguments, noAccess, uartBackend, waitsForGdb, type Access } from './access'
+import { runFiles } from './file-names'
+import { value } from './quoting'
 
-/** Names of the files that QEMU reads and writes in the run's folder, which is its working directory. */
-export const runFiles = {
-  disk: 'disk.qcow2',
-  deviceTree: 'board.dtb',
-  uefiVariables: 'uefi-vars.fd',
-  qmp: 'qmp.sock',
-  channel: 'channel.sock',
-  packets: 'net.pcap'
-} as const
-
-/** Names in the run's log folder. */
-export const logFiles = {
-  qemu: 'qemu.log',
-  serial: (uart: number): string => `serial${uart}.log`
-} as const
+export { logFiles, runFiles } from './file-names'
 
 export interface Volume {
   /** QEMU's id for it, and the file system's label. */
@@ -73,6 +61,8 @@ export interface Machine {
   readonly diskFile?: string
   /** A line to a program in the guest, by the name it has there; QEMU connects to {@link runFiles.channel}. */
   readonly channel?: string
+  /** Whether its CPUs stand still until QEMU is told to let them run: somebody wants to see all from the first word on. */
+  readonly standsStill?: true
   /** Whether the machine continues: its memory comes from QEMU's standard input. */
   readonly incoming?: true
   /** Where the disk is on a board with a card slot; by default in it. */
@@ -90,13 +80,12 @@ export interface Machine {
   readonly forwards: readonly PortForward[]
   /** By default {@link ownNetwork}. */
   readonly network?: NetworkBackend
+  /** By default none but the serial logs. */
+  readonly access?: Access | undefined
   readonly extra: readonly string[]
   /** Folder for {@link logFiles}, absolute. */
   readonly logs: string
 }
-
-/** Commas separate options in a QEMU argument; one that belongs to a value is doubled. */
-const value = (text: string): string => text.replaceAll(',', ',,')
 
 /** QEMU's arguments for a machine, in the order a person would write them. */
 export function qemuArguments(machine: Machine): readonly string[] {
@@ -125,15 +114,11 @@ export function qemuArguments(machine: Machine): readonly string[] {
     ...(listensFor(machine) ? ['-object', `filter-dump,id=${packetFilter},netdev=net0,file=${runFiles.packets}`] : []),
     ...(board.needsGenericKernel ? ['-device', 'virtio-rng-pci'] : []),
     ...(machine.channel === undefined ? [] : channel(machine.channel)),
-    ...uarts.flatMap(uart => [
-      '-chardev',
-      `file,id=uart${uart},path=${value(join(machine.logs, logFiles.serial(uart)))}`,
-      '-serial',
-      `chardev:uart${uart}`
-    ]),
+    ...uarts.flatMap(uart => ['-chardev', uartBackend(machine, uart), '-serial', `chardev:uart${uart}`]),
     ...['-qmp', `unix:${runFiles.qmp},server=on,wait=off`],
+    ...accessArguments(board, machine.access ?? noAccess),
     // A bare kernel may be done before we listen: it waits for us.
-    ...(machine.hasDisk ? [] : ['-S']),
+    ...(machine.hasDisk && machine.standsStill !== true && !waitsForGdb(machine) ? [] : ['-S']),
     ...(machine.incoming === true ? ['-incoming', 'fd:0'] : []),
     ...machine.extra
   ]

@@ -6,6 +6,7 @@ import { goingOn } from '../host/going-on'
 import { end, identify, isAlive, waitForEnd, type ProcessIdentity } from '../host/processes'
 import type { Journal } from '../journal'
 import { BootFailure, messageOf } from '../report/errors'
+import { waitsForGdb } from './access'
 import { listensFor, logFiles, qemuArguments, runFiles, type Machine } from './argv'
 import { FirstPacket } from './first-packet'
 import type { Start } from './probe'
@@ -26,7 +27,7 @@ export interface Qemu {
 }
 
 /** What tells of the life of a QEMU. */
-export type Life = Pick<Qemu, 'isAlive' | 'exit' | 'firstPacket'>
+export type Life = Pick<Qemu, 'isAlive' | 'exit' | 'firstPacket'> & Partial<Pick<Qemu, 'qmp'>>
 
 /** The program for a 64- or 32-bit Arm guest; the 64-bit one runs both. */
 export const qemuProgram = 'qemu-system-aarch64'
@@ -93,7 +94,8 @@ export async function startQemu(machine: Machine, install: Start, journal: Journ
       await restrainSecondaries(qmp, logs, board.uarts)
     const sshPort = await sshPortOf(machine, qmp)
     // It may be over before there is an answer.
-    if (!machine.hasDisk) await qmp.execute('cont').catch(() => undefined)
+    if (!machine.hasDisk && machine.standsStill !== true && !waitsForGdb(machine))
+      await qmp.execute('cont').catch(() => undefined)
     const firstPacket = listensFor(machine) ? new FirstPacket(join(folder, runFiles.packets), qmp) : undefined
     return {
       process: identity,
@@ -142,6 +144,16 @@ const refusals: readonly { readonly pattern: RegExp; readonly cause: string; rea
     pattern: /Could not set up host forwarding rule '([^']*)'/,
     cause: 'a host port in `ports`, or `ssh-port`, is taken by another program, or needs root (below 1024)',
     remedy: 'choose another host port'
+  },
+  {
+    pattern: /-gdb \S+: .*(?:Failed to find an available port|Address already in use|Permission denied)/,
+    cause: 'the port in `gdb` is taken by another program, or needs root (below 1024)',
+    remedy: 'choose another port'
+  },
+  {
+    pattern: /-vnc \S+: .*(?:Failed to find an available port|Address already in use)/,
+    cause: 'the port in `vnc` is taken by another program',
+    remedy: 'choose another port'
   },
   {
     pattern: /Failed to get (?:shared )?"[\w ]+" lock/,

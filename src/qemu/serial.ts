@@ -34,9 +34,18 @@ export class SerialLog {
     }))
   }
 
-  /** The log that has the most to say, for messages and the output. */
+  /** Number of the UART that has the most to say. */
+  get mainUart(): number {
+    const most = Math.max(...this.uarts.map(({ position }) => position))
+    return Math.max(
+      0,
+      this.uarts.findIndex(({ position }) => position === most)
+    )
+  }
+
+  /** Its log, for messages and the output. */
   get mainFile(): string {
-    return [...this.uarts].sort((a, b) => b.position - a.position)[0]?.file ?? ''
+    return this.uarts[this.mainUart]?.file ?? ''
   }
 
   /** Bytes seen so far. */
@@ -72,7 +81,7 @@ export class SerialLog {
 
   /** The last lines of the busiest UART. */
   tail(count: number): readonly string[] {
-    const busiest = [...this.uarts].sort((a, b) => b.position - a.position)[0]
+    const busiest = this.uarts[this.mainUart]
     return busiest === undefined
       ? []
       : [...busiest.lines, printable(busiest.rest)].filter(line => line !== '').slice(-count)

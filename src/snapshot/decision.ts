@@ -21,6 +21,7 @@ type Wishes = Pick<
   | 'kernel'
   | 'initrd'
   | 'sync'
+  | 'debugging'
 >
 
 /** Why a run neither uses nor makes a booted snapshot, in words for the log; undefined if it does. */
@@ -38,6 +39,8 @@ export function whyNoSnapshot(inputs: Wishes, { board, accelerator, clock }: Mac
     [inputs.qemuArgs.length > 0, 'qemu-args may change the machine'],
     [inputs.network === 'tap', 'network: tap gives the guest an address of one run only'],
     [inputs.kernel !== undefined || inputs.initrd !== undefined, 'kernel or initrd may change under the same name'],
+    [inputs.debugging.gdb !== undefined, 'gdb may want to see the boot'],
+    [inputs.debugging.vnc !== undefined, 'vnc gives the machine a display'],
     [inputs.sync === 'live', 'sync: live shares a folder of one run'],
     [accelerator === 'kvm', "KVM: the memory would be of this host's CPU"],
     [clock === 'icount', 'clock: icount']
@@ -60,6 +63,7 @@ export function snapshotKey(imageId: string, qemuVersion: string, machine: Machi
     volumes: machine.volumes.map(volume => ({ ...volume, file: basename(volume.file) })),
     forwards: [],
     network: ownNetwork,
+    access: undefined,
     logs: ''
   })
   return createHash('sha256')

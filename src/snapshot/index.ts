@@ -72,9 +72,10 @@ export async function bootWithSnapshot(request: SnapshotRequest): Promise<Awake 
     return awake
   } catch (error) {
     channel.close()
+    // A guest that does not come up is left to the teardown: somebody may want to look into it.
+    if (isOfTheRun(error, { wasKept: snapshot !== undefined, hasStarted: qemu !== undefined })) throw error
     if (qemu !== undefined) await quitQemu(qemu)
     await rm(join(place.journal.folder, runFiles.disk), { force: true })
-    if (isOfTheRun(error, { wasKept: snapshot !== undefined, hasStarted: qemu !== undefined })) throw error
     log.warn(
       `The booted Pi could not be ${snapshot === undefined ? 'saved' : 'continued'} (${messageOf(error)}); booting instead`
     )

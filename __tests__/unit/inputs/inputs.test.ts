@@ -36,6 +36,10 @@ const nothingToBuild: Inputs['building'] = {
   ...{ outputs: [], cacheFrom: [], cacheTo: [], builder: undefined }
 }
 
+const noDebugging: Inputs['debugging'] = {
+  ...{ gdb: undefined, monitor: false, serial: 'file', vnc: undefined, onFailure: undefined }
+}
+
 const nothingAsked: Inputs = {
   mode: 'system',
   workflow: undefined,
@@ -93,6 +97,7 @@ const nothingAsked: Inputs = {
   runTimeout: undefined,
   keepRunning: false,
   saveImage: undefined,
+  debugging: noDebugging,
   workspace
 }
 
@@ -139,6 +144,8 @@ test('every input arrives', () => {
       snapshot: 'off',
       boot: 'full',
       storage: '',
+      // See debugging.test.ts.
+      ...{ 'debug-on-failure': '', gdb: '', monitor: '', serial: '', vnc: '' },
       ...{ mode: ' system ', platforms: '', 'qemu-cpu': '', setuid: ' false ', sysroot: '' },
       // These go with `mode: user`: see containers.test.ts.
       ...{
@@ -159,7 +166,7 @@ test('every input arrives', () => {
   expect(parse(raw, { B: 'two' })).toEqual({
     workflow: undefined,
     ...{ mode: 'system', platforms: undefined, qemuCpu: {}, setuid: false, sysroot: undefined },
-    ...{ container: undefined, build: undefined, building: nothingToBuild },
+    ...{ container: undefined, build: undefined, building: nothingToBuild, debugging: noDebugging },
     image: { kind: 'url', url: 'https://example.org/pi.img.xz?x=1' },
     imageSha256: 'ab'.repeat(32),
     catalogUrl: 'http://example.org/list.json',

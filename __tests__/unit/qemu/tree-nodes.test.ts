@@ -51,6 +51,30 @@ test.each(['raspberrypi', 'mainline'] as const)('raspi4b names all of its memory
   expect(get(file, '/soc/usb@7e980000', 'status')).toBe('okay')
 })
 
+describe.each(['raspi0', 'raspi1ap', 'raspi2b', 'raspi3ap', 'raspi3b', 'raspi4b'] as const)(
+  'the screen of %s',
+  name => {
+    const { memoryMiB, treeFixes } = boards[name]
+
+    test('is where QEMU has it: 1 MiB into the last 64 MiB of the first GiB', async () => {
+      const { file } = await fixed(...treeFixes.mainline)
+      const cells = get(file, '-t', 'u', '/framebuffer', 'reg').split(' ').map(Number)
+      const [width = 0, height = 0, stride = 0] = ['width', 'height', 'stride'].map(property =>
+        Number(get(file, '-t', 'u', '/framebuffer', property))
+      )
+      expect(cells.slice(-2)).toEqual([(Math.min(memoryMiB, 1024) - 63) * 1024 ** 2, width * height * 2])
+      expect([width, height, stride]).toEqual([640, 480, width * 2])
+      // A Pi 4's addresses have two cells.
+      expect(cells).toHaveLength(name === 'raspi4b' ? 3 : 2)
+      expect(get(file, '/framebuffer', 'format')).toBe('r5g6b5')
+    })
+
+    test("is asked of the firmware by Raspberry Pi's kernels", () => {
+      expect(treeFixes.raspberrypi.map(({ node }) => node)).not.toContain('/framebuffer')
+    })
+  }
+)
+
 test("the kernel's random generator gets exactly the bytes of the run; no other word of the tree changes", async () => {
   const seed = Buffer.from(Array.from({ length: 64 }, (_, at) => (at * 37) % 256))
   const file = join(scratch.fresh(), 'out.dtb')

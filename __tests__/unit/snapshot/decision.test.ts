@@ -27,6 +27,8 @@ describe('whether a booted Pi is kept', () => {
     ['qemu-args', { qemuArgs: ['-s'] }, {}],
     ['kernel', { kernel: '/vmlinuz' }, {}],
     ['initrd', { initrd: '/initrd' }, {}],
+    ['gdb', { debugging: { ...defaultInputs.debugging, gdb: { port: 1234, waits: false } } }, {}],
+    ['vnc', { debugging: { ...defaultInputs.debugging, vnc: 5900 } }, {}],
     ['sync: live', { sync: 'live' }, {}],
     ['network: tap', { network: 'tap' }, {}],
     ['KVM', {}, { accelerator: 'kvm' }],
@@ -41,7 +43,11 @@ describe('the key of a snapshot', () => {
 
   test('does not depend on what differs between runs', () => {
     const later = machineOf(
-      { ...defaultInputs, ports: [{ protocol: 'tcp', host: 8080, guest: 80 }] },
+      {
+        ...defaultInputs,
+        ports: [{ protocol: 'tcp', host: 8080, guest: 80 }],
+        debugging: { ...defaultInputs.debugging, serial: 'socket', monitor: true, onFailure: 1 }
+      },
       'virt',
       '/other',
       2

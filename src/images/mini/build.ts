@@ -8,7 +8,7 @@ import { bootModules, copyModules } from './initramfs'
 import { miniDhcpScript, miniInittab, miniSshStart, miniStartup } from './scripts'
 
 /** Raise when what {@link buildMini} writes changes: images built before are then not used again. */
-export const miniVersion = 3
+export const miniVersion = 4
 
 /** Modules beyond those for booting that people expect of a small system. */
 const extraModules = [

@@ -80,8 +80,9 @@ umount /sys /proc
 exec switch_root /mnt "$init"
 `
 
-/** /etc/inittab of the mini system. */
+/** /etc/inittab of the mini system: root's shell on the console, which nobody but the Pi's user reaches. */
 export const miniInittab = `::sysinit:/etc/init.d/rcS
+::askfirst:-/bin/sh
 ::shutdown:/bin/umount -a -r
 ::ctrlaltdel:/sbin/poweroff
 `

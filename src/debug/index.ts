@@ -1,0 +1,3 @@
+export { attachConsole, type ConsoleEnd } from './console'
+export { tellAccess } from './outputs'
+export { stayOnFailure } from './stay'
