@@ -4,6 +4,7 @@ import {
   Guest,
   guestDirectory,
   guestFolder,
+  kernelIn,
   lostGuest,
   setupText,
   writeSshConfig,
@@ -44,7 +45,7 @@ export interface Pi {
 
 /** From inputs to a shell in the guest. */
 export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
-  const { journal, log, phases, output } = context
+  const { journal, log, phases, output, record } = context
   const expected = knownBoard(inputs)
   const coming = expected && qemuBeside(inputs, expected, context)
   const { release, here } = await plannedImage(inputs, context)
@@ -102,12 +103,19 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   for (const [name, value] of Object.entries(ssh)) output(name as keyof typeof ssh, value)
 
   const guest = new Guest(session, user, journal.id)
+  record.guest = guest
   try {
-    if (powered.setup !== undefined) guest.checkSetUp(setup, powered.setup)
-    else {
+    let said: string
+    if (powered.setup !== undefined) {
+      guest.checkSetUp(setup, powered.setup)
+      said = powered.setup.output
+    } else {
       const startCpus = powered.machine.cpusAtBoot !== undefined
-      await phases.run('setup', 'Set up the guest', () => guest.setUp({ ...setup, startCpus, clock: Date.now() }))
+      said = await phases.run('setup', 'Set up the guest', () =>
+        guest.setUp({ ...setup, startCpus, clock: Date.now() })
+      )
     }
+    record.note({ kernel: kernelIn(said) })
   } catch (error) {
     throw qemu.isAlive() ? error : lostGuest(qemu, serial, error)
   }

@@ -6,6 +6,7 @@ import type { Inputs } from './inputs'
 import { keepUp, remember } from './later'
 import { powerOff } from './power'
 import { runFiles } from './qemu'
+import { collect } from './report/collect'
 import { runScript, type ScriptResult } from './script-run'
 import { runUserMode } from './user-mode'
 import { printText, readPrinted, tellJob } from './workflow'
@@ -23,6 +24,12 @@ export async function run(inputs: Inputs, context: Context): Promise<Result> {
   if (inputs.image.kind === 'none') return runBare(inputs, context)
   const pi = await bootPi(inputs, context)
   const result = await ranScript(inputs, pi, context)
+  if (inputs.reportDir !== undefined) {
+    const failed = result.outcome !== 'success'
+    await context.phases.run('report', 'What the guest knows of itself', () =>
+      collect(inputs, { ...context, logs: context.journal.logs }, failed)
+    )
+  }
   let { workspace } = pi
   if (workspace !== undefined && bringsBack(inputs)) {
     const volume = workspace

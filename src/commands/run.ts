@@ -97,7 +97,7 @@ function onTerminal(
   })
 }
 
-function conclude({ outcome, exitCode, signal, verdict, failure, phases }: Report, log: Log): void {
+function conclude({ outcome, exitCode, signal, verdict, failure, hint, phases }: Report, log: Log): void {
   if (failure !== undefined) return
   if (verdict !== undefined) {
     if (outcome === 'success') log.info(verdict)
@@ -111,4 +111,5 @@ function conclude({ outcome, exitCode, signal, verdict, failure, phases }: Repor
       ? 'The script ran longer than --run-timeout, and was ended'
       : `The script ${how}; ${phases.elapsed.toFixed(1)} s in all${booted === undefined ? '' : `, ${booted.seconds.toFixed(1)} s of it to boot`}`
   )
+  if (hint !== undefined) log.error(hint)
 }

@@ -1,6 +1,7 @@
 import { boardNames } from '../boards'
 import { containerDefinitions, containerListInputs } from './container-definitions'
 import { define, type Definition } from './define'
+import { reportDefinitions } from './report-definitions'
 import { userDefinitions } from './user-definitions'
 
 export type { Definition } from './define'
@@ -231,6 +232,7 @@ export const definitions = [
     'With `keep-running`: name of the Pi, and of its command in later steps (`shell: pi {0}`). Several Pis in one job need one each.'
   ),
   define('save-image', 'FILE', '', 'Write the changed disk here: `.img` (raw), `.img.xz`, `.img.zst` or `.qcow2`.'),
+  ...reportDefinitions,
   ...containerDefinitions
 ] as const satisfies readonly Definition[]
 

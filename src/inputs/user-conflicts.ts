@@ -31,7 +31,9 @@ const ofBoards = (inputs: Inputs): Given => [
   ['first-boot', inputs.firstBoot === 'run'],
   ['ssh-key', inputs.sshKey !== undefined],
   ['storage', inputs.storage !== 'auto'],
-  ['keep-running', inputs.keepRunning]
+  ['keep-running', inputs.keepRunning],
+  ['boot-analysis', inputs.bootAnalysis],
+  ['screenshot', inputs.screenshot]
 ]
 
 /** What only user mode has a use for. */

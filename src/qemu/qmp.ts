@@ -1,3 +1,4 @@
+import { appendFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { createConnection, type Socket } from 'node:net'
 import { join } from 'node:path'
@@ -28,7 +29,10 @@ export class Qmp {
   private shutdown: string | undefined
   private readonly awaited = new Map<string, () => void>()
 
-  private constructor(private readonly socket: Socket) {
+  private constructor(
+    private readonly socket: Socket,
+    private readonly log: string | undefined
+  ) {
     const fail = (): void => {
       this.ended = true
       for (const { reject } of this.waiting.values()) reject(new Error('QEMU closed the connection'))
@@ -37,14 +41,18 @@ export class Qmp {
     socket.on('error', fail).on('close', fail)
     createInterface({ input: socket })
       .on('line', line => {
+        this.record('<', line)
         const reply = parsed(line)
         if (reply !== undefined) this.receive(reply)
       })
       .on('error', fail) // it passes the socket's on
   }
 
-  /** Connects to the socket `name` in `folder`, and leaves the negotiation mode. */
-  static async connect(folder: string, name: string, timeout = 5000): Promise<Qmp> {
+  /**
+   * Connects to the socket `name` in `folder`, and leaves the negotiation mode.
+   * @param log file to which all that is said is appended
+   */
+  static async connect(folder: string, name: string, timeout = 5000, log?: string): Promise<Qmp> {
     // A socket's path has 107 bytes at most; through the folder's descriptor it always fits.
     const handle = await open(folder, 'r')
     try {
@@ -56,7 +64,7 @@ export class Qmp {
           resolve(connection)
         })
       })
-      const qmp = new Qmp(socket)
+      const qmp = new Qmp(socket, log)
       await qmp.execute('qmp_capabilities')
       socket.setTimeout(0)
       return qmp
@@ -82,7 +90,9 @@ export class Qmp {
         return
       }
       this.waiting.set(id, { resolve, reject })
-      this.socket.write(JSON.stringify({ execute: command, arguments: args, id }) + '\n')
+      const line = JSON.stringify({ execute: command, arguments: args, id })
+      this.record('>', line)
+      this.socket.write(line + '\n')
     })
   }
 
@@ -99,6 +109,15 @@ export class Qmp {
   close(): void {
     this.ended = true
     this.socket.destroy()
+  }
+
+  private record(direction: '<' | '>', line: string): void {
+    if (this.log === undefined) return
+    try {
+      appendFileSync(this.log, `${new Date().toISOString()} ${direction} ${line}\n`)
+    } catch {
+      // The logs may be gone before QEMU is.
+    }
   }
 
   private receive(reply: Reply): void {
