@@ -1,8 +1,8 @@
 import { chmod, copyFile, truncate, writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { crossBuild, needsCompilers } from '../kit/cross-programs'
 import { debianImage } from '../kit/debian-image'
-import { run } from '../kit/run'
 import { RunnerJob } from '../kit/runner'
 import type { StepResult } from '../kit/running-step'
 
@@ -99,15 +99,19 @@ describe('a QEMU that does not start for a known reason', () => {
     await writeFile(card, '')
     await truncate(card, 3 * 1024 ** 2)
     const { message } = await failing({
-      ...{ image: 'none', board: 'raspi3b', kernel: process.execPath },
+      ...{ board: 'raspi3b', storage: 'usb', sync: 'none', run: 'true' },
       'qemu-args': `-drive if=sd,format=raw,file=${card}`
     })
     expect(message).toEqual(pointsAt('card-size'))
   })
 
   test('port-taken', async () => {
-    const { message } = await failing({ board: 'virt', sync: 'none', run: 'true', ports: '1:80\n1:81' })
+    const server = createServer()
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    const { message } = await failing({ board: 'virt', sync: 'none', run: 'true', ports: `${port}:80` })
     expect(message).toEqual(pointsAt('port-taken'))
+    await new Promise(resolve => server.close(resolve))
   })
 })
 
@@ -181,13 +185,8 @@ test('a `prepare` that fails for a known reason says it as well', async () => {
   expect(message).toEqual(pointsAt('command-not-found'))
 })
 
-test('a tool of the host that fails says what is known of it', async () => {
-  const folder = join(job.root, 'closed')
-  await run('mkdir', [folder])
-  const { message, outputs } = await failing({
-    ...{ board: 'virt', sync: 'none', run: 'true' },
-    image: 'http://pi.invalid/pi.img'
-  })
+test('a server of images whose name nobody knows', async () => {
+  const { message, outputs } = await failing({ board: 'virt', run: 'true', image: 'http://pi.invalid/pi.img' })
   expect(outputs['outcome']).toBe('host-failed')
   expect(message).toEqual(pointsAt('host-no-names'))
 })
