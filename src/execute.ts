@@ -147,14 +147,7 @@ export async function execute({
   await saves.settle()
   if (inputs !== undefined && journal !== undefined && ending.failure !== undefined)
     await collect(inputs, { logs: journal.logs, record, log }, true)
-  const { level } = hits
-  const isScripts = ending.failure === undefined && ending.outcome !== 'success'
-  const report: Report = {
-    ...ending,
-    ...{ phases, cached: hits.text, level, facts: record.facts, warnings },
-    hint: isScripts && inputs?.run !== undefined ? hintFor(said.text, record.console(consoleLines)) : undefined,
-    shortcuts: inputs === undefined ? [] : shortcuts(inputs, level, record.facts)
-  }
+  const report = reportOf(ending, inputs, { phases, hits, record, said, warnings })
   if (report.failure !== undefined) log.error(report.failure)
   output('outcome', report.outcome)
   output('exit-code', String(report.exitCode))
@@ -173,6 +166,30 @@ export async function execute({
   }
   signals?.ignore()
   return { ...report, summary }
+}
+
+/** What a run got to know on its way. */
+interface Learned {
+  readonly phases: Phases
+  readonly hits: CacheHits
+  readonly record: RunRecord
+  readonly said: OutputTail
+  readonly warnings: readonly string[]
+}
+
+function reportOf(
+  ending: Ending,
+  inputs: Inputs | undefined,
+  { phases, hits, record, said, warnings }: Learned
+): Report {
+  const { level, text: cached } = hits
+  const { facts } = record
+  const scriptFailed = inputs?.run !== undefined && ending.failure === undefined && ending.outcome !== 'success'
+  return {
+    ...{ ...ending, phases, cached, level, facts, warnings },
+    hint: scriptFailed ? hintFor(said.text, record.console(consoleLines)) : undefined,
+    shortcuts: inputs === undefined ? [] : shortcuts(inputs, level, facts)
+  }
 }
 
 interface EndingSignals {

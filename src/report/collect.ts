@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Inputs } from '../inputs'
 import { screenshot } from '../qemu'
-import { describeFailure } from './errors'
+import { describeFailure, messageOf } from './errors'
 import type { Log } from './log'
 import type { RunRecord } from './record'
 
@@ -45,12 +45,13 @@ exec systemd-analyze --no-pager ${command}
 
 /**
  * Asks a machine that is about to be switched off for what nobody will know later, and puts it with the run's logs. Whatever does
- * not answer in time is left out; nothing is asked twice.
+ * not answer in time is left out with a warning, and nothing is asked twice. Never throws.
  * @param failed whether the run is known to end badly, when a picture of the screen is wanted in any case
  */
-export async function collect(wanted: Wanted, { logs, record, log }: Place, failed: boolean): Promise<void> {
-  const { machine, guest } = record
+export async function collect(wanted: Wanted, place: Place, failed: boolean): Promise<void> {
+  const { machine } = place.record
   if (wanted.reportDir === undefined || machine?.qemu.isAlive() !== true) return
+  const { logs, log } = place
   if (wanted.screenshot || failed) {
     // A failure is told where a picture was asked for: a board without a display has nothing to show.
     await screenshot(machine.qemu.qmp, join(logs, collected.screen)).catch((error: unknown) => {
@@ -58,6 +59,12 @@ export async function collect(wanted: Wanted, { logs, record, log }: Place, fail
       else log.debug(describeFailure(error))
     })
   }
+  await askGuest(wanted, place).catch((error: unknown) => {
+    log.warn(`The report lacks what the guest knows: ${messageOf(error)}`)
+  })
+}
+
+async function askGuest(wanted: Wanted, { logs, record: { guest }, log }: Place): Promise<void> {
   if (guest === undefined) return
   for (const { name, text, timeout } of questions(wanted)) {
     const file = join(logs, name)

@@ -103,6 +103,15 @@ describe('what only a machine that still runs can tell', () => {
     expect((await collecting({})).log.entries).toEqual([])
   })
 
+  test('a disk that is full is a warning, and no more', async () => {
+    const record = new RunRecord()
+    record.machine = { qemu: { qmp: {} as never, isAlive: () => true }, serial: { poll: () => [], tail: () => [] } }
+    record.guest = { askRoot: () => Promise.resolve('words') }
+    const log = new RecordedLog()
+    await collect(wanted, { logs: join(scratch.fresh(), 'missing'), record, log }, false)
+    expect(log.of('warn')).toEqual([expect.stringMatching(/^The report lacks what the guest knows: .*ENOENT/)])
+  })
+
   test('nothing is asked of a machine that is gone, or if no report is wanted', async () => {
     expect((await collecting({}, { alive: false })).questions).toEqual([])
     expect((await collecting({ reportDir: undefined })).questions).toEqual([])
