@@ -1,4 +1,5 @@
 import { definitions, outputs } from '../src/inputs'
+import { symptoms, type Symptom } from '../src/report/diagnosis'
 
 /** The whole of action.yml. */
 export function renderAction(): string {
@@ -33,7 +34,6 @@ export function renderAction(): string {
 
 /** The README's tables of inputs and outputs. */
 export function renderTables(): string {
-  const cell = (text: string): string => text.replaceAll('|', '\\|')
   return [
     '| Input | Default | What it does |',
     '|---|---|---|',
@@ -47,3 +47,15 @@ export function renderTables(): string {
     ...Object.entries(outputs).map(([name, description]) => `| \`${name}\` | ${cell(description)} |`)
   ].join('\n')
 }
+
+/** A table of docs/troubleshooting.md: each row with the anchor that failures point at. */
+export function renderSymptoms(place: keyof typeof symptoms): string {
+  return ['| Seen | Symptom | Cause | Remedy |', '|---|---|---|---|', ...symptoms[place].map(symptomRow)].join('\n')
+}
+
+function symptomRow({ id, shows, symptom, cause, remedy }: Symptom): string {
+  const cells = [`<a id="${id}"></a>${shows}`, symptom, cause, remedy]
+  return `| ${cells.map(cell).join(' | ')} |`
+}
+
+const cell = (text: string): string => text.replaceAll('|', '\\|')

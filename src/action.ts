@@ -2,6 +2,7 @@ import * as core from '@actions/core'
 import { actionsCache } from './cache/actions-cache'
 import { execute } from './execute'
 import { definitions, type RawInputs } from './inputs'
+import { whatWentWrong } from './report/ending'
 import { actionLog } from './report/log'
 import { writeSummary } from './report/summary'
 
@@ -13,7 +14,6 @@ export async function main(): Promise<void> {
   // Only here, and not in what a terminal uses: there it would be printed.
   if (raw.password) core.setSecret(raw.password)
   delete process.env['INPUT_PASSWORD'] // no program that is started from now on needs it
-  const outputs = new Map<string, string>()
   const report = await execute({
     raw,
     env: process.env,
@@ -24,22 +24,14 @@ export async function main(): Promise<void> {
     hasPost: true,
     shared: actionsCache,
     output: (name, value) => {
-      outputs.set(name, value)
       core.setOutput(name, value)
     }
   })
-  if (report.outcome === 'script-failed' && report.failure === undefined) {
-    core.error(
-      report.verdict ??
-        (report.signal === undefined
-          ? `The script ended with status ${report.exitCode}`
-          : `The script was killed by SIG${report.signal}`)
-    )
-  } else if (report.outcome === 'timeout' && report.failure === undefined) {
-    core.error('The script ran longer than `run-timeout`, and was ended')
-  }
+  // A failure of our own was told where it happened.
+  const wrong = report.failure === undefined ? whatWentWrong(report) : undefined
+  if (wrong !== undefined) core.error(wrong)
   if (report.outcome === 'success' && report.verdict !== undefined) core.info(report.verdict)
-  await writeSummary(report, outputs).catch((error: unknown) => {
+  await writeSummary(report.summary).catch((error: unknown) => {
     core.debug(String(error))
   })
   // Not by itself: a cache that never answers would hold the process.

@@ -5,6 +5,7 @@ import {
   Guest,
   guestDirectory,
   guestFolder,
+  kernelIn,
   lostGuest,
   setupText,
   writeSshConfig,
@@ -93,7 +94,7 @@ export async function readyPi(inputs: Inputs, context: Context): Promise<ReadyPi
 
 /** From inputs to a shell in the guest. */
 export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
-  const { journal, phases, output } = context
+  const { journal, phases, output, record } = context
   const ready = await readyPi(inputs, context)
   const { prepared, user } = ready
   const shared = inputs.sync === 'none' ? undefined : inputs.workspace
@@ -129,12 +130,19 @@ export async function bootPi(inputs: Inputs, context: Context): Promise<Pi> {
   for (const [name, value] of Object.entries(ssh)) output(name as keyof typeof ssh, value)
 
   const guest = new Guest(session, user, journal.id)
+  record.guest = guest
   try {
-    if (powered.setup !== undefined) guest.checkSetUp(setup, powered.setup)
-    else {
+    let said: string
+    if (powered.setup !== undefined) {
+      guest.checkSetUp(setup, powered.setup)
+      said = powered.setup.output
+    } else {
       const startCpus = powered.machine.cpusAtBoot !== undefined
-      await phases.run('setup', 'Set up the guest', () => guest.setUp({ ...setup, startCpus, clock: Date.now() }))
+      said = await phases.run('setup', 'Set up the guest', () =>
+        guest.setUp({ ...setup, startCpus, clock: Date.now() })
+      )
     }
+    record.note({ kernel: kernelIn(said) })
   } catch (error) {
     throw qemu.isAlive() ? error : lostGuest(qemu, serial, error)
   }

@@ -4,6 +4,7 @@ import type { OutputName } from './inputs'
 import type { Journal } from './journal'
 import type { Log } from './report/log'
 import type { Phases } from './report/phases'
+import type { RunRecord } from './report/record'
 
 /** What a run is given besides the inputs. */
 export interface Context {
@@ -11,6 +12,8 @@ export interface Context {
   readonly journal: Journal
   readonly log: Log
   readonly phases: Phases
+  /** What the run gets to know for its report. */
+  readonly record: RunRecord
   /** The script's own streams. */
   readonly stdout: (chunk: Buffer) => void
   readonly stderr: (chunk: Buffer) => void

@@ -48,14 +48,18 @@ async function firstBytes(path: string, count: number): Promise<string> {
   }
 }
 
-/** Patterns of what stays on the host: a disk that lies in the workspace is in the guest already. */
+/**
+ * Patterns of what stays on the host: a disk that lies in the workspace is in the guest already, and the report is written
+ * when the guest is gone.
+ */
 export function excludedPatterns({
   syncExclude,
   disks,
+  reportDir,
   workspace
-}: Pick<Inputs, 'syncExclude' | 'disks' | 'workspace'>): readonly string[] {
-  const inside = disks
-    .map(({ path }) => relative(workspace, path))
+}: Pick<Inputs, 'syncExclude' | 'disks' | 'reportDir' | 'workspace'>): readonly string[] {
+  const inside = [...disks.map(({ path }) => path), ...(reportDir === undefined ? [] : [reportDir])]
+    .map(path => relative(workspace, path))
     .filter(path => !path.startsWith('../'))
     // As in .gitignore: a backslash takes the next letter as it is.
     .map(path => `/${path.replace(/[\\*?[\]!# ]/g, '\\$&')}`)

@@ -1,12 +1,20 @@
-import { CacheHits, readOnly, Saves, type SharedCache } from './cache'
+import { CacheHits, readOnly, Saves, type CacheLevel, type SharedCache } from './cache'
 import type { Context } from './context'
 import { leavable, type Leavable } from './host/going-on'
 import { homeFolders } from './host/paths'
 import { parseInputs, type OutputName, type RawInputs } from './inputs'
 import { isKept, Journal, undo } from './journal'
-import { describeFailure, Failure, ScriptFailure, type Outcome } from './report/errors'
+import { collect } from './report/collect'
+import { whatWentWrong } from './report/ending'
+import { describeFailure, Failure, messageOf, ScriptFailure, type Outcome } from './report/errors'
+import { shortcuts, type RunFacts } from './report/facts'
+import { fillReport } from './report/folder'
+import { hintFor, OutputTail } from './report/hint'
 import type { Log } from './report/log'
 import { Phases } from './report/phases'
+import { RunRecord } from './report/record'
+import { summaryText } from './report/summary'
+import { rememberWarnings } from './report/warnings'
 import { run } from './run'
 import type { Inputs } from './inputs'
 
@@ -45,10 +53,29 @@ export interface Report {
   readonly verdict?: string | undefined
   /** Our own failure, in words. */
   readonly failure: string | undefined
+  /** What is known of a trouble that the script's output shows, where it failed. */
+  readonly hint: string | undefined
   readonly phases: Phases
-  /** What came from a cache, and why not more; empty if that was not asked. */
-  readonly cached?: string
+  /** What came from a cache, and why not more. */
+  readonly cached: string
+  /** The most that came from a cache. */
+  readonly level: CacheLevel
+  /** What was emulated. */
+  readonly facts: RunFacts
+  /** What made the run faster than the real thing. */
+  readonly shortcuts: readonly string[]
+  /** What the run warned of. */
+  readonly warnings: readonly string[]
 }
+
+/** How the work of a run ended. */
+type Ending = Pick<Report, 'outcome' | 'exitCode' | 'signal' | 'verdict' | 'failure'>
+
+/** Lines of the console in which a script's trouble is looked for. */
+const consoleLines = 100
+
+/** A run that is over, and its summary as Markdown. */
+export type Finished = Report & { readonly summary: string }
 
 /**
  * One whole run, the same from a workflow and a terminal: inputs, work, outcome, teardown. Never throws; a signal that
@@ -58,27 +85,36 @@ export async function execute({
   raw,
   env,
   workspace,
-  log,
-  output,
+  log: ownLog,
+  output: tellOutput,
   work = run,
   onSignal,
   started,
   hasPost,
   shared,
   keepLogs
-}: Request): Promise<Report> {
+}: Request): Promise<Finished> {
+  const { log, warnings } = rememberWarnings(ownLog)
+  const outputs = new Map<OutputName, string>()
+  const output: Request['output'] = (name, value) => {
+    outputs.set(name, value)
+    tellOutput(name, value)
+  }
+  const record = new RunRecord()
+  const said = new OutputTail()
   const phases = new Phases(log)
   const saves = new Saves(phases)
   const hits = new CacheHits(level => {
     output('cache-hit', level)
   })
   const doing = leavable()
-  let report: Report
+  let ending: Ending
+  let inputs: Inputs | undefined
   let journal: Journal | undefined
   let kept = false
   let signals: EndingSignals | undefined
   try {
-    const inputs = parseInputs(raw, { env, workspace })
+    const checked = (inputs = parseInputs(raw, { env, workspace }))
     const home = homeFolders(env)
     journal = Journal.create(home, { tellPost: hasPost })
     started?.(journal.folder)
@@ -86,43 +122,77 @@ export async function execute({
     const write = (stream: NodeJS.WriteStream) => (chunk: Buffer) => {
       stream.write(chunk)
     }
-    const cache = inputs.cache === 'off' ? undefined : shared?.(home.exchange, env)
+    const cache = checked.cache === 'off' ? undefined : shared?.(home.exchange, env)
     const context: Context = {
-      shared: cache !== undefined && inputs.cache === 'read-only' ? readOnly(cache) : cache,
+      shared: cache !== undefined && checked.cache === 'read-only' ? readOnly(cache) : cache,
       hits,
       saves,
+      record,
       home,
       journal,
       log,
       phases,
       output,
-      stdout: write(process.stdout),
-      stderr: write(process.stderr)
+      stdout: said.through(write(process.stdout)),
+      stderr: said.through(write(process.stderr))
     }
-    report = { ...(await doing.run(() => work(inputs, context))), failure: undefined, phases }
+    ending = { ...(await doing.run(() => work(checked, context))), failure: undefined }
     kept = isKept(journal.folder)
   } catch (error) {
     const outcome = error instanceof Failure ? error.outcome : 'host-failed'
     const own = outcome === 'timeout' ? ownStatus.timeLimit : ownStatus.fault
     const { exitCode, signal } = error instanceof ScriptFailure ? error : { exitCode: own, signal: undefined }
-    report = { outcome, exitCode, signal, failure: describeFailure(error), phases }
+    ending = { outcome, exitCode, signal, failure: describeFailure(error) }
   }
   // A teardown that was asked for is why the work ended, and ends this process with a status of its own.
   if (signals?.isEnding() === true) await new Promise(() => undefined)
   // Whatever became of the script: what was made for it is not lost.
   await saves.settle()
-  report = { ...report, cached: hits.text }
+  if (inputs !== undefined && journal !== undefined && ending.failure !== undefined)
+    await collect(inputs, { logs: journal.logs, record, log }, true)
+  const report = reportOf(ending, inputs, { phases, hits, record, said, warnings })
   if (report.failure !== undefined) log.error(report.failure)
   output('outcome', report.outcome)
   output('exit-code', String(report.exitCode))
   output('timings', phases.json())
+  const summary = summaryText(report, outputs)
+  if (inputs?.reportDir !== undefined) {
+    const texts = { summary, timings: phases.json(), failure: whatWentWrong(report) }
+    await fillReport(inputs.reportDir, { logs: journal?.logs, ...texts }).catch((error: unknown) => {
+      log.warn(`The report could not be written: ${messageOf(error)}`)
+    })
+  }
   const logsStay = keepLogs === 'always' || report.failure !== undefined
   if (journal !== undefined && !kept) {
     const { folder } = journal
     await doing.leaveFor(() => undo(folder, log, { keepLogs: logsStay }))
   }
   signals?.ignore()
-  return report
+  return { ...report, summary }
+}
+
+/** What a run got to know on its way. */
+interface Learned {
+  readonly phases: Phases
+  readonly hits: CacheHits
+  readonly record: RunRecord
+  readonly said: OutputTail
+  readonly warnings: readonly string[]
+}
+
+function reportOf(
+  ending: Ending,
+  inputs: Inputs | undefined,
+  { phases, hits, record, said, warnings }: Learned
+): Report {
+  const { level, text: cached } = hits
+  const { facts } = record
+  const scriptFailed = inputs?.run !== undefined && ending.failure === undefined && ending.outcome !== 'success'
+  return {
+    ...{ ...ending, phases, cached, level, facts, warnings },
+    hint: scriptFailed ? hintFor(said.text, record.console(consoleLines)) : undefined,
+    shortcuts: inputs === undefined ? [] : shortcuts(inputs, level, facts)
+  }
 }
 
 interface EndingSignals {

@@ -53,17 +53,21 @@ const usualNames: PowerPhases = { disk: 'disk', qemu: 'qemu', boot: 'boot' }
 /** From a prepared image to a shell in the guest. */
 export async function powerOn(request: PowerOnRequest, context: Context): Promise<PoweredPi> {
   const { inputs, board, install, names = usualNames } = request
-  const { journal, log, phases, output } = context
+  const { journal, log, phases, output, record } = context
   const made = await phases.run(names.disk, 'Disk, keys and workspace of this run', () =>
     makeRunFiles({ ...request, ...context, qemu: install.version })
   )
   const { image, login, machine, machineFor, makeDisk, notPiKernel } = made
   output('board', board.name)
   log.debug(qemuCommand(machine, install).join(' '))
-  log.info(`${board.title}: ${[board.fidelity, ...notPiKernel].join('; ')}`)
+  const fidelity = [board.fidelity, ...notPiKernel]
+  log.info(`${board.title}: ${fidelity.join('; ')}`)
+  const { cpus, memoryMiB, accelerator } = machine
+  record.note({ image: image.title, board: board.title, cpus, memoryMiB, accelerator, fidelity })
   let serial = new SerialLog(journal.logs, board.uarts)
-  const started = (log: SerialLog): void => {
+  const started = (log: SerialLog, qemu: Qemu): void => {
     serial = log
+    record.machine = { qemu, serial }
     tellAccess(machine, serial, context)
   }
   let qemu: Qemu
@@ -84,7 +88,7 @@ export async function powerOn(request: PowerOnRequest, context: Context): Promis
         await makeDisk()
         return startQemu(machine, install, journal)
       }))
-      tellAccess(machine, serial, context)
+      started(serial, qemu)
       const { gdb } = inputs.debugging
       if (gdb?.waits === true)
         await phases.run('gdb', `Wait for gdb on port ${gdb.port}`, () =>
@@ -109,7 +113,7 @@ export async function powerOn(request: PowerOnRequest, context: Context): Promis
 async function fromSnapshot(
   { inputs, install, setup, isShared }: PowerOnRequest,
   { image, login, machine, keys, genericKernel }: RunFiles,
-  started: (serial: SerialLog) => void,
+  started: (serial: SerialLog, qemu: Qemu) => void,
   context: Context
 ): Promise<Awake | undefined> {
   const { hits, log, saves, shared } = context

@@ -7,6 +7,7 @@ import type { Inputs } from './inputs'
 import { keepUp, remember } from './later'
 import { powerOff } from './power'
 import { runFiles } from './qemu'
+import { collect } from './report/collect'
 import { runScript, type ScriptResult } from './script-run'
 import { runUserMode } from './user-mode'
 import { printText, readPrinted, tellJob } from './workflow'
@@ -32,6 +33,12 @@ export async function run(inputs: Inputs, context: Context): Promise<Result> {
     ({ result: { outcome, exitCode } }) =>
       outcome === 'success' ? undefined : `The script ended with status ${exitCode} (${outcome})`
   )
+  if (inputs.reportDir !== undefined) {
+    const failed = result.outcome !== 'success'
+    await context.phases.run('report', 'What the guest knows of itself', () =>
+      collect(inputs, { ...context, logs: context.journal.logs }, failed)
+    )
+  }
   let { workspace } = pi
   if (workspace !== undefined && bringsBack(inputs)) {
     const volume = workspace

@@ -1,7 +1,8 @@
+import { release } from 'node:os'
 import type { Context } from './context'
 import type { Inputs, Sysroot } from './inputs'
 import type { PreparedImage } from './images'
-import { platformsFor, runInRootfs, type Emulation } from './rootfs'
+import { caveats, platformsFor, runInRootfs, type Emulation } from './rootfs'
 import type { Result } from './run'
 import { sysrootOf } from './sysroot'
 import {
@@ -25,6 +26,7 @@ export function isOnlyHandlers({ mode, run, saveImage, build }: Inputs): boolean
 
 /** A run in user mode, phase by phase. The caller tears down, whatever happens here. */
 export async function runUserMode(inputs: Inputs, context: Context): Promise<Result> {
+  context.record.note({ kernel: `${release()}, the host's`, fidelity: caveats })
   const provide = (wanted: WantedPlatforms): Promise<readonly Provided[]> => handlersOnHost(inputs, wanted, context)
   if (inputs.container !== undefined)
     return runInContainer(inputs, context, row => provide({ rows: [row], asFarAsPossible: false }))

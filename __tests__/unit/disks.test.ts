@@ -51,7 +51,7 @@ test('every disk that is not what it is said to be is named', async () => {
 test('a disk in the workspace is not sent as a file as well', () => {
   const path = (name: string) => ({ path: name, format: 'raw' }) as const
   const disks = [path('/w/sub/my disk [1]!.img'), path('/elsewhere/a.img')]
-  const patterns = excludedPatterns({ syncExclude: ['*.o'], disks, workspace: '/w' })
+  const patterns = excludedPatterns({ syncExclude: ['*.o'], disks, reportDir: undefined, workspace: '/w' })
   expect(patterns).toHaveLength(2)
   const excluded = excluding(patterns)
   expect(['sub/my disk [1]!.img', 'my disk [1]!.img', 'a.img', 'x.o'].map(name => excluded(name, false))).toEqual([
@@ -60,4 +60,12 @@ test('a disk in the workspace is not sent as a file as well', () => {
     false,
     true
   ])
+})
+
+test.each([
+  ['/w/out/report', [true, false]],
+  ['/elsewhere/report', [false, false]]
+])('a report folder %s is not exchanged where it lies in the workspace', (reportDir, excludes) => {
+  const excluded = excluding(excludedPatterns({ syncExclude: [], disks: [], reportDir, workspace: '/w' }))
+  expect(['out/report', 'report'].map(name => excluded(name, true))).toEqual(excludes)
 })

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { execute, type Report } from '../../src/execute'
 import { homeFolders, type Home } from '../../src/host/paths'
@@ -194,6 +194,80 @@ test('a signal that the work takes is left to the work; the next one is not', as
   })
   expect([await exited, taken]).toEqual([130, ['SIGTERM', 'SIGTERM', 'SIGINT']])
   jest.restoreAllMocks()
+})
+
+describe('the report of a run', () => {
+  const told = (folder: string, name: string): string => readFileSync(join(folder, name), 'utf8')
+
+  test('has what the outputs have, and the logs, though those are gone', async () => {
+    const folder = join(scratch.fresh(), 'report')
+    const { outputs, report, home } = await ran(
+      async ({ journal, phases, log, output, record }) => {
+        writeFileSync(join(journal.logs, 'serial0.log'), 'x')
+        output('qemu-version', '7.2')
+        record.note({ board: 'Raspberry Pi 3' })
+        await phases.run('boot', 'Boot', () => Promise.resolve())
+        phases.note('boot', 0.25, 'Boot once more')
+        log.warn('it is cold')
+        return success
+      },
+      { 'report-dir': folder }
+    )
+    expect(readdirSync(folder).sort()).toEqual(['serial0.log', 'summary.md', 'timings.json'])
+    expect(told(folder, 'timings.json')).toBe(`${outputs.get('timings') ?? ''}\n`)
+    expect(told(folder, 'summary.md')).toMatch(/Board:\*\* Raspberry Pi 3\n- \*\*QEMU:\*\* 7\.2[\s\S]*- it is cold\n/)
+    expect(report.warnings).toEqual(['it is cold'])
+    expect(readdirSync(home.logs)).toEqual([])
+  })
+
+  test('says why a run failed', async () => {
+    const folder = join(scratch.fresh(), 'report')
+    const failing: Work = () => Promise.reject(new BootFailure({ symptom: 'dark', cause: 'no light' }))
+    await ran(failing, { 'report-dir': folder })
+    expect(told(folder, 'failure.txt')).toBe('dark\nCause: no light\n')
+    expect(told(folder, 'summary.md')).toContain('```text\ndark\nCause: no light\n```')
+  })
+
+  test('that cannot be written is a warning, and the result stands', async () => {
+    const folder = scratch.fresh()
+    const { log, report } = await ran(
+      () => {
+        writeFileSync(join(folder, 'report'), 'in the way')
+        return Promise.resolve(success)
+      },
+      { 'report-dir': join(folder, 'report') }
+    )
+    expect([report.outcome, log.of('warn')]).toEqual([
+      'success',
+      [expect.stringMatching(/^The report could not be written: /)]
+    ])
+  })
+})
+
+describe('a known trouble in what a script says', () => {
+  const saying =
+    (outcome: 'success' | 'script-failed'): Work =>
+    ({ stderr }) => {
+      stderr(Buffer.from('tar: No space left on device\n'))
+      return Promise.resolve({ outcome, exitCode: outcome === 'success' ? 0 : 1, signal: undefined })
+    }
+  let written: jest.SpyInstance
+  beforeEach(() => {
+    written = jest.spyOn(process.stderr, 'write').mockReturnValue(true)
+  })
+  afterEach(() => {
+    written.mockRestore()
+  })
+
+  test('is a hint where the script failed', async () => {
+    const { report } = await ran(saying('script-failed'), { run: 'tar' })
+    expect([report.failure, report.hint]).toEqual([undefined, expect.stringMatching(/^Known trouble: .* is full/)])
+    expect(written).toHaveBeenCalledWith(Buffer.from('tar: No space left on device\n'))
+  })
+
+  test('is none where it succeeded', async () => {
+    expect((await ran(saying('success'), { run: 'tar' })).report.hint).toBeUndefined()
+  })
 })
 
 test('a signal decides the status, even if its teardown makes the work fail before it is done', async () => {

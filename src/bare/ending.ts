@@ -1,5 +1,5 @@
-import type { Symptom } from '../report/diagnosis'
-import { BootFailure, TimeLimit } from '../report/errors'
+import { explain, type Symptom } from '../report/diagnosis'
+import { BootFailure, TimeLimit, type FailureDetails } from '../report/errors'
 import type { Result } from '../run'
 
 /** How a bare kernel's run came to its end. */
@@ -20,7 +20,7 @@ export interface Circumstances {
   /** The console's last lines. */
   readonly tail: readonly string[]
   /** What the console's last lines are known for. */
-  readonly found: Pick<Symptom, 'symptom' | 'cause' | 'remedy'> | undefined
+  readonly found: Pick<Symptom, 'id' | 'symptom' | 'cause' | 'remedy'> | undefined
   readonly log: string
 }
 
@@ -57,8 +57,7 @@ export function resultOf(ending: Ending, { expect, seconds, tail, found, log }: 
     case 'panic':
       throw new BootFailure({
         symptom: `${found?.symptom ?? 'the kernel of the guest panicked'} (“${ending.line.trim()}”)`,
-        cause: found?.cause,
-        remedy: found?.remedy,
+        ...(found && explain(found)),
         log
       })
     case 'died':
@@ -83,8 +82,8 @@ export function resultOf(ending: Ending, { expect, seconds, tail, found, log }: 
 function whyLate(
   tail: readonly string[],
   found: Circumstances['found']
-): { readonly cause: string; readonly remedy: string } {
-  if (found !== undefined) return { cause: `${found.symptom}: ${found.cause}`, remedy: found.remedy }
+): Pick<FailureDetails, 'cause' | 'remedy' | 'see'> {
+  if (found !== undefined) return { ...explain(found), cause: `${found.symptom}: ${found.cause}` }
   return tail.length === 0
     ? {
         cause: 'the kernel died before its console was up, or writes to another one',

@@ -19,6 +19,7 @@ import {
   type Machine,
   type Qemu
 } from '../qemu'
+import { collect } from '../report/collect'
 import { diagnose } from '../report/diagnosis'
 import { BadInput } from '../report/errors'
 import type { Result } from '../run'
@@ -38,7 +39,7 @@ const shownLines = 12
  * user's own.
  */
 export async function runBare(inputs: Inputs, context: Context): Promise<Result> {
-  const { phases, journal, log, output, stdout } = context
+  const { phases, journal, log, output, stdout, record } = context
   await phases.run('plan', 'Plan', async () => {
     for (const line of describeBare(inputs)) log.info(line)
     return Promise.resolve()
@@ -50,8 +51,11 @@ export async function runBare(inputs: Inputs, context: Context): Promise<Result>
   output('board', board.name)
   log.debug(qemuCommand(machine, install).join(' '))
   log.info(`${board.title}: ${board.fidelity}`)
+  const { cpus, memoryMiB, accelerator } = machine
+  record.note({ board: board.title, cpus, memoryMiB, accelerator, fidelity: [board.fidelity] })
   const serial = new SerialLog(journal.logs, board.uarts, stdout)
   const qemu = await phases.run('qemu', 'Start QEMU', () => startQemu(machine, install, journal))
+  record.machine = { qemu, serial }
   tellAccess(machine, serial, context)
   const { gdb } = inputs.debugging
   if (gdb?.waits === true)
@@ -65,6 +69,7 @@ export async function runBare(inputs: Inputs, context: Context): Promise<Result>
   if (serial.unfinished.some(line => line !== '')) stdout(Buffer.from('\n'))
   tellAccess(machine, serial, context)
   const seconds = (Date.now() - started) / 1000
+  await collect(inputs, { logs: journal.logs, record, log }, ending.kind !== 'matched')
   await phases.run('power-off', 'Switch the Pi off', () =>
     quitQemu(qemu, inputs.disks.length > 0 ? flushPatience : undefined)
   )

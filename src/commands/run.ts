@@ -102,7 +102,7 @@ export async function onTerminal({
 }
 
 /** Says how a run ended, where it did not fail: then that was said. */
-export function conclude({ outcome, exitCode, signal, verdict, failure, phases }: Report, log: Log): void {
+export function conclude({ outcome, exitCode, signal, verdict, failure, hint, phases }: Report, log: Log): void {
   if (failure !== undefined) return
   if (verdict !== undefined) {
     if (outcome === 'success') log.info(verdict)
@@ -116,4 +116,5 @@ export function conclude({ outcome, exitCode, signal, verdict, failure, phases }
       ? 'The script ran longer than --run-timeout, and was ended'
       : `The script ${how}; ${phases.elapsed.toFixed(1)} s in all${booted === undefined ? '' : `, ${booted.seconds.toFixed(1)} s of it to boot`}`
   )
+  if (hint !== undefined) log.error(hint)
 }

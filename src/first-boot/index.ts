@@ -20,8 +20,8 @@ export interface FirstBootRequest {
   readonly timeout: number
   readonly journal: Journal
   readonly log: Log
-  /** Called with each QEMU's serial log. */
-  readonly started: (serial: SerialLog) => void
+  /** Called with each QEMU and its serial log. */
+  readonly started: (serial: SerialLog, qemu: Qemu) => void
 }
 
 export interface Booted {
@@ -59,7 +59,7 @@ export async function runFirstBoot(request: FirstBootRequest): Promise<Booted> {
     const plan = machine(cmdline)
     const qemu = await startQemu({ ...plan, extra: [...plan.extra, '-no-reboot'] }, install, journal)
     const serial = new SerialLog(journal.logs, plan.board.uarts)
-    started(serial)
+    started(serial, qemu)
     let session: GuestSession | undefined
     const done = new AbortController()
     const reboot = Promise.race([qemu.qmp.guestReset, halted(serial, done.signal)])

@@ -54,10 +54,11 @@ export class Guest {
     await this.asRoot(stopText(this.folder)).catch(() => undefined)
   }
 
-  /** Sets the clock, mounts the workspace, lays down the script. */
-  async setUp(request: Omit<SetupRequest, 'folder' | 'user'>): Promise<void> {
+  /** Sets the clock, mounts the workspace, lays down the script; what it printed. */
+  async setUp(request: Omit<SetupRequest, 'folder' | 'user'>): Promise<string> {
     const { code, stderr, stdout } = await this.asRoot(setupText({ ...request, folder: this.folder, user: this.user }))
     this.checkSetUp(request, { code, output: (stderr || stdout).trim() })
+    return stdout
   }
 
   /**
@@ -112,6 +113,17 @@ export class Guest {
       () => ''
     )
     return Promise.race([asking, sleep(stopPatience, '', { ref: false })])
+  }
+
+  /**
+   * Runs a text as root; what it printed, undefined if that took longer than `timeout` (ms) or the connection broke.
+   */
+  async askRoot(text: string, timeout: number): Promise<string | undefined> {
+    const asking = this.asRoot(text).then(
+      ({ code, signal, stdout }) => (code === undefined && signal === undefined ? undefined : stdout),
+      () => undefined
+    )
+    return Promise.race([asking, sleep(timeout, undefined, { ref: false })])
   }
 
   /** Copies files into a folder in the guest; what there is to say about it, a line each. */

@@ -5,6 +5,7 @@ export { copyOutText, patternsWithoutMatch } from './copy-out'
 export {
   guestDirectory,
   guestFolder,
+  kernelIn,
   setupText,
   shellCommand,
   shellQuote,

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { whyStopped } from '../qemu/gdb'
 import type { Life } from '../qemu/process'
 import type { SerialLog } from '../qemu/serial'
-import { diagnose } from '../report/diagnosis'
+import { diagnose, explain, recognise } from '../report/diagnosis'
 import { BootFailure, messageOf, TimeLimit, type FailureDetails } from '../report/errors'
 import type { Log } from '../report/log'
 import { GuestSession, knock, LoginError, type Login } from './ssh'
@@ -137,8 +137,7 @@ async function watching({ qemu, serial, timeout, log }: Boot, stop: AbortSignal)
         const { row, line } = found
         throw new BootFailure({
           symptom: `${row.symptom} (“${line.trim()}”)`,
-          cause: row.cause,
-          remedy: row.remedy,
+          ...explain(row),
           log: serial.mainFile
         })
       }
@@ -171,6 +170,7 @@ export function tooSlow(serial: Pick<SerialLog, 'bytes' | 'tail' | 'mainFile'>, 
       symptom: `${symptom}; the console stayed empty`,
       cause: 'the kernel died before its console was up, or writes to another one',
       remedy: 'check `kernel` and `dtb`: they have to belong to the board',
+      see: 'boot-timeout',
       log
     }
   }
@@ -182,14 +182,22 @@ export function tooSlow(serial: Pick<SerialLog, 'bytes' | 'tail' | 'mainFile'>, 
         symptom: `${symptom}; the guest is up, but its SSH server does not answer`,
         cause: 'no SSH server is enabled in the image, or the guest has no network',
         remedy: 'use `provision: auto`, or enable SSH in the image',
+        see: 'boot-timeout',
         log
       }
-    : {
-        symptom: `${symptom}; the guest was still booting`,
-        cause: 'it is slow, or hangs',
-        remedy: 'raise `boot-timeout`, or look at the serial log',
-        log
-      }
+    : { symptom: `${symptom}; the guest was still booting`, ...whySlow(serial), log }
+}
+
+function whySlow(serial: Pick<SerialLog, 'tail'>): Pick<FailureDetails, 'cause' | 'remedy' | 'see'> {
+  const found = recognise('late', serial.tail(shownLines).join('\n'))
+  if (found === undefined)
+    return {
+      cause: 'it is slow, or hangs',
+      remedy: 'raise `boot-timeout`, or look at the serial log',
+      see: 'boot-timeout'
+    }
+  const { row, line } = found
+  return { ...explain(row), cause: `${row.symptom} (“${line.trim()}”): ${row.cause}` }
 }
 
 function showConsole({ serial, log }: Boot): void {
@@ -222,8 +230,9 @@ export function lostGuest(qemu: Life, serial: SerialLog, error?: unknown): BootF
             found === undefined
               ? `the connection to the guest broke${reason}`
               : `${found.row.symptom} (“${found.line.trim()}”)`,
-          cause: found?.row.cause ?? 'the guest hangs, rebooted, or its SSH server ended',
-          remedy: found?.row.remedy ?? 'look at the serial log',
+          cause: 'the guest hangs, rebooted, or its SSH server ended',
+          remedy: 'look at the serial log',
+          ...(found && explain(found.row)),
           log: serial.mainFile
         }
       : {

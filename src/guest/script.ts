@@ -101,7 +101,14 @@ export function setupText({ folder, user, clock, startCpus, authorized, script, 
       `chown -R ${user} ${folder}`
     )
   }
+  // The shell's own words: a program that starts takes an emulated Pi a twentieth of a second.
+  lines.push('read -r kernel < /proc/sys/kernel/osrelease && echo "kernel: $kernel"')
   return lines.join('\n') + '\n'
+}
+
+/** The release of the guest's kernel in what {@link setupText} printed. */
+export function kernelIn(output: string): string | undefined {
+  return /^kernel: (\S+)$/m.exec(output)?.[1]
 }
 
 /** What a shell runs to start a script that lies in a file: its environment, its folder, its own shell. */

@@ -3,6 +3,7 @@ import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { delimiter, isAbsolute, join } from 'node:path'
 import { getExecOutput } from '@actions/exec'
+import { explain, recognise } from '../report/diagnosis'
 import { HostFailure, messageOf } from '../report/errors'
 import { goingOn } from './going-on'
 
@@ -97,31 +98,12 @@ export async function tool(name: string, args: readonly string[], options: ToolO
   return stdout
 }
 
-const symptoms: readonly { readonly pattern: RegExp; readonly cause: string; readonly remedy: string }[] = [
-  {
-    pattern: /no space left on device|disk full/i,
-    cause: 'the disk is full',
-    remedy: 'free some space, or point PI_QEMU_HOME at a larger disk'
-  },
-  {
-    pattern: /NO_PUBKEY/,
-    cause: "the host's keys for checking Debian's packages are older than the release",
-    remedy: 'install a newer debian-archive-keyring'
-  },
-  {
-    pattern: /permission denied/i,
-    cause: 'a file or folder is not accessible to this user',
-    remedy: 'check the owner and mode of the path named above'
-  }
-]
-
 /** The {@link HostFailure} for a tool that ended with `code`, with the cause where its output tells one. */
 export function toolFailure(name: string, args: readonly string[], code: number | string, output: string): HostFailure {
   const lastWords = output.trim().split('\n').slice(-8).join('\n')
-  const known = symptoms.find(({ pattern }) => pattern.test(output))
+  const known = recognise('host', output)
   return new HostFailure({
     symptom: `${name} ended with status ${code} (${[name, ...args].join(' ').slice(0, 300)})\n${lastWords}`,
-    cause: known?.cause,
-    remedy: known?.remedy
+    ...(known && explain(known.row))
   })
 }

@@ -213,7 +213,8 @@ function unreachable(url: string, error: unknown): HostFailure {
     {
       symptom: `the download of ${url} failed: ${messageOf(error)}`,
       cause: 'the host cannot be reached from here (name, network, proxy or firewall)',
-      remedy: 'check the URL in input `image`; behind a proxy set HTTPS_PROXY'
+      remedy: 'check the URL in input `image`; behind a proxy set HTTPS_PROXY',
+      see: 'host-no-names'
     },
     { cause: error }
   )

@@ -154,6 +154,7 @@ function boardConflicts(inputs: Inputs): readonly string[] {
           `input \`${input}\` changes the image, which ${bare ? 'there is none of' : '`provision: none` forbids'}`
         ] as const
     ),
+    [bare && inputs.bootAnalysis, 'input `boot-analysis` asks systemd about the boot, and a bare kernel has none'],
     [
       saveImage !== undefined && inputs.keepRunning,
       'inputs `save-image` and `keep-running` do not go together: the disk is saved once the Pi is switched off'
@@ -188,6 +189,10 @@ function commonConflicts(inputs: Inputs, env: Readonly<NodeJS.ProcessEnv>): read
         resolve(workspace) !== homedir() &&
         homeFolders(env).root.startsWith(`${resolve(workspace)}/`),
       `input \`sync\` is “${inputs.sync}”, but PI_QEMU_HOME (${homeFolders(env).root}) lies in the workspace, and would be sent with it; set it to a folder outside`
+    ],
+    [
+      inputs.reportDir === undefined && (inputs.bootAnalysis || inputs.screenshot),
+      `input \`${inputs.bootAnalysis ? 'boot-analysis' : 'screenshot'}\` adds to a report, and there is none; give \`report-dir\``
     ],
     [
       image.kind !== 'file' && image.kind !== 'url' && inputs.imageSha256 !== undefined,

@@ -3,6 +3,7 @@ import { containerDefinitions, containerListInputs } from './container-definitio
 import { debugDefinitions } from './debug-definitions'
 import { define, type Definition } from './define'
 import { networkDefinitions } from './network-definitions'
+import { reportDefinitions } from './report-definitions'
 import { userDefinitions } from './user-definitions'
 
 export type { Definition } from './define'
@@ -235,6 +236,7 @@ export const definitions = [
   ),
   define('save-image', 'FILE', '', 'Write the changed disk here: `.img` (raw), `.img.xz`, `.img.zst` or `.qcow2`.'),
   ...debugDefinitions,
+  ...reportDefinitions,
   ...containerDefinitions
 ] as const satisfies readonly Definition[]
 

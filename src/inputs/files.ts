@@ -23,6 +23,16 @@ export function saveTarget(text: string, base: string): { path: string; format: 
   return target
 }
 
+/** @throws Fault if it is something else than a folder, or holds the workspace. */
+export function reportFolder(text: string, base: string): string {
+  const path = resolve(base, text)
+  const stat = statSync(path, { throwIfNoEntry: false })
+  if (stat?.isDirectory() === false) throw new Fault(`names ${path}, which is not a folder`)
+  if (`${base}/`.startsWith(path === '/' ? path : `${path}/`))
+    throw new Fault(`names ${path}, which is or holds the workspace; valid: a folder of its own, as in \`report\``)
+  return path
+}
+
 export interface ExtraDisk {
   readonly path: string
   readonly format: 'raw' | 'qcow2'

@@ -7,7 +7,7 @@ import { conflicts } from './conflicts'
 import { building, containerRef, existingFolder, type Building, type ContainerRef, type Get } from './containers'
 import { debugging, type Debugging } from './debugging'
 import { definitions, type RawInputs } from './definitions'
-import { disks, existingFile, filesToPlace, saveTarget, type ExtraDisk, type FileToPlace } from './files'
+import { disks, existingFile, filesToPlace, reportFolder, saveTarget, type ExtraDisk, type FileToPlace } from './files'
 import { imageRef, type ImageRef } from './images'
 import { publicKeys } from './public-keys'
 import * as read from './readers'
@@ -113,6 +113,12 @@ export interface Inputs {
   readonly keepRunning: boolean
   /** Of the Pi, for later steps. */
   readonly name: string
+  /** Folder for a report of the run. */
+  readonly reportDir: string | undefined
+  /** Whether what systemd says of the boot belongs to it. */
+  readonly bootAnalysis: boolean
+  /** Whether a picture of the display belongs to it. */
+  readonly screenshot: boolean
   readonly saveImage: { readonly path: string; readonly format: read.DiskFormat } | undefined
   /** Address of this host on which SSH and `ports` listen. No input: only `pi-qemu boot` can set another. */
   readonly listen: string
@@ -215,6 +221,9 @@ export function parseInputs(raw: RawInputs, { env, workspace }: Surroundings): I
     runTimeout: get('run-timeout', text => read.duration(text.trim())),
     keepRunning: get('keep-running', text => read.truth(text.trim())) ?? false,
     name: get('name', text => read.piName(text.trim())) ?? 'pi',
+    reportDir: get('report-dir', text => reportFolder(text.trim(), workspace)),
+    bootAnalysis: get('boot-analysis', text => read.truth(text.trim())) ?? false,
+    screenshot: get('screenshot', text => read.truth(text.trim())) ?? false,
     saveImage: get('save-image', text => saveTarget(text.trim(), workspace)),
     debugging: debugging(get),
     workspace,

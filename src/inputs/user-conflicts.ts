@@ -36,6 +36,8 @@ const ofBoards = (inputs: Inputs): Given => [
   ['ssh-key', inputs.sshKey !== undefined],
   ['storage', inputs.storage !== 'auto'],
   ['keep-running', inputs.keepRunning],
+  ['boot-analysis', inputs.bootAnalysis],
+  ['screenshot', inputs.screenshot],
   ...givenForDebugging(inputs)
 ]
 

@@ -9,7 +9,9 @@ import type { Preparer } from '../layers'
 import { boardFor, knownBoard } from '../plan'
 import { powerOff, powerOn } from '../power'
 import { runFiles, type QemuInstall } from '../qemu'
+import { explain, recognise } from '../report/diagnosis'
 import { ScriptFailure, TimeLimit } from '../report/errors'
+import { OutputTail } from '../report/hint'
 import { lineLog } from '../report/log'
 import { runScript, type ScriptResult } from '../script-run'
 import { machineIngredients, prepareInputs } from './inputs'
@@ -64,12 +66,14 @@ async function runPrepare(work: PrepareWork, installFor: Install, context: Conte
     const startCpus = pi.machine.cpusAtBoot !== undefined
     await guest.setUp({ clock: Date.now(), startCpus, mount: undefined, script: text })
     const lines = lineLog(log)
+    const said = new OutputTail()
+    const write = said.through(lines.write)
     const { outcome, exitCode, signal } = await runScript({ ...pi, guest }, inputs.runTimeout, {
-      stdout: lines.write,
-      stderr: lines.write
+      stdout: write,
+      stderr: write
     })
     lines.end()
-    checkPrepare({ outcome, exitCode, signal })
+    checkPrepare({ outcome, exitCode, signal }, said.text)
   })
   return phases.run('prepare-keep', 'Keep what `prepare` did', async () => {
     await powerOff({ ...pi, guest })
@@ -82,14 +86,19 @@ async function runPrepare(work: PrepareWork, installFor: Install, context: Conte
   })
 }
 
-/** @throws ScriptFailure or TimeLimit unless `prepare` went well */
-export function checkPrepare({ outcome, exitCode, signal }: ScriptResult): void {
+/**
+ * @param said the end of what it said
+ * @throws ScriptFailure or TimeLimit unless `prepare` went well
+ */
+export function checkPrepare({ outcome, exitCode, signal }: ScriptResult, said = ''): void {
   if (outcome === 'success') return
   if (outcome === 'timeout')
     throw new TimeLimit({ symptom: `\`prepare\` ran longer than \`run-timeout\`, and was ended; nothing was cached` })
+  const known = recognise('script', said)
   const how = signal === undefined ? `ended with status ${exitCode}` : `was killed by SIG${signal}`
   throw new ScriptFailure(exitCode, signal, {
     symptom: `\`prepare\` ${how}; nothing of it was cached`,
-    remedy: 'see what it said above; the script runs as root in a shell that ends at the first error'
+    remedy: 'see what it said above; the script runs as root in a shell that ends at the first error',
+    ...(known && explain(known.row))
   })
 }

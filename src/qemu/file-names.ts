@@ -14,5 +14,8 @@ export const runFiles = {
 /** Names in the run's log folder. */
 export const logFiles = {
   qemu: 'qemu.log',
+  /** Program and arguments, each on a line. */
+  argv: 'qemu-argv.txt',
+  qmp: 'qmp.log',
   serial: (uart: number): string => `serial${uart}.log`
 } as const

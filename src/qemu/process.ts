@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { goingOn } from '../host/going-on'
 import { end, identify, isAlive, waitForEnd, type ProcessIdentity } from '../host/processes'
 import type { Journal } from '../journal'
+import { explain, recognise } from '../report/diagnosis'
 import { BootFailure, messageOf } from '../report/errors'
 import { waitsForGdb } from './access'
 import { listensFor, logFiles, qemuArguments, runFiles, type Machine } from './argv'
@@ -39,11 +40,16 @@ export function qemuCommand(machine: Machine, { program, arguments: first }: Sta
   return [program, ...first, ...qemuArguments(machine)]
 }
 
+/** A secret that the user hands to QEMU by `qemu-args` (QEMU's `-object secret`). */
+export function withoutSecret(word: string): string {
+  return word.startsWith('secret') ? word.replace(/\bdata=[^,]*/, 'data=***') : word
+}
+
 /** The socket appears a moment before QEMU listens on it: until then a refusal is no answer. */
-async function connect(folder: string, patient: () => boolean): Promise<Qmp> {
+async function connect({ folder, logs }: Journal, patient: () => boolean): Promise<Qmp> {
   for (;;) {
     try {
-      return await Qmp.connect(folder, runFiles.qmp)
+      return await Qmp.connect(folder, runFiles.qmp, undefined, join(logs, logFiles.qmp))
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED' || !patient()) throw error
       await sleep(20)
@@ -60,6 +66,7 @@ export async function startQemu(machine: Machine, install: Start, journal: Journ
   const { folder, logs } = journal
   const [program, ...args] = qemuCommand(machine, install)
   await goingOn()
+  writeFileSync(join(logs, logFiles.argv), [program, ...args.map(withoutSecret), ''].join('\n'))
   const log = openSync(join(logs, logFiles.qemu), 'a')
   const input = stdin === undefined ? undefined : openSync(stdin, 'r')
   const child = spawn(program, args, {
@@ -88,7 +95,7 @@ export async function startQemu(machine: Machine, install: Start, journal: Journ
   while (!existsSync(join(folder, runFiles.qmp)) && exit === undefined && Date.now() < deadline) await sleep(20)
   if (exit !== undefined || identity === undefined) throw refused(logs, exit ?? 'no process')
   try {
-    const qmp = await connect(folder, () => exit === undefined && Date.now() < deadline)
+    const qmp = await connect(journal, () => exit === undefined && Date.now() < deadline)
     const { board, accelerator, clock, cpusAtBoot } = machine
     if (board.spinningSecondaries && cpusAtBoot === undefined && accelerator !== 'kvm' && clock === 'host')
       await restrainSecondaries(qmp, logs, board.uarts)
@@ -139,61 +146,12 @@ export function sshPortIn(usernet: string): number {
 /** How long (ms) QEMU may take to write the user's disks out when it ends. */
 export const flushPatience = 60_000
 
-const refusals: readonly { readonly pattern: RegExp; readonly cause: string; readonly remedy: string }[] = [
-  {
-    pattern: /Could not set up host forwarding rule '([^']*)'/,
-    cause: 'a host port in `ports`, or `ssh-port`, is taken by another program, or needs root (below 1024)',
-    remedy: 'choose another host port'
-  },
-  {
-    pattern: /-gdb \S+: .*(?:Failed to find an available port|Address already in use|Permission denied)/,
-    cause: 'the port in `gdb` is taken by another program, or needs root (below 1024)',
-    remedy: 'choose another port'
-  },
-  {
-    pattern: /-vnc \S+: .*(?:Failed to find an available port|Address already in use)/,
-    cause: 'the port in `vnc` is taken by another program',
-    remedy: 'choose another port'
-  },
-  {
-    pattern: /Failed to get (?:shared )?"[\w ]+" lock/,
-    cause: 'a file in `disks` is in use by another program, maybe another run',
-    remedy: 'wait until it has ended, or give each run a disk of its own'
-  },
-  {
-    pattern: /Image is not in qcow2 format/,
-    cause: 'a file in `disks` is of another format than it is said to be',
-    remedy: 'write `file:raw` or `file:qcow2`'
-  },
-  {
-    pattern: /unsupported machine type/,
-    cause: 'this QEMU is too old for the board',
-    remedy: 'use `qemu: auto` or `qemu: private`, or choose another board'
-  },
-  {
-    pattern: /invalid option|Invalid parameter|unknown option/i,
-    cause: 'QEMU does not know an argument',
-    remedy: 'check `qemu-args`'
-  },
-  {
-    pattern: /Cannot allocate memory|cannot set up guest memory/i,
-    cause: 'the host has too little memory',
-    remedy: 'lower `memory`'
-  },
-  {
-    pattern: /No space left on device/,
-    cause: 'the disk is full',
-    remedy: 'free some space, or point PI_QEMU_HOME at a larger disk'
-  }
-]
-
 function refused(logs: string, exit: string): BootFailure {
   const log = join(logs, logFiles.qemu)
   const text = existsSync(log) ? readFileSync(log, 'utf8').trim() : ''
-  const known = refusals.find(({ pattern }) => pattern.test(text))
+  const known = recognise('qemu', text)
   return new BootFailure({
     symptom: `QEMU did not start (${exit})${text === '' ? '' : `:\n${text.split('\n').slice(-6).join('\n')}`}`,
-    cause: known?.cause,
-    remedy: known?.remedy
+    ...(known && explain(known.row))
   })
 }

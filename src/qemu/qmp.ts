@@ -1,3 +1,4 @@
+import { appendFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { createConnection, type Socket } from 'node:net'
 import { join } from 'node:path'
@@ -31,7 +32,10 @@ export class Qmp {
   private shutdown: string | undefined
   private readonly awaited = new Map<string, () => void>()
 
-  private constructor(private readonly socket: Socket) {
+  private constructor(
+    private readonly socket: Socket,
+    private readonly log: string | undefined
+  ) {
     const fail = (why: string): void => {
       this.ended = true
       for (const { reject } of this.waiting.values()) reject(new Error(why))
@@ -45,14 +49,18 @@ export class Qmp {
     })
     createInterface({ input: socket })
       .on('line', line => {
+        this.record('<', line)
         const reply = parsed(line)
         if (reply !== undefined) this.receive(reply)
       })
       .on('error', broken) // it passes the socket's on
   }
 
-  /** Connects to the socket `name` in `folder`, and leaves the negotiation mode. */
-  static async connect(folder: string, name: string, timeout = answerTimeout): Promise<Qmp> {
+  /**
+   * Connects to the socket `name` in `folder`, and leaves the negotiation mode.
+   * @param log file to which all that is said is appended
+   */
+  static async connect(folder: string, name: string, timeout = answerTimeout, log?: string): Promise<Qmp> {
     // A socket's path has 107 bytes at most; through the folder's descriptor it always fits.
     const handle = await open(folder, 'r')
     try {
@@ -64,7 +72,7 @@ export class Qmp {
           resolve(connection)
         })
       })
-      const qmp = new Qmp(socket)
+      const qmp = new Qmp(socket, log)
       await qmp.execute('qmp_capabilities')
       socket.setTimeout(0)
       return qmp
@@ -90,7 +98,9 @@ export class Qmp {
         return
       }
       this.waiting.set(id, { resolve, reject })
-      this.socket.write(JSON.stringify({ execute: command, arguments: args, id }) + '\n')
+      const line = JSON.stringify({ execute: command, arguments: args, id })
+      this.record('>', line)
+      this.socket.write(line + '\n')
     })
   }
 
@@ -107,6 +117,15 @@ export class Qmp {
   close(): void {
     this.ended = true
     this.socket.destroy()
+  }
+
+  private record(direction: '<' | '>', line: string): void {
+    if (this.log === undefined) return
+    try {
+      appendFileSync(this.log, `${new Date().toISOString()} ${direction} ${line}\n`)
+    } catch {
+      // The logs may be gone before QEMU is.
+    }
   }
 
   private receive(reply: Reply): void {

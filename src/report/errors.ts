@@ -1,3 +1,5 @@
+import { explain, recognise, troubleshooting } from './diagnosis'
+
 /** What `outcome` says; every run ends in exactly one of these. */
 export type Outcome = 'success' | 'script-failed' | 'boot-failed' | 'timeout' | 'bad-input' | 'host-failed'
 
@@ -10,6 +12,8 @@ export interface FailureDetails {
   readonly remedy?: string | undefined
   /** File with the full story. */
   readonly log?: string | undefined
+  /** Anchor in docs/troubleshooting.md. */
+  readonly see?: string | undefined
 }
 
 /** Any failure we can explain. Thrown where the cause is known, formatted once by {@link describeFailure}. */
@@ -68,13 +72,37 @@ export class TimeLimit extends Failure {
   readonly outcome = 'timeout'
 }
 
-/** The failure as text: symptom, cause, remedy, log; each on its own line. */
+/** The failure as text: symptom, cause, remedy, log, documentation; each on its own line. */
 export function describeFailure(error: unknown): string {
   if (!(error instanceof Failure)) {
-    return error instanceof Error ? (error.stack ?? error.message) : String(error)
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    const known = recognise('host', messageOf(error))
+    return known === undefined ? text : describe({ symptom: text, ...explain(known.row) })
   }
-  const { symptom, cause, remedy, log } = error.details
-  return [symptom, cause && `Cause: ${cause}`, remedy && `Remedy: ${remedy}`, log && `Log: ${log}`]
+  const place = places[error.outcome]
+  if (place === undefined || error.details.cause !== undefined) return describe(error.details)
+  const known = recognise(place, error.details.symptom)
+  if (known === undefined) return describe(error.details)
+  const { remedy = known.row.remedy, log } = error.details
+  return describe({ ...explain(known.row), symptom: error.details.symptom, remedy, log })
+}
+
+/** Where to look for the cause of what is told without one. */
+const places: Readonly<Partial<Record<Outcome, 'host' | 'script'>>> = {
+  'host-failed': 'host',
+  // What a guest says of its set-up is what it would say to a script.
+  'boot-failed': 'script'
+}
+
+/** What happened, and what is known about it, each on its own line. */
+export function describe({ symptom, cause, remedy, log, see }: FailureDetails): string {
+  return [
+    symptom,
+    cause && `Cause: ${cause}`,
+    remedy && `Remedy: ${remedy}`,
+    log && `Log: ${log}`,
+    see && `See: ${troubleshooting}#${see}`
+  ]
     .filter(Boolean)
     .join('\n')
 }

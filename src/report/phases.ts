@@ -2,11 +2,16 @@ import { keptLog } from './aside'
 import type { Log } from './log'
 
 export interface PhaseTiming {
+  /** Key in `timings`. */
   readonly name: string
+  /** What it is called in the log. */
+  readonly title: string
   /** Seconds since the run began. */
   readonly start: number
   /** Duration in seconds. */
   readonly seconds: number
+  /** Whether its work ended with an error. */
+  readonly failed: boolean
 }
 
 /** Waits for work that goes on beside the phase under way, as often as it is called; `outcome` says nothing in the log. */
@@ -44,12 +49,15 @@ export class Phases {
     const start = this.elapsed
     this.log.group(title)
     this.open = true
+    let failed = true
     try {
-      return await work()
+      const result = await work()
+      failed = false
+      return result
     } finally {
       this.open = false
       const seconds = this.elapsed - start
-      this.rows.push({ name, start: round(start), seconds: round(seconds) })
+      this.rows.push({ name, title, start: round(start), seconds: round(seconds), failed })
       this.log.debug(`${name}: ${seconds.toFixed(2)} s`)
       this.log.endGroup()
     }
@@ -61,10 +69,18 @@ export class Phases {
   beside<T>(name: string, title: string, work: (log: Log) => Promise<T>): Beside<T> {
     const start = this.elapsed
     const { log, replay } = keptLog()
-    const going = work(log).finally(() => {
-      this.rows.push({ name, start: round(start), seconds: round(this.elapsed - start) })
-    })
-    going.catch(() => undefined) // whoever waits for it hears of it
+    const going = work(log)
+    const ended = (failed: boolean): void => {
+      this.rows.push({ name, title, start: round(start), seconds: round(this.elapsed - start), failed })
+    }
+    going.then(
+      () => {
+        ended(false)
+      },
+      () => {
+        ended(true) // whoever waits for it hears of it
+      }
+    )
     let told = false
     const wait = async (): Promise<T> => {
       await going.catch(() => undefined)
@@ -81,9 +97,10 @@ export class Phases {
     return Object.assign(wait, { outcome: going })
   }
 
-  /** Adds a phase that was timed elsewhere. */
-  note(name: string, seconds: number): void {
-    this.rows.push({ name, start: round(this.elapsed - seconds), seconds: round(seconds) })
+  /** Adds a phase that was timed elsewhere, up to now. */
+  note(name: string, seconds: number, title = name): void {
+    const start = Math.max(0, this.elapsed - seconds)
+    this.rows.push({ name, title, start: round(start), seconds: round(seconds), failed: false })
   }
 
   /** `{"boot": 12.3, …}`, in order; a phase that ran twice is summed. */

@@ -16,7 +16,7 @@ import { caveats, ofImage, root, type Emulation } from './place'
 import { copyDisk, rootfsPreparer } from './prepare'
 import { inRootfs } from './script'
 
-export { platformsFor, type Emulation } from './place'
+export { caveats, platformsFor, type Emulation } from './place'
 export { rootfsPreparer } from './prepare'
 
 /** What tells how the programs of an image will be run, once it is known what they are. */
@@ -32,6 +32,7 @@ export async function runInRootfs(inputs: Inputs, emulationFor: EmulationFor, co
   const preparer = rootfsPreparer(inputs, image => (known ??= emulationFor(image)))
   const request = { inputs, release, tools, unpackers: unpackersFor(here.image), preparer }
   const { image } = await imageInPlace(request, context)
+  context.record.note({ image: image.title })
   await tools()
   const emulation = known ?? emulationFor(image)
   await emulation.provided()

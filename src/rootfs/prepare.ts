@@ -5,6 +5,7 @@ import { sealImage, type PreparedImage } from '../images'
 import type { Inputs } from '../inputs'
 import type { Preparer } from '../layers'
 import { checkPrepare } from '../prepare'
+import { OutputTail } from '../report/hint'
 import { lineLog } from '../report/log'
 import { ofImage, root, type Emulation } from './place'
 import { inRootfs } from './script'
@@ -23,17 +24,19 @@ export function rootfsPreparer({ runTimeout }: Inputs, emulationFor: (image: Pre
         const at = join(journal.folder, 'rootfs')
         await mkdir(at)
         const lines = lineLog(log)
+        const said = new OutputTail()
+        const write = said.through(lines.write)
         const ended = await inRootfs(
           {
             ...{ rootfs: ofImage(base, disk), at, user: root, timeout: runTimeout },
             script: { run: script, shell: undefined, env: {}, workingDirectory: undefined },
-            ...{ onStdout: lines.write, onStderr: lines.write }
+            ...{ onStdout: write, onStderr: write }
           },
           emulationFor(base),
           context
         )
         lines.end()
-        checkPrepare(ended)
+        checkPrepare(ended, said.text)
       })
       return phases.run('prepare-keep', 'Keep what `prepare` did', async () => {
         const build = join(context.journal.folder, 'build-prepared')

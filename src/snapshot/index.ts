@@ -146,7 +146,7 @@ async function goOn(
   running(qemu)
   await thaw(qemu.qmp)
   const serial = new SerialLog(place.journal.logs, machine.board.uarts)
-  started(serial)
+  started(serial, qemu)
   return { ...(await wake(request, { qemu, serial, channel }, wakePatience)), restored: true, made: undefined }
 }
 
@@ -167,7 +167,7 @@ async function makeAndGoOn(request: SnapshotRequest, channel: Channel, running: 
       const guest = await startQemu({ ...held(machine), diskFile }, install, journal)
       running(guest)
       const console = new SerialLog(journal.logs, machine.board.uarts)
-      started(console)
+      started(console, guest)
       const settled = Promise.race([channel.run(settle), silence(console)])
       const { code, output } = await watchBoot({ qemu: guest, serial: console, timeout, log }, settled)
       if (code !== 0) throw new Error(`the guest is not ready: ${output.trim()}`)

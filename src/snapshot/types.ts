@@ -25,8 +25,8 @@ export interface SnapshotRequest {
   readonly mayMake: boolean
   readonly shared: SharedCache | undefined
   readonly place: { readonly home: Home; readonly journal: Journal; readonly log: Log; readonly phases: Phases }
-  /** Called with the serial log as soon as there is one. */
-  readonly started: (serial: SerialLog) => void
+  /** Called with QEMU and its serial log as soon as they are there. */
+  readonly started: (serial: SerialLog, qemu: Qemu) => void
 }
 
 /** A guest that is up with the keys of this run. */

@@ -44,11 +44,16 @@ test('the status a guest gives with semihosting is the status of the run', () =>
 })
 
 test('a panic and the end of QEMU are failed boots', () => {
-  const found = { symptom: 'no root', cause: 'none given', remedy: 'give one' }
+  const found = { id: 'a-row', symptom: 'no root', cause: 'none given', remedy: 'give one' }
   const panic = failure(() => resultOf({ kind: 'panic', line: 'Kernel panic - not syncing: VFS' }, { ...at, found }))
   expect(panic).toBeInstanceOf(BootFailure)
   expect(panic).toMatchObject({
-    details: { symptom: 'no root (“Kernel panic - not syncing: VFS”)', cause: 'none given', remedy: 'give one' }
+    details: {
+      symptom: 'no root (“Kernel panic - not syncing: VFS”)',
+      cause: 'none given',
+      remedy: 'give one',
+      see: 'a-row'
+    }
   })
   const died = failure(() => resultOf({ kind: 'died', exit: 'signal SIGSEGV' }, at))
   expect(died).toBeInstanceOf(BootFailure)

@@ -12,6 +12,7 @@ test('an empty console points at the kernel', () => {
     symptom: 'SSH did not answer within 600 s (boot-timeout); the console stayed empty',
     cause: 'the kernel died before its console was up, or writes to another one',
     remedy: 'check `kernel` and `dtb`: they have to belong to the board',
+    see: 'boot-timeout',
     log: '/logs/serial0.log'
   })
 })
@@ -33,6 +34,14 @@ test('anything else is a slow boot', () => {
   expect(tooSlow(showing('Booting Linux on physical CPU 0x0'), 1500)).toMatchObject({
     symptom: 'SSH did not answer within 1.5 s (boot-timeout); the guest was still booting',
     remedy: 'raise `boot-timeout`, or look at the serial log'
+  })
+})
+
+test('one whose console shows what it waits for names that', () => {
+  const job = '[ ***  ] A start job is running for Wait for Network to be Configured (43s / 2min 30s)'
+  expect(tooSlow(showing('Booting Linux', job, ''), 1500)).toMatchObject({
+    cause: expect.stringContaining('a unit of the guest does not get ready (“[ ***  ] A start job') as string,
+    see: 'start-job'
   })
 })
 

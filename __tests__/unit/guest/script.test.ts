@@ -1,11 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
+import { release } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   freezeText,
   guestDirectory,
   guestFolder,
+  kernelIn,
   noSuchDirectory,
   setupText,
   shellCommand,
@@ -96,7 +98,8 @@ function setup(changes: Partial<SetupRequest> = {}): SetupRequest {
 function runInGuest(script: Partial<ScriptRequest>, home = scratch.root): Ended {
   const request = setup({ script: { ...noScript, ...script } })
   const laid = shell(setupText(request))
-  expect(laid).toEqual({ status: 0, stdout: '', stderr: '' })
+  expect(laid).toMatchObject({ status: 0, stderr: '' })
+  expect(kernelIn(laid.stdout)).toBe(release())
   return shell(startCommand(request.folder), '/usr/bin:/bin', home)
 }
 

@@ -1,5 +1,5 @@
 import { mkdirSync, mkdtempSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { boardNames } from '../../../src/boards'
 import {
@@ -44,6 +44,7 @@ const nothingAsked: Inputs = {
   mode: 'system',
   workflow: undefined,
   name: 'pi',
+  ...{ reportDir: undefined, bootAnalysis: false, screenshot: false },
   platforms: undefined,
   qemuCpu: {},
   setuid: false,
@@ -146,6 +147,7 @@ test('every input arrives', () => {
       storage: '',
       // See debugging.test.ts.
       ...{ 'debug-on-failure': '', gdb: '', monitor: '', serial: '', vnc: '' },
+      ...{ 'report-dir': ' out/report ', 'boot-analysis': 'true', screenshot: 'TRUE' },
       ...{ mode: ' system ', platforms: '', 'qemu-cpu': '', setuid: ' false ', sysroot: '' },
       // These go with `mode: user`: see containers.test.ts.
       ...{
@@ -164,6 +166,7 @@ test('every input arrives', () => {
     }
   }
   expect(parse(raw, { B: 'two' })).toEqual({
+    ...{ reportDir: join(workspace, 'out/report'), bootAnalysis: true, screenshot: true },
     workflow: undefined,
     ...{ mode: 'system', platforms: undefined, qemuCpu: {}, setuid: false, sysroot: undefined },
     ...{ container: undefined, build: undefined, building: nothingToBuild, debugging: noDebugging },
@@ -343,6 +346,21 @@ describe('inputs that do not go together', () => {
       'input `firmware` does not go with board `raspi3b`, whose boot firmware QEMU does not emulate; valid with `board: virt` only'
     ],
     [
+      'an analysis is part of a report',
+      { 'boot-analysis': 'true' },
+      'input `boot-analysis` adds to a report, and there is none; give `report-dir`'
+    ],
+    [
+      'so is a picture',
+      { screenshot: 'true' },
+      'input `screenshot` adds to a report, and there is none; give `report-dir`'
+    ],
+    [
+      'a bare kernel has no systemd',
+      { image: 'none', kernel: 'key', board: 'virt', 'report-dir': 'r', 'boot-analysis': 'true' },
+      'input `boot-analysis` asks systemd about the boot, and a bare kernel has none'
+    ],
+    [
       'UEFI starts the kernel of the image',
       { board: 'virt', firmware: 'uefi', kernel: 'kernel8.img' },
       'inputs `firmware` and `kernel` do not go together: with UEFI the image starts its own kernel'
@@ -429,6 +447,17 @@ describe('inputs that do not go together', () => {
       `input \`sync\` is “both”, but the workspace is ${place}; change to a project's folder, or use \`sync: none\``
     ])
     expect(faultsOf({ sync: 'none' }, place)).toEqual([])
+  })
+
+  test('a report has a folder of its own', () => {
+    expect(faultsOf({ 'report-dir': 'key' })).toEqual([
+      `input \`report-dir\` names ${join(workspace, 'key')}, which is not a folder`
+    ])
+    for (const folder of ['.', '..', '/'])
+      expect(faultsOf({ 'report-dir': folder })).toEqual([
+        expect.stringMatching(/^input `report-dir` names \/.*, which is or holds the workspace; valid: /)
+      ])
+    expect(faultsOf({ 'report-dir': join(tmpdir(), 'elsewhere') })).toEqual([])
   })
 
   test('a file of the workspace does not give way to what is copied out', () => {

@@ -1,4 +1,4 @@
-import { sshPortIn } from '../../../src/qemu/process'
+import { sshPortIn, withoutSecret } from '../../../src/qemu/process'
 
 const table = (...rows: readonly string[]): string =>
   [
@@ -36,4 +36,12 @@ test.each(['0.0.0.0', '        *', '192.168.1.7'])('a forward that listens on %s
 test('without such a forward it is a fault that shows the table', () => {
   const text = table('  TCP[HOST_FORWARD]  15       127.0.0.1  8080       10.0.2.15    80     0     0')
   expect(() => sshPortIn(text)).toThrow(`no SSH forward in:\n${text}`)
+})
+
+test.each([
+  ['secret,id=key0,data=c2VjcmV0,format=base64', 'secret,id=key0,data=***,format=base64'],
+  ['secret,id=key0,file=/run/key', 'secret,id=key0,file=/run/key'],
+  ['if=none,id=d,file=/x/data=1.img', 'if=none,id=d,file=/x/data=1.img']
+])('an argument that is written down shows no secret: %s', (word, written) => {
+  expect(withoutSecret(word)).toBe(written)
 })

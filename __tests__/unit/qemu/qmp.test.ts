@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -169,4 +169,22 @@ test('a folder whose path is longer than the 107 bytes of a socket address is no
   expect(join(folder, 'qmp.sock').length).toBeGreaterThan(107)
   const qmp = await connect((await fakeQemu(obliging, folder)).folder)
   expect(await qmp.execute('query-status')).toEqual({})
+})
+
+test('all that is said is written down where that is asked for, and a log that cannot be written hinders nothing', async () => {
+  const { folder } = await fakeQemu(obliging)
+  const log = join(scratch.fresh(), 'qmp.log')
+  const qmp = await Qmp.connect(folder, 'qmp.sock', undefined, log)
+  clients.push(qmp)
+  await qmp.execute('query-status')
+  const time = '\\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z'
+  const lines = readFileSync(log, 'utf8').trim().split('\n')
+  expect(lines.slice(-2)).toEqual([
+    expect.stringMatching(new RegExp(`^${time} > {"execute":"query-status","arguments":{},"id":2}$`)),
+    expect.stringMatching(new RegExp(`^${time} < {"return":{},"id":2}$`))
+  ])
+  const other = await fakeQemu(obliging)
+  const deaf = await Qmp.connect(other.folder, 'qmp.sock', undefined, '/nowhere/qmp.log')
+  clients.push(deaf)
+  await expect(deaf.execute('query-status')).resolves.toEqual({})
 })

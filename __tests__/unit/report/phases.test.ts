@@ -29,7 +29,10 @@ test('a phase that fails is timed and closed all the same, and is the last one k
   await phases.run('plan', 'Plan', () => Promise.resolve())
   await expect(phases.run('boot', 'Boot', () => Promise.reject(new Error('dark')))).rejects.toThrow('dark')
   expect(phases.last).toBe('boot')
-  expect(phases.timings.map(({ name }) => name)).toEqual(['plan', 'boot'])
+  expect(phases.timings.map(({ name, title, failed }) => [name, title, failed])).toEqual([
+    ['plan', 'Plan', false],
+    ['boot', 'Boot', true]
+  ])
   expect(log.entries.at(-1)).toBe('end of group')
 })
 
@@ -92,4 +95,5 @@ test('one that fails meanwhile is heard of by whoever waits for it', async () =>
   const qemu = phases.beside('qemu', 'QEMU', () => Promise.reject(new Error('none')))
   await sleep(5)
   await expect(qemu()).rejects.toThrow('none')
+  expect(phases.timings).toMatchObject([{ name: 'qemu', title: 'QEMU', failed: true }])
 })
