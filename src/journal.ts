@@ -5,49 +5,16 @@ import { basename, dirname, join } from 'node:path'
 import * as core from '@actions/core'
 import { tryTool } from './host/exec'
 import { removeTree, type Home } from './host/paths'
-import {
-  end,
-  identify,
-  installMarker,
-  isAlive,
-  marked,
-  runMarker,
-  waitForEnd,
-  type ProcessIdentity
-} from './host/processes'
+import { end, identify, installMarker, isAlive, marked, runMarker, waitForEnd } from './host/processes'
 import { isRoot } from './host/tools'
-import { takeDownTap, type TapNetwork } from './network'
+import type { Entry } from './journal-entry'
+import { takeDownTap } from './network'
 import { messageOf } from './report/errors'
 import type { Log } from './report/log'
 import { hasHandlers, withdrawHandlers, wordsFor } from './usermode'
-import { describeThing, removeThing, type EngineThing } from './usermode/engine-things'
+import { describeThing, removeThing } from './usermode/engine-things'
 
-/**
- * What exists on the host because of a run. An entry is written before its thing is made, and says what proves that
- * the thing is ours.
- */
-export type Entry =
-  /** The process that does the run. */
-  | { readonly kind: 'owner'; readonly process: ProcessIdentity }
-  /** One long-lived process, by name; `patience` (ms) where it needs time to end, to write something out. */
-  | {
-      readonly kind: 'process'
-      readonly name: string
-      readonly process: ProcessIdentity
-      readonly patience?: number | undefined
-    }
-  /** A file or folder that is being made outside the run's folder; removed unless `done` follows. */
-  | { readonly kind: 'partial'; readonly path: string }
-  | { readonly kind: 'done'; readonly path: string }
-  /** An entry of a cache that must not be evicted while the run lives. */
-  | { readonly kind: 'uses'; readonly path: string }
-  /** Handlers in binfmt_misc, by what their names tell of the run. */
-  | { readonly kind: 'handlers'; readonly id: string }
-  | EngineThing
-  /** A guest on the host's own network. */
-  | TapNetwork
-  /** The Pi, or the handlers, are meant to stay after main. */
-  | { readonly kind: 'kept' }
+export type { Entry } from './journal-entry'
 
 const fileName = 'journal.jsonl'
 const stateName = 'run-folder'

@@ -20,6 +20,14 @@ const said: Readonly<Record<Place, readonly (readonly [line: string, id: string]
       "qemu-system-aarch64: -netdev user,id=net0: Could not set up host forwarding rule 'tcp:127.0.0.1:80-:80'",
       'port-taken'
     ],
+    [
+      'qemu-system-aarch64: -gdb tcp:127.0.0.1:1234: Failed to find an available port: Address already in use',
+      'gdb-port-taken'
+    ],
+    [
+      'qemu-system-aarch64: -vnc 127.0.0.1:1: Failed to find an available port: Address already in use',
+      'vnc-port-taken'
+    ],
     ['qemu-system-aarch64: -drive if=none: Failed to get "write" lock', 'disk-in-use'],
     ['qemu-system-aarch64: -drive if=none: Failed to get shared "consistent read" lock', 'disk-in-use'],
     ['qemu-system-aarch64: -drive if=none: Image is not in qcow2 format', 'wrong-format'],

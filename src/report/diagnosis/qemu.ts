@@ -18,7 +18,7 @@ export const qemuSymptoms: readonly Symptom[] = [
   },
   {
     id: 'gdb-port-taken',
-    shows: '`-gdb …: Failed to find an available port`',
+    shows: '`-gdb tcp:… Failed to find an available port`',
     pattern: /-gdb \S+: .*(?:Failed to find an available port|Address already in use|Permission denied)/,
     symptom: 'QEMU cannot have the port for gdb',
     cause: 'the port in `gdb` is taken by another program, or needs root (below 1024)',
@@ -26,7 +26,7 @@ export const qemuSymptoms: readonly Symptom[] = [
   },
   {
     id: 'vnc-port-taken',
-    shows: '`-vnc …: Failed to find an available port`',
+    shows: '`-vnc 127.0.0.1:… Failed to find an available port`',
     pattern: /-vnc \S+: .*(?:Failed to find an available port|Address already in use)/,
     symptom: 'QEMU cannot have the port for VNC',
     cause: 'the port in `vnc` is taken by another program',
