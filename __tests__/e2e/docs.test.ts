@@ -55,9 +55,14 @@ async function runCommands({ text, marker }: Runnable): Promise<{ code: number |
 async function runSteps(block: Runnable & DocsBlock): Promise<readonly string[]> {
   const job = await RunnerJob.create()
   try {
-    const steps = shownYaml(block).steps.map(step =>
-      step.uses === './' ? { ...step, with: { ...step.with, ...block.marker.inputs } } : step
-    )
+    const own = (name: string, value: string): string => block.marker.inputs[name] ?? value
+    const steps = shownYaml(block).steps.map(step => {
+      if (step.uses !== './') return step
+      return {
+        ...step,
+        with: Object.fromEntries(Object.entries(step.with).map(([name, value]) => [name, own(name, value)]))
+      }
+    })
     const shown = { name: 'shown', env: {}, steps, combinations: [{}] }
     return failures(await runWorkflowJob({ env: {} }, shown, {}, job))
   } finally {
