@@ -1,11 +1,11 @@
-import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { run } from './run'
 import { repository, type RunnerJob } from './runner'
-import { launch, type RunnerStep } from './runner-step'
+import type { RunnerStep } from './runner-step'
 import type { StepResult } from './running-step'
+import { shellStep } from './shell-step'
 import { evaluateExpression, interpolate, isTruthy, type Contexts, type Functions } from './workflow-expressions'
 import type { Combination, Workflow, WorkflowJob, WorkflowStep } from './workflow-file'
 
@@ -55,14 +55,6 @@ const ended = (code: number, log: string): Ending => ({ code, log, outputs: {}, 
 
 /** Names of the actions that {@link runWorkflowJob} knows, besides `./`. */
 export const knownActions: readonly string[] = Object.keys(actions)
-
-/** The runner's forms of a shell's name; anything else is a form itself. Without `shell` it is `bash -e`. */
-const shells: Words = {
-  bash: 'bash --noprofile --norc -eo pipefail {0}',
-  sh: 'sh -e {0}',
-  python: 'python {0}'
-}
-const endings: Words = { bash: '.sh', sh: '.sh', python: '.py' }
 
 /**
  * Runs a job of a workflow, step by step and then post by post, as the runner would. `uses: ./` is the action of `job`.
@@ -128,16 +120,12 @@ async function runStep(step: WorkflowStep, { job, contexts, functions, started }
   return act(job, inputs)
 }
 
-async function runScript(step: WorkflowStep, { job, contexts, functions }: Around, env: Words): Promise<Ending> {
+function runScript(step: WorkflowStep, { job, contexts, functions }: Around, env: Words): Promise<Ending> {
   const value = (text: string): string => interpolate(text, contexts, functions)
-  const shell = value(step.shell ?? '')
-  const file = join(job.temp, `${randomUUID()}${endings[shell] ?? (shell === '' ? '.sh' : '')}`)
-  await writeFile(file, value(step.run ?? ''))
-  const form = shell === '' ? 'bash -e {0}' : (shells[shell] ?? shell)
-  if (!form.includes('{0}')) throw new Error(`\`shell: ${form}\` has no {0} for the script`)
-  const [program = '', ...words] = form.split(/\s+/).map(word => word.replaceAll('{0}', file))
-  const cwd = resolve(job.workspace, value(step.workingDirectory ?? ''))
-  return (await launch(job, [program, ...words], { env, cwd })).done
+  return shellStep(job, {
+    ...(step.shell !== undefined && { shell: value(step.shell) }),
+    ...{ run: value(step.run ?? ''), env, workingDirectory: resolve(job.workspace, value(step.workingDirectory ?? '')) }
+  })
 }
 
 const evaluated = (values: Words, contexts: Contexts, functions: Functions): Words =>
