@@ -11,7 +11,7 @@ export interface ShownYaml {
 }
 
 /** How the documentation names this action. */
-export const documentedAction = /^(org\/pi-qemu-action@v1|\.\/)$/
+export const documentedAction = /^(org\/pi-qemu-action@(v1|[0-9a-f]{40})|\.\/)$/
 
 type Node = Readonly<Record<string, unknown>>
 
