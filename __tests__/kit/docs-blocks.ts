@@ -25,16 +25,19 @@ export type Marker =
   | { readonly kind: 'not run'; readonly reason: string }
   | { readonly kind: 'output' }
 
-/** Why a block of commands need not be run by the tests of the documentation. A new reason has to be thought about here. */
+/**
+ * Why a block of commands is not run by the tests of the documentation, besides `FILE does it`, which is a test of its own. A new
+ * reason has to be thought about here.
+ */
 export const reasonsNotToRun: Readonly<Record<string, string>> = {
   'CI runs it': 'building, linting and testing are jobs of .github/workflows/ci.yml',
   'it publishes': 'it pushes tags; .github/workflows/release.yml does the rest',
   'it takes an hour': 'the benchmarks, which are run by hand',
-  'a peer': 'it is what the benchmarks compare with, bench/kit/hand.mjs',
-  'it asks a catalogue': '__tests__/e2e/catalogue.test.ts asks one of the kit',
-  'it needs a terminal': '__tests__/e2e/cli.test.ts runs it in one',
-  'it needs an image of yours': '__tests__/e2e/images.test.ts has one'
+  'a peer': 'it is what the benchmarks compare with, bench/kit/hand.mjs'
 }
+
+/** The end-to-end test that does what a block says, if its reason names one. */
+export const testOf = (reason: string): string | undefined => /^(\S+\.test\.ts) does it$/.exec(reason)?.[1]
 
 const fence = /^( *)```(.*)$/
 

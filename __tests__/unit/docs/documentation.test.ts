@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { documentation, reasonsNotToRun } from '../../kit/docs-blocks'
+import { documentation, reasonsNotToRun, testOf } from '../../kit/docs-blocks'
 import { fixtures } from '../../kit/docs-fixtures'
 import { shownYaml } from '../../kit/docs-steps'
 import { parseAction } from '../../kit/runner-protocol'
@@ -21,7 +21,9 @@ test('every block is in a language that is looked after here', () => {
 test('every block of commands is run, or says why not', () => {
   expect(commands.filter(({ marker }) => marker === undefined).map(at)).toEqual([])
   const reasons = commands.flatMap(({ marker }) => (marker?.kind === 'not run' ? [marker.reason] : []))
-  expect(reasons.filter(reason => !Object.hasOwn(reasonsNotToRun, reason))).toEqual([])
+  const others = reasons.filter(reason => !Object.hasOwn(reasonsNotToRun, reason))
+  const tests = readdirSync(join(repository, '__tests__/e2e'))
+  expect(others.filter(reason => !tests.includes(testOf(reason) ?? ''))).toEqual([])
   expect(Object.keys(reasonsNotToRun).filter(reason => !reasons.includes(reason))).toEqual([])
 })
 
