@@ -26,7 +26,8 @@ export default tseslint.config(
         require: 'readonly',
         module: 'writable',
         __dirname: 'readonly',
-        URL: 'readonly'
+        URL: 'readonly',
+        fetch: 'readonly'
       }
     }
   },

@@ -12,6 +12,8 @@ import { run } from './run'
 export interface EngineOptions {
   /** Whether it keeps images as containerd does, and so builds for several platforms at once; it does by default. */
   readonly containerdImages?: boolean
+  /** Whether it looks for Docker Hub's images in the registry beside it first; it does not by default. */
+  readonly mirrorsHub?: boolean
 }
 
 /** A real Docker engine, and a registry beside it, with folders of their own: nothing of the host's Docker is used. */
@@ -24,7 +26,7 @@ export class DockerEngine {
   ) {}
 
   /** Starts both, which takes about two seconds. */
-  static async start(): Promise<DockerEngine> {
+  static async start(options: EngineOptions = {}): Promise<DockerEngine> {
     const programs = await dockerPrograms()
     const scratch = await mkdtemp(join(tmpdir(), 'pi-qemu-test-docker-'))
     const engine = new DockerEngine(scratch, programs, await tracesRemover(), await freePort())
@@ -41,7 +43,7 @@ export class DockerEngine {
     await writeFile(join(scratch, 'registry.yml'), JSON.stringify(registry))
     try {
       await engine.launch('docker-registry', ['serve', join(scratch, 'registry.yml')])
-      await engine.startDaemon()
+      await engine.startDaemon(options)
     } catch (error) {
       await engine.stop()
       throw error
@@ -106,15 +108,26 @@ export class DockerEngine {
     await this.docker('image', 'rm', ...tags)
   }
 
+  /** With `mirrorsHub`: makes the base images an image of Docker Hub's, as `library/debian:bookworm-slim`. */
+  async serveAsHubs(name: string): Promise<void> {
+    await this.docker(
+      ...['buildx', 'imagetools', 'create', '--tag', `${this.registry}/${name}`],
+      `${this.registry}/debian:bookworm`
+    )
+  }
+
   /** Whether a line of the host's state is about its own affairs. */
   owns(line: string): boolean {
     return line.includes(this.scratch) && !line.includes(this.buildersFolder)
   }
 
   /** Starts the engine; again, after {@link kill}. */
-  async startDaemon({ containerdImages = true }: EngineOptions = {}): Promise<void> {
+  async startDaemon({ containerdImages = true, mirrorsHub = false }: EngineOptions = {}): Promise<void> {
     const { scratch } = this
-    const settings = { features: { 'containerd-snapshotter': containerdImages } }
+    const settings = {
+      features: { 'containerd-snapshotter': containerdImages },
+      ...(mirrorsHub && { 'registry-mirrors': [`http://${this.registry}`] })
+    }
     await writeFile(join(scratch, 'daemon.json'), JSON.stringify(settings))
     await this.launch('dockerd', [
       ...['--config-file', join(scratch, 'daemon.json'), '--data-root', join(scratch, 'data')],

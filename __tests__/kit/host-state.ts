@@ -20,7 +20,7 @@ export interface HostDifference {
 const programs = /^(qemu-|mmdebstrap$|xz$)/
 
 /** Scratch folders of tests themselves, which live until jest ends. */
-const testScratch = /^pi-qemu-test-/
+const testScratch = /^pi-qemu-(test|unit)-/
 
 /**
  * Looks at processes of ours, listening sockets, mounts, loop devices, binfmt_misc entries, and files: `pi-qemu*` in

@@ -17,6 +17,35 @@ export interface StepHost {
   export(env: Readonly<Record<string, string>>, path: readonly string[]): void
 }
 
+/** What a process of a step gets besides what all steps of the job have. */
+export interface LaunchOptions {
+  readonly env: Readonly<Record<string, string>>
+  /** By default the workspace. */
+  readonly cwd?: string
+}
+
+/** Starts a process as the runner does, with command files of its own; what it exports reaches later steps. */
+export async function launch(
+  job: StepHost,
+  [program, ...words]: readonly [string, ...string[]],
+  { env, cwd = job.workspace }: LaunchOptions,
+  then: (result: StepResult) => void = () => undefined
+): Promise<RunningStep> {
+  const files = join(job.temp, '_runner_file_commands', randomUUID())
+  await mkdir(files, { recursive: true })
+  for (const name of commandFiles) await writeFile(join(files, name), '')
+  const own = Object.fromEntries(commandFiles.map(name => [name, join(files, name)]))
+  const child = spawn(program, words, {
+    cwd,
+    env: { ...job.environment(), ...env, ...own },
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+  return new RunningStep(child, files, result => {
+    job.export(result.env, result.path)
+    then(result)
+  })
+}
+
 /** One `uses:` of the action in a job: its main, and its post. */
 export class RunnerStep {
   /** Workflow commands of everything this step ran, in order. */
@@ -60,30 +89,15 @@ export class RunnerStep {
     return (await this.startPost()).done
   }
 
-  private async launch(
+  private launch(
     script: string,
     state: Record<string, string>,
     then: (result: StepResult) => void
   ): Promise<RunningStep> {
     const { job } = this
-    const files = join(job.temp, '_runner_file_commands', randomUUID())
-    await mkdir(files, { recursive: true })
-    for (const name of commandFiles) await writeFile(join(files, name), '')
-    const env = {
-      ...job.environment(),
-      ...this.env,
-      ...this.inputVariables(),
-      ...state,
-      ...Object.fromEntries(commandFiles.map(name => [name, join(files, name)]))
-    }
-    const child = spawn(job.node, [join(job.actionPath, script)], {
-      cwd: job.workspace,
-      env,
-      stdio: ['ignore', 'pipe', 'pipe']
-    })
-    return new RunningStep(child, files, result => {
+    const command = [job.node, join(job.actionPath, script)] as const
+    return launch(job, command, { env: { ...this.env, ...this.inputVariables(), ...state } }, result => {
       this.commands.push(...result.commands)
-      job.export(result.env, result.path)
       then(result)
     })
   }

@@ -68,6 +68,10 @@ export class RunnerJob implements StepHost {
     return job
   }
 
+  private get usualPath(): string {
+    return this.extraEnv['PATH'] ?? process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin'
+  }
+
   /** RUNNER_TEMP. */
   get temp(): string {
     return join(this.root, 'temp')
@@ -91,7 +95,6 @@ export class RunnerJob implements StepHost {
   /** The variables of every step, without the step's own; nothing of the test's own environment but PATH. */
   environment(): Record<string, string> {
     return {
-      PATH: [...this.exportedPath, process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin'].join(':'),
       HOME: this.userHome,
       CI: 'true',
       GITHUB_ACTIONS: 'true',
@@ -118,7 +121,8 @@ export class RunnerJob implements StepHost {
       RUNNER_TRACKING_ID: this.trackingId,
       PI_QEMU_HOME: this.home,
       ...this.extraEnv,
-      ...this.exported
+      ...this.exported,
+      PATH: [...this.exportedPath, this.usualPath].join(':')
     }
   }
 
