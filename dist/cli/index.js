@@ -58621,7 +58621,597 @@ function getExecOutput(commandLine, args, options) {
     });
 }
 //# sourceMappingURL=exec.js.map
+;// CONCATENATED MODULE: ./src/report/diagnosis/console.ts
+/**
+ * What a guest's console says that means it will not come up; a boot that shows it is ended. Most telling first: one trouble often leads
+ * to a message of the next row.
+ */
+const consoleSymptoms = [
+    {
+        id: 'no-root',
+        shows: '`ALERT! root device … does not exist`, `Gave up waiting for root … device`',
+        pattern: /(?:ALERT! +(?:root device )?|Gave up waiting for root)(.*)(?: does not exist|device)/i,
+        symptom: 'the guest found no root file system',
+        cause: '`root=` on the kernel command line names a partition that the disk does not have, or its driver is missing',
+        remedy: 'check `append`, `kernel` and `initrd`: the initramfs has to belong to the kernel'
+    },
+    {
+        id: 'kernel-no-root',
+        shows: '`VFS: Unable to mount root fs`, `VFS: Cannot open root device`',
+        pattern: /VFS: (?:Unable to mount root fs|Cannot open root device)/,
+        symptom: 'the kernel found no root file system',
+        cause: '`root=` names a partition that the disk does not have, or the kernel has no driver for the disk and no initramfs',
+        remedy: 'check `append`, and give `initrd` if the kernel needs one'
+    },
+    {
+        id: 'waits-for-root',
+        shows: '`Waiting for root device …`, and nothing more for 20 s',
+        pattern: /Waiting for root device (\S+?)\.{3}/,
+        symptom: 'the kernel waits for a root file system that does not appear',
+        cause: '`root=` names a partition that the disk does not have, or the kernel has no driver for the disk and no initramfs',
+        remedy: 'check `append`, and give `initrd` if the kernel needs one',
+        lingers: 20_000
+    },
+    {
+        id: 'cannot-mount-root',
+        shows: '`ALERT! cannot mount`',
+        pattern: /ALERT! cannot mount/,
+        symptom: 'the guest cannot mount its root file system',
+        cause: 'the file system is damaged, or of a kind the kernel does not know',
+        remedy: 'check the image with e2fsck'
+    },
+    {
+        id: 'no-init',
+        shows: '`No working init found`, `Requested init … failed`',
+        pattern: /No working init found|Requested init \S+ failed|switch_root: can't execute/,
+        symptom: 'the guest has no init to start',
+        cause: 'the root file system is empty, or its programs are for another architecture',
+        remedy: 'check that `image` and `board` belong together'
+    },
+    {
+        id: 'emergency-mode',
+        shows: '`You are in emergency mode`',
+        pattern: /You are in emergency mode|Welcome to emergency mode|Cannot open access to console, the root account is locked/i,
+        symptom: 'the guest stopped in emergency mode',
+        cause: 'a mount in /etc/fstab failed, or an essential service',
+        remedy: 'look for the first “Failed to mount” or “Dependency failed” in the serial log'
+    },
+    {
+        id: 'initramfs-prompt',
+        shows: 'the prompt `(initramfs)`',
+        pattern: /^\(initramfs\)/,
+        symptom: 'the guest stopped in the initramfs',
+        cause: 'it could not prepare or mount the root file system',
+        remedy: 'look at the lines before the prompt in the serial log'
+    },
+    {
+        id: 'no-lease',
+        shows: '`no DHCP lease`, `No DHCPOFFERS received`',
+        pattern: /no DHCP lease|udhcpc: no lease, failing|No DHCPOFFERS received|dhcpcd.*timed out/i,
+        symptom: 'the guest got no network address (no DHCP lease)',
+        cause: 'the emulated network device did not answer in time, or `qemu-args` changed the network',
+        remedy: 'try again; on a very slow host use `board: virt`, whose network is faster'
+    },
+    {
+        id: 'no-network-device',
+        shows: '`no network interface appeared`',
+        pattern: /no network interface appeared/,
+        symptom: 'the guest has no network interface',
+        cause: "the kernel has no driver for the board's network device, or the device tree switches USB off",
+        remedy: "use the image's own kernel and device tree"
+    },
+    {
+        id: 'ssh-failed',
+        shows: '`ssh.service: Failed`, `Failed to start … OpenSSH`',
+        pattern: /ssh(?:d)?\.service: Failed|Failed to start.*(?:OpenSSH|ssh|Secure Shell)/i,
+        symptom: 'the SSH server of the guest did not start',
+        cause: 'its configuration is wrong, or openssh-server is damaged',
+        remedy: 'look for “sshd” in the serial log'
+    },
+    {
+        id: 'init-ended',
+        shows: '`Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000…00`',
+        pattern: /Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000[\da-f]{2}00/,
+        symptom: 'the init of the guest ended, and its kernel panicked',
+        cause: 'a program that is run as init must not end; or it could not do its work',
+        remedy: 'look at the lines before “Kernel panic” in the serial log; to end a run, let init switch the guest off'
+    },
+    {
+        id: 'nothing-to-start',
+        shows: '`BdsDxe: No bootable option`, `UEFI Interactive Shell`',
+        pattern: /BdsDxe: No bootable option|UEFI Interactive Shell|^Shell> /,
+        symptom: 'the UEFI firmware found nothing to start',
+        cause: 'the image has no boot loader for this architecture, or it is damaged',
+        remedy: 'check that the EFI system partition has EFI/BOOT/BOOTAA64.EFI'
+    },
+    {
+        id: 'boot-loader-stopped',
+        shows: 'the prompt `grub>`, `grub rescue>`',
+        pattern: /^grub(?: rescue)?>/,
+        symptom: 'the boot loader of the guest stopped',
+        cause: 'GRUB does not find its configuration, or its file system',
+        remedy: 'look at the serial log; the image has to be whole, and boot elsewhere'
+    },
+    {
+        id: 'kernel-panic',
+        shows: '`Kernel panic - not syncing`',
+        pattern: /Kernel panic - not syncing: (.*)/,
+        symptom: 'the kernel of the guest panicked',
+        cause: 'kernel, device tree, initramfs or root file system do not fit together',
+        remedy: 'look at the lines before “Kernel panic” in the serial log'
+    },
+    {
+        id: 'card-slot-crash',
+        shows: '`PC is at bcm2835_finish_data`',
+        pattern: /PC is at bcm2835_finish_data/,
+        symptom: "the driver of the card slot crashed in the guest's kernel",
+        cause: 'its interrupts came too late: those of the USB outran the emulation, on a host that is slow or busy',
+        remedy: 'use `storage: usb`, or `clock: icount`'
+    },
+    {
+        id: 'kernel-crash',
+        shows: '`Internal error: …`, `Unable to handle kernel …`',
+        pattern: /Internal error: |Unable to handle kernel (?:NULL pointer|paging request)/,
+        symptom: 'the kernel of the guest crashed',
+        cause: 'a driver met hardware that QEMU does not emulate, or a bug of the kernel',
+        remedy: 'try another `dtb`, `kernel` or board'
+    }
+];
+/** What a console shows of a guest that is late; it passes by in good boots, too, on a slow host. */
+const lateSymptoms = [
+    {
+        id: 'start-job',
+        shows: '`A start job is running for …`',
+        pattern: /A (?:start|stop) job is running for (.+)/,
+        symptom: 'a unit of the guest does not get ready',
+        cause: 'systemd waits for it: often a device or a network that the emulated board does not have',
+        remedy: 'mask it: `append: systemd.mask=NAME.service`, or `files` with a drop-in'
+    },
+    {
+        id: 'card-slot-late',
+        shows: '`sdhost…: timeout waiting for hardware interrupt`',
+        pattern: /(?:mmc|sdhost|sdhci)\S*: [Tt]imeout waiting for hardware interrupt/,
+        symptom: 'the card slot of the emulated board does not keep up',
+        cause: 'the interrupts of the USB outran the emulation, on a host that is slow or busy',
+        remedy: 'use `storage: usb`, or `clock: icount`'
+    },
+    {
+        id: 'cpu-stall',
+        shows: '`rcu: INFO: … detected stalls`, `watchdog: BUG: soft lockup`',
+        pattern: /rcu: INFO: .*stall|BUG: soft lockup|self-detected stall/,
+        symptom: 'a CPU of the guest stood still for long',
+        cause: 'the host has too little CPU time for the emulation: other work runs on it, or it is slow',
+        remedy: 'use `clock: icount`, whose time waits for the guest; or `board: virt`, which needs less'
+    }
+];
+
+;// CONCATENATED MODULE: ./src/report/diagnosis/host.ts
+/** What programs of the host, and the host itself, say when they fail. Most telling first. */
+const hostSymptoms = [
+    {
+        id: 'host-disk-full',
+        shows: '`No space left on device`, `ENOSPC`, `disk full`',
+        pattern: /no space left on device|disk full|ENOSPC/i,
+        symptom: 'the disk of the host is full',
+        cause: 'the disk is full',
+        remedy: 'free some space, point PI_QEMU_HOME at a larger disk, or lower what is kept there: `pi-qemu cache`, `cache-max-size`'
+    },
+    {
+        id: 'host-old-keys',
+        shows: '`NO_PUBKEY`',
+        pattern: /NO_PUBKEY/,
+        symptom: 'the host cannot check the signature of packages',
+        cause: "the host's keys for checking Debian's packages are older than the release",
+        remedy: 'install a newer debian-archive-keyring'
+    },
+    {
+        id: 'mirror-in-motion',
+        shows: '`Mirror sync in progress?`, `Hash Sum mismatch`',
+        pattern: /Mirror sync in progress|Hash Sum mismatch/,
+        symptom: 'the mirror of packages contradicts itself',
+        cause: 'it is being updated',
+        remedy: 'try again in some minutes'
+    },
+    {
+        id: 'host-no-names',
+        shows: '`Temporary failure resolving`, `ENOTFOUND`, `EAI_AGAIN`',
+        pattern: /Temporary failure (?:resolving|in name resolution)|Could not resolve|\bENOTFOUND\b|\bEAI_AGAIN\b/,
+        symptom: 'the host does not find a server',
+        cause: 'it has no network, no name server, or needs a proxy',
+        remedy: 'check the network of the host; `http_proxy` and `https_proxy` are used where they are set'
+    },
+    {
+        id: 'host-not-accessible',
+        shows: '`Permission denied`, `EACCES`',
+        pattern: /permission denied|\bEACCES\b/i,
+        symptom: 'the host denies access',
+        cause: 'a file or folder is not accessible to this user',
+        remedy: 'check the owner and mode of the path named above'
+    }
+];
+
+;// CONCATENATED MODULE: ./src/report/diagnosis/qemu.ts
+const fullDisk = {
+    symptom: 'QEMU has no room on the disk of the host',
+    cause: 'the disk is full',
+    remedy: 'free some space, or point PI_QEMU_HOME at a larger disk'
+};
+/** What QEMU says when it does not start. Most telling first. */
+const qemuSymptoms = [
+    {
+        id: 'port-taken',
+        shows: '`Could not set up host forwarding rule`',
+        pattern: /Could not set up host forwarding rule '([^']*)'/,
+        symptom: 'QEMU cannot have a port of the host',
+        cause: 'a host port in `ports`, or `ssh-port`, is taken by another program, or needs root (below 1024)',
+        remedy: 'choose another host port'
+    },
+    {
+        id: 'gdb-port-taken',
+        shows: '`-gdb tcp:… Failed to find an available port`',
+        pattern: /-gdb \S+: .*(?:Failed to find an available port|Address already in use|Permission denied)/,
+        symptom: 'QEMU cannot have the port for gdb',
+        cause: 'the port in `gdb` is taken by another program, or needs root (below 1024)',
+        remedy: 'choose another port'
+    },
+    {
+        id: 'vnc-port-taken',
+        shows: '`-vnc 127.0.0.1:… Failed to find an available port`',
+        pattern: /-vnc \S+: .*(?:Failed to find an available port|Address already in use)/,
+        symptom: 'QEMU cannot have the port for VNC',
+        cause: 'the port in `vnc` is taken by another program',
+        remedy: 'choose another port'
+    },
+    {
+        id: 'disk-in-use',
+        shows: '`Failed to get "write" lock`',
+        pattern: /Failed to get (?:shared )?"[\w ]+" lock/,
+        symptom: 'QEMU cannot have a disk for itself',
+        cause: 'a file in `disks` is in use by another program, maybe another run',
+        remedy: 'wait until it has ended, or give each run a disk of its own'
+    },
+    {
+        id: 'wrong-format',
+        shows: '`Image is not in qcow2 format`',
+        pattern: /Image is not in qcow2 format/,
+        symptom: 'QEMU cannot read a disk',
+        cause: 'a file in `disks` is of another format than it is said to be',
+        remedy: 'write `file:raw` or `file:qcow2`'
+    },
+    {
+        id: 'card-size',
+        shows: '`SD card size has to be a power of 2`',
+        pattern: /Invalid SD card size|SD card size has to be a power of 2/,
+        symptom: 'QEMU refuses a card of this size',
+        cause: 'the card slot takes sizes that are a power of two; `image` is rounded up by itself, a card in `qemu-args` is not',
+        remedy: 'grow the file (`qemu-img resize -f raw FILE 4G`), or attach it with `disks`'
+    },
+    {
+        id: 'memory-size',
+        shows: '`Invalid RAM size, should be …`',
+        pattern: /Invalid RAM size/,
+        symptom: 'QEMU refuses this much memory',
+        cause: 'the board has a fixed size of memory, and `qemu-args` asks for another',
+        remedy: 'leave `-m` out of `qemu-args`; `memory` goes with `board: virt`'
+    },
+    {
+        id: 'old-qemu',
+        shows: '`unsupported machine type`',
+        pattern: /unsupported machine type/,
+        symptom: 'QEMU does not know the board',
+        cause: 'this QEMU is too old for the board: `raspi4b` needs 9.0',
+        remedy: 'use `qemu: auto` or `qemu: private`, or choose another board'
+    },
+    {
+        id: 'unknown-argument',
+        shows: '`invalid option`, `Invalid parameter`',
+        pattern: /invalid option|Invalid parameter|unknown option/i,
+        symptom: 'QEMU does not know an argument',
+        cause: 'a word in `qemu-args` is not one of QEMU, or of another version of it',
+        remedy: 'check `qemu-args`'
+    },
+    {
+        id: 'host-memory',
+        shows: '`Cannot allocate memory`',
+        pattern: /Cannot allocate memory|cannot set up guest memory/i,
+        symptom: 'QEMU does not get the memory of the guest',
+        cause: 'the host has too little memory',
+        remedy: 'lower `memory`'
+    },
+    {
+        id: 'qemu-disk-full',
+        shows: '`No space left on device`',
+        pattern: /No space left on device/,
+        ...fullDisk
+    }
+];
+
+;// CONCATENATED MODULE: ./src/report/diagnosis/emulation.ts
+/** What programs of a foreign architecture show when they run on a CPU, or a kernel, that is not theirs. */
+const emulationSymptoms = [
+    {
+        id: 'illegal-instruction',
+        shows: '`Illegal instruction`, `uncaught target signal 4`',
+        pattern: /\bIllegal instruction|uncaught target signal 4\b|\bSIGILL\b/,
+        symptom: 'a program used an instruction that the emulated CPU does not have',
+        cause: 'it is built for a newer CPU than the board has: ARMv7 or NEON on a Pi Zero, atomics or AES on a Pi 3, as wheels and prebuilt binaries often are',
+        remedy: 'build it for the board (`-march=armv6`, `-mcpu=cortex-a53`); `pi-qemu exec` names the instruction and where it is'
+    },
+    {
+        id: 'qemu-user-crash',
+        shows: '`qemu: uncaught target signal 11 (Segmentation fault)`',
+        pattern: /uncaught target signal (?:6|7|11) \(/,
+        symptom: 'a program crashed under the emulator for single programs',
+        cause: 'a bug of the program; or kernel, libc and QEMU do not go together (static programs and the place of the heap, say)',
+        remedy: 'try `qemu: private`, which brings another QEMU, or `mode: system`, where the whole machine is emulated'
+    },
+    {
+        id: 'readdir-overflow',
+        shows: '`Value too large for defined data type`',
+        pattern: /Value too large for defined data type|\bEOVERFLOW\b/,
+        symptom: 'a 32-bit program cannot read a folder or a file',
+        cause: 'it has no large file support, and the 64-bit kernel of the host answers with numbers that it cannot hold',
+        remedy: 'build it with `-D_FILE_OFFSET_BITS=64`; or use `mode: system`, or the arm64 image'
+    },
+    {
+        id: 'exec-format',
+        shows: '`Exec format error`, `cannot execute binary file`',
+        pattern: /[Ee]xec format error|cannot execute binary file|\x7fELF.*not found/,
+        symptom: 'a program is for another architecture',
+        cause: "it is built for the host's, or for a 64-bit system while the image is 32-bit",
+        remedy: 'build it for the image (`file PROGRAM` says what it is for); in a container, check `--platform`'
+    },
+    {
+        id: 'loader-missing',
+        shows: "`Could not open '/lib/ld-linux-…'`",
+        pattern: /[Cc]ould not open '\/lib\S*\/ld-|cannot execute: required file not found/,
+        symptom: 'the dynamic loader of a program is missing',
+        cause: 'its libraries are not there: it is cross-built and needs a sysroot, or is of the other 32-bit kind (armel, armhf)',
+        remedy: 'use `sysroot`, link it statically, or install its libraries'
+    },
+    {
+        id: 'cpu-model',
+        shows: '`unable to find CPU model`',
+        pattern: /unable to find CPU model/,
+        symptom: 'the emulator does not know the CPU it is asked for',
+        cause: 'QEMU_CPU is set for all programs, and 32-bit ones have other models than 64-bit ones',
+        remedy: 'use `qemu-cpu` with one line for each platform, and leave QEMU_CPU alone'
+    },
+    {
+        id: 'unsupported-syscall',
+        shows: '`qemu: Unsupported syscall`',
+        pattern: /Unsupported syscall: -?\d+|Unknown host signal|Unsupported ancillary data/,
+        symptom: 'a program asked the kernel for something that the emulator does not pass on',
+        cause: 'the emulator for single programs knows many system calls, and not all',
+        remedy: 'try `qemu: private`, which is newer than most, or `mode: system`'
+    }
+];
+
+;// CONCATENATED MODULE: ./src/report/diagnosis/script.ts
+
+/** What the output of a script shows of packages, networks and clocks. */
+const distributionSymptoms = [
+    {
+        id: 'clock',
+        shows: '`Release file … is not valid yet`, `certificate is not yet valid`',
+        pattern: /is not valid yet \(invalid for another|certificate (?:has expired or )?is not yet valid/,
+        symptom: 'the clock of the guest is behind',
+        cause: 'a Pi has no clock of its own; it was set when the guest came up, and the script, or a program of the image, changed it',
+        remedy: 'set it first: `date -u -s @SECONDS`; leave `fake-hwclock` and time servers of the image alone'
+    },
+    {
+        id: 'release-expired',
+        shows: '`Release file … is expired`',
+        pattern: /Release file for \S+ is expired/,
+        symptom: 'the lists of packages have expired',
+        cause: 'the release of the image is not maintained any more, or the clock of the guest is ahead',
+        remedy: 'take a newer image, or `apt-get -o Acquire::Check-Valid-Until=false update`'
+    },
+    {
+        id: 'no-release-file',
+        shows: '`does not have a Release file`, `404  Not Found [IP: …]`',
+        pattern: /The repository '[^']*' (?:does not have|no longer has) a Release file|404\s+Not Found \[IP:/,
+        symptom: 'the package server does not have what the image asks for',
+        cause: "the image's lists of packages are old, or its release has moved to an archive",
+        remedy: 'run `apt-get update` first; for old releases use legacy.raspbian.org or archive.debian.org'
+    },
+    {
+        id: 'apt-signature',
+        shows: '`NO_PUBKEY`, `At least one invalid signature was encountered`',
+        pattern: /NO_PUBKEY|At least one invalid signature was encountered|The repository '[^']*' is not signed/,
+        symptom: 'apt does not accept the signature of a package server',
+        cause: 'the keys in the image are older than those of the server; or the clock is wrong, or /tmp is full or not writable',
+        remedy: 'take a newer image, or install its keyring packages anew; compare `date`, and look at `df /tmp`'
+    },
+    {
+        id: 'apt-lock',
+        shows: '`Could not get lock /var/lib/dpkg/lock`',
+        pattern: /Could not get lock \/var\/(?:lib|cache)\/(?:dpkg|apt)/,
+        symptom: 'another program has the packages locked',
+        cause: 'the image updates itself when it boots',
+        remedy: 'use `boot: fast`, which leaves that out, or `apt-get -o DPkg::Lock::Timeout=300 …`'
+    },
+    {
+        id: 'image-pull-limit',
+        shows: '`toomanyrequests: You have reached your … pull rate limit`',
+        pattern: /toomanyrequests|reached your (?:unauthenticated )?pull rate limit/,
+        symptom: 'Docker Hub refuses to hand out more images',
+        cause: 'it counts what an address pulls, and the runners share theirs',
+        remedy: 'log in first (`docker login`), or pull from another registry; this action itself pulls nothing from there'
+    },
+    {
+        id: 'no-network',
+        shows: '`Temporary failure in name resolution`, `Could not resolve host`, `Network is unreachable`',
+        pattern: /Temporary failure (?:in name resolution|resolving)|Could not resolve host|Network is unreachable|: bad address '/,
+        symptom: 'the script does not reach the network',
+        cause: 'the host itself has no network or no name server, or the name does not exist; QEMU passes the connections on',
+        remedy: 'try the same on the host; the host is 10.0.2.2 to a guest, and a proxy of the host has to be named there (`env`)'
+    },
+    {
+        id: 'ping',
+        shows: '`0 received, 100% packet loss`',
+        pattern: /\d+ packets? transmitted, 0 (?:packets )?received/,
+        symptom: '`ping` got no answer',
+        cause: "QEMU's network passes TCP and UDP on; ICMP only where the host lets every user ping (`net.ipv4.ping_group_range`)",
+        remedy: 'look with TCP instead: `curl`, `nc -z HOST PORT`'
+    }
+];
+/** What it shows of the machine, and of what an image lacks. */
+const systemSymptoms = [
+    {
+        id: 'out-of-memory',
+        shows: '`Out of memory: Killed process …` (on the console), `Cannot allocate memory`, `Killed signal terminated program cc1`',
+        pattern: /Out of memory: Kill|oom-kill:|invoked oom-killer|Cannot allocate memory|virtual memory exhausted|std::bad_alloc|Killed signal terminated program/,
+        symptom: 'the memory of the guest did not suffice',
+        cause: 'a Pi has as much as the real board: 512 MiB, 1 or 2 GiB',
+        remedy: 'do less at once (`make -j1`), add swap in the script, or use `board: virt` with `memory: 4G`',
+        alsoOnConsole: true
+    },
+    {
+        id: 'disk-full',
+        shows: '`No space left on device`',
+        pattern: /No space left on device|\bENOSPC\b|You don't have enough free space in/,
+        symptom: 'a file system in the guest is full',
+        cause: 'images have little free space: their own first boot, which grows them, is left out',
+        remedy: '`disk-size: 8G` makes it larger; /tmp and /run are memory'
+    },
+    {
+        id: 'read-only',
+        shows: '`Read-only file system`',
+        pattern: /Read-only file system/,
+        symptom: 'a file system in the guest cannot be written',
+        cause: 'the image mounts it so (an overlay, say), or the kernel did after an error of the disk',
+        remedy: 'look at `mount` and at the serial log; write to the workspace or /tmp'
+    },
+    {
+        id: 'docker-in-guest',
+        shows: "`can't initialize iptables table`, `failed to create NAT chain DOCKER`, `cgroup mountpoint does not exist`",
+        pattern: /failed to create NAT chain|iptables\S* .*(?:[Tt]able does not exist|Protocol not supported)|can't initialize iptables table|cgroup mountpoint does not exist|Devices cgroup isn't mounted|failed to mount cgroup|cannot enter cgroupv2|your kernel does not support .*cgroup/i,
+        symptom: 'Docker does not find in the kernel what it needs',
+        cause: "modules of netfilter are missing, or the memory cgroup is off, as on every Pi; in user mode the kernel is the host's",
+        remedy: "use the image's own kernel on a Pi board, or `board: virt`; `append: cgroup_enable=memory`; not `mode: user`"
+    },
+    {
+        id: 'docker-daemon',
+        shows: '`Cannot connect to the Docker daemon`',
+        pattern: /Cannot connect to the Docker daemon|Is the docker daemon running/,
+        symptom: 'Docker is not up',
+        cause: 'its service did not start, is still starting on the slow board, or the user is not in the group `docker`',
+        remedy: '`systemctl status docker`; wait for it: `timeout 120 sh -c "until docker info; do sleep 2; done"`; `user: root`'
+    },
+    {
+        id: 'kernel-module',
+        shows: '`modprobe: … Module … not found`, `not found in modules.dep`',
+        pattern: /modprobe: FATAL: Module \S+ not found|modprobe: (?:can't (?:load|open)|module \S+ not found in modules\.dep)/,
+        symptom: 'the kernel has no such module',
+        cause: "the kernel is not the one that the image has modules for: that of `kernel`, of `board: virt`, or the host's in user mode",
+        remedy: "use a Pi board without `kernel`, which boots the image's own"
+    },
+    {
+        id: 'no-systemd',
+        shows: '`System has not been booted with systemd as init system`, `Failed to connect to bus`',
+        pattern: /System has not been booted with systemd|Failed to connect to (?:system scope )?bus: (?:No such file|Host is down)/,
+        symptom: 'systemd does not run',
+        cause: 'in user mode and in containers nothing is booted; the `mini` images have another init',
+        remedy: 'use `mode: system` with a whole image, or start the program itself'
+    },
+    {
+        id: 'pi-hardware',
+        shows: '`Cannot determine SOC peripheral base address`, `Not running on a RPi!`, `VCHI initialization failed`, `/dev/gpiomem`, `/dev/i2c-1`',
+        pattern: /Cannot determine SOC peripheral base address|Not running on a RPi|This module can only be run on a Raspberry Pi|VCHI initialization failed|Can't open device file: \/dev\/vc|No access to \/dev\/mem|[Nn]o cameras available|No such file or directory: '\/dev\/(?:gpio|i2c|spi|mem|vc|video)|Could not open file [`'"]?\/dev\/(?:i2c|spi)/,
+        symptom: 'the program looks for hardware of a Pi that is not there',
+        cause: 'GPIO headers, I2C, SPI, camera and the VideoCore are not emulated, or not so that this library knows them',
+        remedy: 'test without it: `GPIOZERO_PIN_FACTORY=mock`, the `i2c-stub` and `gpio-mockup` modules, or a fake in the program'
+    },
+    {
+        id: 'account-unavailable',
+        shows: '`This account is currently not available`',
+        pattern: /This account is currently not available/,
+        symptom: 'the user may not log in',
+        cause: 'the image gives it a shell that lets nobody in, as the Raspberry Pi OS of 2026-04-13 did to `pi`',
+        remedy: 'use `user: root`, or a newer image'
+    },
+    {
+        id: 'password-expired',
+        shows: '`Password change required but no TTY available`',
+        pattern: /Password change required but no TTY|[Yy]our password has expired|password change is required/,
+        symptom: 'the image wants a new password first',
+        cause: 'the password of the user has expired',
+        remedy: 'use `password`, or `provision: auto`'
+    },
+    {
+        id: 'sudo-password',
+        shows: '`sudo: a password is required`, `sudo: a terminal is required to read the password`',
+        pattern: /sudo: a (?:terminal|password) is required/,
+        symptom: '`sudo` asks for a password',
+        cause: 'images since April 2026 ask for one; with `provision: none`, or for another user than `user`, that stays so',
+        remedy: 'use `provision: auto`, or `user: root`'
+    },
+    {
+        id: 'shell-dialect',
+        shows: '`Illegal option -o pipefail`, `[[: not found`, `Syntax error: "(" unexpected`, `Bad substitution`',
+        pattern: /Illegal option -o pipefail|\[\[: not found|[Ss]yntax error: (?:"\(" unexpected|unexpected "\(")|: [Bb]ad substitution/,
+        symptom: 'the script is written for bash, and another shell runs it',
+        cause: 'the image has no bash, or the script starts with `sh`',
+        remedy: 'use `shell: bash`, and an image that has it; the `mini` images have not'
+    },
+    {
+        id: 'command-not-found',
+        shows: '`not found`, `command not found` after the name of a program',
+        pattern: /^.*\S: (?:line \d+: )?\S+: (?:command )?not found$|^\S+: command not found$|executable file not found in \$PATH/,
+        symptom: 'a program is not in the image',
+        cause: 'lite and minimal images have few, the `mini` images only busybox; or PATH does not lead to it',
+        remedy: 'install it in `prepare`, whose result is cached'
+    }
+];
+/**
+ * What the output of a script that failed shows, and the console of its guest meanwhile. Most telling first: one trouble often
+ * leads to a message of a later row.
+ */
+const scriptSymptoms = [...emulationSymptoms, ...distributionSymptoms, ...systemSymptoms];
+
+;// CONCATENATED MODULE: ./src/report/diagnosis/index.ts
+
+
+
+
+/** Everything that is known of troubles, by where it is seen. The tables in docs/troubleshooting.md are made from this. */
+const symptoms = {
+    console: consoleSymptoms,
+    late: lateSymptoms,
+    qemu: qemuSymptoms,
+    script: scriptSymptoms,
+    host: hostSymptoms
+};
+/** The page on which every row has an anchor. */
+const troubleshooting = 'docs/troubleshooting.md';
+/**
+ * The first row that any of a console's lines shows, and the line that showed it.
+ * @param quiet how long (ms) the console has been silent since the last of the lines
+ */
+function diagnose(lines, quiet = 0) {
+    return firstOf(consoleSymptoms, lines, quiet);
+}
+/** What is known of troubles that are seen elsewhere, in text of any length. */
+function recognise(place, text) {
+    return firstOf(symptoms[place], text.split(/\r*\n|\r/), 0);
+}
+function firstOf(rows, lines, quiet) {
+    for (const row of rows) {
+        const candidates = row.lingers === undefined ? lines : quiet >= row.lingers ? lines.slice(-1) : [];
+        const line = candidates.find(candidate => row.pattern.test(candidate));
+        if (line !== undefined)
+            return { row, line };
+    }
+    return undefined;
+}
+/** What a row has to say of a failure that it is the reason of. */
+function explain({ cause, remedy, id }) {
+    return { cause, remedy, see: id };
+}
+
 ;// CONCATENATED MODULE: ./src/report/errors.ts
+
 /** Any failure we can explain. Thrown where the cause is known, formatted once by {@link describeFailure}. */
 class Failure extends Error {
     details;
@@ -58669,13 +59259,37 @@ class BootFailure extends Failure {
 class TimeLimit extends Failure {
     outcome = 'timeout';
 }
-/** The failure as text: symptom, cause, remedy, log; each on its own line. */
+/** The failure as text: symptom, cause, remedy, log, documentation; each on its own line. */
 function describeFailure(error) {
     if (!(error instanceof Failure)) {
-        return error instanceof Error ? (error.stack ?? error.message) : String(error);
+        const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        const known = recognise('host', messageOf(error));
+        return known === undefined ? text : describe({ symptom: text, ...explain(known.row) });
     }
-    const { symptom, cause, remedy, log } = error.details;
-    return [symptom, cause && `Cause: ${cause}`, remedy && `Remedy: ${remedy}`, log && `Log: ${log}`]
+    const place = places[error.outcome];
+    if (place === undefined || error.details.cause !== undefined)
+        return describe(error.details);
+    const known = recognise(place, error.details.symptom);
+    if (known === undefined)
+        return describe(error.details);
+    const { remedy = known.row.remedy, log } = error.details;
+    return describe({ ...explain(known.row), symptom: error.details.symptom, remedy, log });
+}
+/** Where to look for the cause of what is told without one. */
+const places = {
+    'host-failed': 'host',
+    // What a guest says of its set-up is what it would say to a script.
+    'boot-failed': 'script'
+};
+/** What happened, and what is known about it, each on its own line. */
+function describe({ symptom, cause, remedy, log, see }) {
+    return [
+        symptom,
+        cause && `Cause: ${cause}`,
+        remedy && `Remedy: ${remedy}`,
+        log && `Log: ${log}`,
+        see && `See: ${troubleshooting}#${see}`
+    ]
         .filter(Boolean)
         .join('\n');
 }
@@ -58685,6 +59299,7 @@ function messageOf(error) {
 }
 
 ;// CONCATENATED MODULE: ./src/host/exec.ts
+
 
 
 
@@ -58759,31 +59374,13 @@ async function tool(name, args, options = {}) {
         throw toolFailure(name, args, code, stderr || stdout);
     return stdout;
 }
-const symptoms = [
-    {
-        pattern: /no space left on device|disk full/i,
-        cause: 'the disk is full',
-        remedy: 'free some space, or point PI_QEMU_HOME at a larger disk'
-    },
-    {
-        pattern: /NO_PUBKEY/,
-        cause: "the host's keys for checking Debian's packages are older than the release",
-        remedy: 'install a newer debian-archive-keyring'
-    },
-    {
-        pattern: /permission denied/i,
-        cause: 'a file or folder is not accessible to this user',
-        remedy: 'check the owner and mode of the path named above'
-    }
-];
 /** The {@link HostFailure} for a tool that ended with `code`, with the cause where its output tells one. */
 function toolFailure(name, args, code, output) {
     const lastWords = output.trim().split('\n').slice(-8).join('\n');
-    const known = symptoms.find(({ pattern }) => pattern.test(output));
+    const known = recognise('host', output);
     return new HostFailure({
         symptom: `${name} ended with status ${code} (${[name, ...args].join(' ').slice(0, 300)})\n${lastWords}`,
-        cause: known?.cause,
-        remedy: known?.remedy
+        ...(known && explain(known.row))
     });
 }
 
@@ -58824,11 +59421,41 @@ async function removeTree(path) {
 
 ;// CONCATENATED MODULE: ./src/boards/tree-fixes.ts
 const off = { status: 'disabled' };
-/** Display blocks that QEMU does not have, and whose drivers wait for it or fault. */
+/**
+ * Display blocks that QEMU does not have, and whose drivers wait for it or fault; before that, they take the screen away
+ * from the framebuffer.
+ */
 const display = {
-    node: /^(hdmi|hvs|pixelvalve|dsi|vec|txp|v3d|gpu)@/,
+    node: /^(hdmi|hvs|pixelvalve|dsi|vec|txp|v3d)@|^gpu$/,
     set: off,
     why: 'no display hardware'
+};
+/**
+ * The part of memory that QEMU shows as the screen unless a driver wants it otherwise: 1 MiB into the video memory, which
+ * is the last 64 MiB of the (first GiB of) memory, 640 by 480 pixels of 16 bits (initial_config in QEMU's
+ * hw/display/bcm2835_fb.c). Raspberry Pi's kernels ask the firmware for one; others take it from their tree, where U-Boot
+ * would put it on a real Pi (dt-schema's simple-framebuffer.yaml).
+ * @param reg its address and size
+ */
+const framebuffer = (...reg) => ({
+    node: '/framebuffer',
+    make: true,
+    set: {
+        compatible: 'simple-framebuffer',
+        reg,
+        width: [640],
+        height: [480],
+        stride: [1280],
+        format: 'r5g6b5'
+    },
+    why: 'a screen for the kernel'
+});
+const screenSize = 640 * 480 * 2;
+const screens = {
+    of512MiB: framebuffer(0x1c100000, screenSize),
+    ofGiB: framebuffer(0x3c100000, screenSize),
+    // Addresses have two cells in this tree.
+    bcm2711: framebuffer(0, 0x3c100000, screenSize)
 };
 /**
  * On the boards that QEMU added later, an access to a register that it lacks is an abort. The kernel's first is to the
@@ -58857,7 +59484,8 @@ const psciFixes = [
 ];
 /** Changes to device trees by chip and naming, found by booting; the nodes that a tree lacks are passed over. */
 const treeFixes = {
-    bcm283x: { raspberrypi: [powerDomains], mainline: [powerDomains, display] },
+    bcm2837: { raspberrypi: [], mainline: [display, screens.ofGiB] },
+    bcm283x: { raspberrypi: [powerDomains], mainline: [powerDomains, display, screens.of512MiB] },
     bcm2711: {
         raspberrypi: [
             secondGiB,
@@ -58871,7 +59499,9 @@ const treeFixes = {
             secondGiB,
             { node: '/soc/interrupt-controller@7ef00100', set: off, why: 'its driver panics' },
             { node: /^i2c@7ef0[49]500$/, set: off, why: 'its driver panics' },
-            { ...display, node: /^(hdmi|hvs|pixelvalve|dsi|vec|txp|v3d|gpu|pwm|avs-monitor)@|^clock@7ef00000$/ },
+            { ...display, node: /^(hdmi|hvs|pixelvalve|dsi|vec|txp|v3d|pwm|avs-monitor)@|^clock@7ef00000$/ },
+            { ...display, node: '/gpu' },
+            screens.bcm2711,
             { node: '/soc/serial@7e215040', set: off, why: 'writing to the mini UART ends in an interrupt storm' },
             { node: '/soc/serial@7e201000/bluetooth', set: off, why: 'no Bluetooth' },
             {
@@ -58897,6 +59527,8 @@ const kernel = (number, more = {}) => ({
     initramfs: [`initramfs${number}`],
     ...more
 });
+/** What the kernel says is on the screen as well; /dev/console is the last of the consoles, the serial one. */
+const screenConsole = 'console=tty1';
 /** What every emulated Pi shares. */
 const pi = {
     sizable: false,
@@ -58906,7 +59538,11 @@ const pi = {
     disk: 'sd',
     storage: 'usb-storage',
     network: 'usb-net',
-    consoles: { raspberrypi: ['console=ttyAMA0,115200'], mainline: ['console=ttyAMA0,115200'] },
+    desk: ['usb-kbd'],
+    consoles: {
+        raspberrypi: [screenConsole, 'console=ttyAMA0,115200'],
+        mainline: [screenConsole, 'console=ttyAMA0,115200']
+    },
     // Raspberry Pi's own USB driver uses features of the controller that QEMU lacks; other kernels ignore these.
     kernelArguments: ['dwc_otg.lpm_enable=0', 'dwc_otg.fiq_fsm_enable=0'],
     uarts: 2,
@@ -58923,8 +59559,8 @@ const pi = {
  * mainline's device trees number the UARTs the other way round.
  */
 const bluetoothConsoles = {
-    raspberrypi: ['8250.nr_uarts=1', 'console=ttyAMA1,115200', 'console=ttyS0,115200'],
-    mainline: ['console=ttyAMA0,115200']
+    raspberrypi: ['8250.nr_uarts=1', screenConsole, 'console=ttyAMA1,115200', 'console=ttyS0,115200'],
+    mainline: [screenConsole, 'console=ttyAMA0,115200']
 };
 const bcm2837 = { soc: 'bcm2837', core: 'cortex-a53' };
 /** 32-bit systems on a 64-bit Pi run on its 64-bit kernel: QEMU's Pi 3 and 4 start no 32-bit ones. */
@@ -58943,6 +59579,7 @@ const boards = {
         psci: bcm2837,
         memoryMiB: 1024,
         architectures: cortexA53,
+        treeFixes: treeFixes.bcm2837,
         deviceTrees: ['bcm2710-rpi-3-b.dtb', 'bcm2710-rpi-3-b-plus.dtb', 'bcm2837-rpi-3-b.dtb', 'bcm2837-rpi-3-b-plus.dtb'],
         consoles: bluetoothConsoles,
         earlycon: 'pl011,mmio32,0x3f201000'
@@ -58957,6 +59594,7 @@ const boards = {
         memoryMiB: 1024,
         architectures: { armhf: kernel('7') },
         deviceTrees: ['bcm2709-rpi-2-b.dtb', 'bcm2836-rpi-2-b.dtb'],
+        treeFixes: treeFixes.bcm2837,
         // `clock: icount` helps where the host is so slow that its USB's 1 kHz interrupts outrun the emulation; elsewhere it
         // is no default: its single thread livelocks Debian's kernel in stop_machine.
         earlycon: 'pl011,mmio32,0x3f201000'
@@ -59043,6 +59681,7 @@ const boards = {
         disk: 'storage',
         storage: 'virtio-blk-pci',
         network: 'virtio-net-pci,romfile=',
+        desk: ['virtio-gpu-pci', 'virtio-keyboard-pci', 'virtio-tablet-pci'],
         consoles: { raspberrypi: ['console=ttyAMA0,115200'], mainline: ['console=ttyAMA0,115200'] },
         kernelArguments: [],
         earlycon: 'pl011,mmio32,0x09000000',
@@ -59071,6 +59710,8 @@ const boards = {
         // Its PCI host has no room for what a modern virtio device maps.
         storage: 'virtio-blk-pci,disable-modern=on,disable-legacy=off',
         network: 'smc91c111',
+        // Display and keyboard are on the board.
+        desk: [],
         consoles: { raspberrypi: ['console=ttyAMA0,115200'], mainline: ['console=ttyAMA0,115200'] },
         kernelArguments: [],
         earlycon: 'pl011,0x101f1000',
@@ -59241,6 +59882,49 @@ function emulatorsFor(wanted, host = process.arch) {
 function cpuOf(emulator, wanted, models) {
     const row = wanted.find(platform => platform.emulator === emulator);
     return row && (models[row.name] ?? models[''] ?? row.cpu);
+}
+
+;// CONCATENATED MODULE: ./src/inputs/debug-conflicts.ts
+/** Inputs for debugging that were given, by name: all of them need an emulated machine. */
+function givenForDebugging({ debugging }) {
+    return [
+        ['debug-on-failure', debugging.onFailure !== undefined],
+        ['gdb', debugging.gdb !== undefined],
+        ['monitor', debugging.monitor],
+        ['serial', debugging.serial === 'socket'],
+        ['vnc', debugging.vnc !== undefined]
+    ];
+}
+/** Faults of the inputs for debugging, in `mode: system`. */
+function debugConflicts(inputs) {
+    const { debugging, image, firstBoot } = inputs;
+    const { gdb, onFailure } = debugging;
+    const rows = [
+        [
+            onFailure !== undefined && image.kind === 'none',
+            'input `debug-on-failure` needs an image; a bare kernel is looked at while it runs, with `gdb`, `monitor`, `serial: socket` or `vnc`'
+        ],
+        [
+            gdb?.waits === true && firstBoot === 'run',
+            'inputs `gdb` with `wait` and `first-boot: run` do not go together: QEMU is started anew for each reboot, and each would wait'
+        ],
+        ...portsTwice(inputs).map(fault => [true, fault])
+    ];
+    return rows.filter(([wrong]) => wrong).map(([, fault]) => fault);
+}
+/** Host ports that two inputs want. */
+function portsTwice({ debugging: { gdb, vnc }, ports }) {
+    const wanted = [
+        ['gdb', gdb?.port],
+        ['vnc', vnc],
+        ...ports.flatMap(({ protocol, host }) => (protocol === 'tcp' ? [['ports', host]] : []))
+    ];
+    return wanted.flatMap(([input, port], at) => {
+        const first = wanted.findIndex(([, other]) => port !== undefined && other === port);
+        return first >= 0 && first < at
+            ? [`inputs \`${wanted[first]?.[0] ?? ''}\` and \`${input}\` name the same port, ${port ?? ''}`]
+            : [];
+    });
 }
 
 ;// CONCATENATED MODULE: ./src/inputs/readers.ts
@@ -59473,6 +60157,16 @@ function saveTarget(text, base) {
         throw new Fault(`names a folder that does not exist: ${(0,external_node_path_namespaceObject.dirname)(target.path)}`);
     return target;
 }
+/** @throws Fault if it is something else than a folder, or holds the workspace. */
+function reportFolder(text, base) {
+    const path = (0,external_node_path_namespaceObject.resolve)(base, text);
+    const stat = (0,external_node_fs_namespaceObject.statSync)(path, { throwIfNoEntry: false });
+    if (stat?.isDirectory() === false)
+        throw new Fault(`names ${path}, which is not a folder`);
+    if (`${base}/`.startsWith(path === '/' ? path : `${path}/`))
+        throw new Fault(`names ${path}, which is or holds the workspace; valid: a folder of its own, as in \`report\``);
+    return path;
+}
 /** Lines `file[:format]`; without a format the name's ending decides. */
 function disks(base) {
     return text => lines(text).map(line => {
@@ -59548,6 +60242,31 @@ function architectureOf(image) {
     return image.kind === 'catalogue'
         ? architectures.find(architecture => image.name.split('-').includes(architecture))
         : undefined;
+}
+
+;// CONCATENATED MODULE: ./src/inputs/network-conflicts.ts
+/** Faults of the inputs that say how the guest is reached. */
+function networkConflicts({ image, network, ports, sshPort }) {
+    const bare = image.kind === 'none';
+    const rows = [
+        [
+            network === 'tap' && ports.length > 0,
+            'inputs `ports` and `network: tap` do not go together: all ports of the guest are at its own address'
+        ],
+        [
+            network === 'tap' && sshPort !== undefined,
+            "inputs `ssh-port` and `network: tap` do not go together: SSH is port 22 of the guest's own address"
+        ],
+        [
+            sshPort !== undefined && ports.some(({ protocol, host }) => protocol === 'tcp' && host === sshPort),
+            `inputs \`ssh-port\` and \`ports\` name the same port, ${sshPort ?? ''}`
+        ],
+        [
+            bare && (network === 'tap' || sshPort !== undefined),
+            `input \`${network === 'tap' ? 'network: tap' : 'ssh-port'}\` is for a system that is reached over SSH, and \`image: none\` has none`
+        ]
+    ];
+    return rows.filter(([wrong]) => wrong).map(([, fault]) => fault);
 }
 
 ;// CONCATENATED MODULE: ./src/inputs/pi-name.ts
@@ -59666,6 +60385,7 @@ function containerConflicts(inputs) {
 
 ;// CONCATENATED MODULE: ./src/inputs/user-conflicts.ts
 
+
 const named = (rows) => rows
     .filter(([, given]) => given)
     .map(([input]) => `\`${input}\``)
@@ -59688,11 +60408,17 @@ const ofBoards = (inputs) => [
     ['expect', inputs.expect !== undefined],
     ['qemu-args', inputs.qemuArgs.length > 0],
     ['ports', inputs.ports.length > 0],
+    ['network', inputs.network !== 'user'],
+    ['ssh-port', inputs.sshPort !== undefined],
+    ['authorized-keys', inputs.authorizedKeys.length > 0],
     ['password', inputs.password !== undefined],
     ['first-boot', inputs.firstBoot === 'run'],
     ['ssh-key', inputs.sshKey !== undefined],
     ['storage', inputs.storage !== 'auto'],
-    ['keep-running', inputs.keepRunning]
+    ['keep-running', inputs.keepRunning],
+    ['boot-analysis', inputs.bootAnalysis],
+    ['screenshot', inputs.screenshot],
+    ...givenForDebugging(inputs)
 ];
 /** What only user mode has a use for. */
 const ofUserMode = (inputs) => [
@@ -59755,11 +60481,15 @@ function userConflicts(inputs) {
 
 
 
+
+
 const isNoFolder = (path) => (0,external_node_fs_namespaceObject.lstatSync)(path, { throwIfNoEntry: false })?.isDirectory() === false;
 const isSameFile = (a, b) => (0,external_node_fs_namespaceObject.existsSync)(b) && (0,external_node_fs_namespaceObject.realpathSync)(a) === (0,external_node_fs_namespaceObject.realpathSync)(b);
 /** Faults that concern two inputs, or an input and the machine; all that can be known before any work. */
 function conflicts(inputs, env) {
-    const own = inputs.mode === 'user' ? userConflicts(inputs) : [...onlyInUserMode(inputs), ...boardConflicts(inputs)];
+    const own = inputs.mode === 'user'
+        ? userConflicts(inputs)
+        : [...onlyInUserMode(inputs), ...boardConflicts(inputs), ...debugConflicts(inputs)];
     const name = inputs.keepRunning ? nameFault(inputs.name, homeFolders(env), env) : undefined;
     return [...own, ...(name === undefined ? [] : [name]), ...commonConflicts(inputs, env)];
 }
@@ -59863,7 +60593,7 @@ function boardConflicts(inputs) {
             inputs.copyOut.length > 0 && (bare || inputs.sync === 'none'),
             `input \`copy-out\` brings files into the workspace, which ${bare ? 'a bare kernel' : '`sync: none`'} leaves alone`
         ],
-        ...diskFaults(inputs).map(fault => [true, fault]),
+        ...[...diskFaults(inputs), ...networkConflicts(inputs)].map(fault => [true, fault]),
         [!bare && inputs.expect !== undefined, 'input `expect` goes with `image: none` only; a script has its exit status'],
         [
             board.kernelFromUser && inputs.kernel === undefined,
@@ -59880,11 +60610,13 @@ function boardConflicts(inputs) {
         ...[
             ['password', inputs.password !== undefined],
             ['hostname', inputs.hostname !== undefined],
-            ['files', inputs.files.length > 0]
+            ['files', inputs.files.length > 0],
+            ['authorized-keys', inputs.authorizedKeys.length > 0]
         ].map(([input, given]) => [
             given && (inputs.provision === 'none' || bare),
             `input \`${input}\` changes the image, which ${bare ? 'there is none of' : '`provision: none` forbids'}`
         ]),
+        [bare && inputs.bootAnalysis, 'input `boot-analysis` asks systemd about the boot, and a bare kernel has none'],
         [
             saveImage !== undefined && inputs.keepRunning,
             'inputs `save-image` and `keep-running` do not go together: the disk is saved once the Pi is switched off'
@@ -59918,6 +60650,10 @@ function commonConflicts(inputs, env) {
                 (0,external_node_path_namespaceObject.resolve)(workspace) !== (0,external_node_os_namespaceObject.homedir)() &&
                 homeFolders(env).root.startsWith(`${(0,external_node_path_namespaceObject.resolve)(workspace)}/`),
             `input \`sync\` is “${inputs.sync}”, but PI_QEMU_HOME (${homeFolders(env).root}) lies in the workspace, and would be sent with it; set it to a folder outside`
+        ],
+        [
+            inputs.reportDir === undefined && (inputs.bootAnalysis || inputs.screenshot),
+            `input \`${inputs.bootAnalysis ? 'boot-analysis' : 'screenshot'}\` adds to a report, and there is none; give \`report-dir\``
         ],
         [
             image.kind !== 'file' && image.kind !== 'url' && inputs.imageSha256 !== undefined,
@@ -60012,6 +60748,31 @@ function secret(line, env, workspace) {
     return `id=${id},env=${from}`;
 }
 
+;// CONCATENATED MODULE: ./src/inputs/debugging.ts
+
+/** Port of VNC's display 0 (IANA's for RFB, the protocol); the others follow. */
+const vncBase = 5900;
+/** Reads the inputs for debugging. */
+function debugging(get) {
+    return {
+        gdb: get('gdb', text => gdbStub(text.trim())),
+        monitor: get('monitor', text => truth(text.trim())) ?? false,
+        serial: get('serial', text => oneOf('file', 'socket')(text.trim())) ?? 'file',
+        vnc: get('vnc', text => count(vncBase, 65535)(text.trim())),
+        onFailure: get('debug-on-failure', text => minutes(text.trim()))
+    };
+}
+function gdbStub(text) {
+    const [, port, waits] = /^(\d+)(,wait)?$/.exec(text) ?? [];
+    if (!(Number(port) >= 1 && Number(port) <= 65535))
+        throw new Fault(`is “${text}”; valid: a port from 1 to 65535, and \`,wait\` behind it, such as 1234,wait`);
+    return { port: Number(port), waits: waits !== undefined };
+}
+/** A duration in ms; a number alone is in minutes. */
+function minutes(text) {
+    return duration(/^\d+(\.\d+)?$/.test(text) ? `${text}m` : text);
+}
+
 ;// CONCATENATED MODULE: ./src/inputs/define.ts
 /** A row of the definitions; its name stays a type of its own. */
 const define_define = (name, placeholder, fallback, description) => ({ name, placeholder, default: fallback, description });
@@ -60037,6 +60798,35 @@ const containerDefinitions = [
 /** Those of them that take several values. */
 const containerListInputs = ['build-args', 'cache-from', 'cache-to', 'outputs', 'secrets', 'tags'];
 
+;// CONCATENATED MODULE: ./src/inputs/debug-definitions.ts
+
+/** Inputs for looking into a Pi while it runs, or once it failed. */
+const debugDefinitions = [
+    define_define('debug-on-failure', 'MINUTES', '', 'If the boot or the script fails, the Pi stays up for so long (`30`, `90s`, `2h`; minutes without a unit), and the log says how to get in. Default: it goes at once.'),
+    define_define('gdb', 'PORT[,wait]', '', "QEMU's stub for gdb, on this port of 127.0.0.1; with `,wait` the CPUs stand still until gdb lets them go. Default: none."),
+    define_define('monitor', 'true|false', 'false', "Sockets for QEMU's monitor and its QMP, see the outputs `monitor-socket` and `qmp-socket`."),
+    define_define('serial', 'file|socket', 'file', 'The serial console goes to a file; with `socket` a socket besides leads to it and takes input, see the output `serial-socket`.'),
+    define_define('vnc', 'PORT', '', 'The display, by VNC without a password, on this port of 127.0.0.1 (5900 or above). Gives `virt` a display, and a Pi a keyboard. Default: none.')
+];
+
+;// CONCATENATED MODULE: ./src/inputs/network-definitions.ts
+
+/** Inputs about how the guest is reached, and by whom. */
+const networkDefinitions = [
+    define_define('network', 'user|tap', 'user', "`user` is NAT by QEMU, with SSH and `ports` forwarded. `tap` puts the guest on this host's (or container's) own network with an address of its own; it needs root, NET_ADMIN and /dev/net/tun. See docs/network.md."),
+    define_define('ssh-port', 'PORT', '', "Port on 127.0.0.1 for the guest's SSH. Default: a free one."),
+    define_define('authorized-keys', 'FILE', '', "File with public keys that `user` and root may log in with besides the run's own, in the form of `~/.ssh/authorized_keys`.")
+];
+
+;// CONCATENATED MODULE: ./src/inputs/report-definitions.ts
+
+/** Inputs about what is kept of a run for its reader. */
+const reportDefinitions = [
+    define_define('report-dir', 'FOLDER', '', "Folder for a report of the run, whether it succeeds or fails: logs of serial console and QEMU, the guest's journal, summary, timings. Relative to the workspace; not exchanged with the guest. See docs/report.md."),
+    define_define('boot-analysis', 'true|false', 'false', 'Add what `systemd-analyze` says of the boot to the report: times, blame, critical chain and a plot.'),
+    define_define('screenshot', 'true|false', 'false', "Add a picture of the board's display after the script to the report; after a failure there is one anyway.")
+];
+
 ;// CONCATENATED MODULE: ./src/inputs/user-definitions.ts
 
 /** Inputs of user mode about whose programs run, and as what. */
@@ -60048,6 +60838,9 @@ const userDefinitions = [
 ];
 
 ;// CONCATENATED MODULE: ./src/inputs/definitions.ts
+
+
+
 
 
 
@@ -60086,6 +60879,7 @@ const definitions = [
     define_define('sync-gitignore', 'true|false', 'false', 'Leave on the host what the `.gitignore` files of the workspace name.'),
     define_define('copy-out', 'PATTERN', '', 'Files of the guest to bring into the workspace after the script, one absolute path or pattern per line (`/var/log/*.log`).'),
     define_define('ports', 'HOST:GUEST[/udp]', '', 'Ports of the guest to reach on 127.0.0.1, one per line: `host:guest` or `host:guest/udp`.'),
+    ...networkDefinitions,
     define_define('append', 'ARGS', '', 'More kernel arguments.'),
     define_define('kernel', 'FILE', '', "Kernel to boot instead of the image's own."),
     define_define('initrd', 'FILE', '', "Initramfs instead of the image's own."),
@@ -60112,8 +60906,30 @@ const definitions = [
     define_define('keep-running', 'true|false', 'false', 'Leave the Pi up for later steps, until the job ends.'),
     define_define('name', 'NAME', 'pi', 'With `keep-running`: name of the Pi, and of its command in later steps (`shell: pi {0}`). Several Pis in one job need one each.'),
     define_define('save-image', 'FILE', '', 'Write the changed disk here: `.img` (raw), `.img.xz`, `.img.zst` or `.qcow2`.'),
+    ...debugDefinitions,
+    ...reportDefinitions,
     ...containerDefinitions
 ];
+
+;// CONCATENATED MODULE: ./src/inputs/public-keys.ts
+
+
+/** `[options] type base64 [comment]`, see sshd(8); all types of key begin their base64 with a 4-byte length below 256. */
+const keyLine = /(?:^|\s)(?:ssh-(?:ed25519|rsa)|ecdsa-sha2-nistp\d+|sk-(?:ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)\s+AAAA[A-Za-z0-9+/]+={0,3}(?:\s|$)/;
+/**
+ * The keys of a file in the form of `~/.ssh/authorized_keys`; comments are left out.
+ * @throws Fault that repeats nothing of the file: it may be a private key
+ */
+function publicKeys(file) {
+    const text = (0,external_node_fs_namespaceObject.readFileSync)(file, 'utf8');
+    if (/^-----BEGIN .*PRIVATE KEY-----/m.test(text))
+        throw new Fault(`names ${file}, which is a private key; valid: public keys, as in the file beside it (.pub)`);
+    const keys = lines(text).filter(line => !line.startsWith('#'));
+    const wrong = keys.findIndex(line => !keyLine.test(line));
+    if (wrong >= 0 || keys.length === 0)
+        throw new Fault(`names ${file}, ${keys.length === 0 ? 'which holds no key' : `whose key ${wrong + 1} is none`}; valid: lines such as “ssh-ed25519 AAAA… name”`);
+    return keys;
+}
 
 ;// CONCATENATED MODULE: ./src/inputs/workflow.ts
 
@@ -60143,13 +60959,16 @@ function scriptVariables(lines, env) {
 const outputs = {
     'exit-code': "The script's exit status; 128 + N if signal N ended it.",
     outcome: '`success`, `script-failed`, `boot-failed`, `timeout`, `bad-input` or `host-failed`.',
-    'ssh-host': 'Where SSH listens (127.0.0.1), while the Pi is up.',
+    'ssh-host': "Where SSH answers while the Pi is up: 127.0.0.1, or with `network: tap` the guest's own address.",
     'ssh-port': 'Its port.',
     'ssh-user': 'The guest user.',
     'ssh-key': 'File with the private key of this run.',
     'ssh-config': 'File for `ssh -F`; the host in it is called `pi`.',
     command: 'With `keep-running`: the command for later steps, which is on PATH by the name of the Pi.',
     'serial-log': 'File with what the guest wrote to its serial console.',
+    'serial-socket': "With `serial: socket`: UNIX socket that leads to the Pi's serial console, one user at a time.",
+    'monitor-socket': "With `monitor`: UNIX socket of QEMU's monitor.",
+    'qmp-socket': "With `monitor`: UNIX socket of QEMU's machine protocol (QMP).",
     board: 'The emulated board.',
     'image-release': 'The exact release that the name of the image stood for, as `name:date`: give it as `image` to get the same again.',
     platforms: 'With `mode: user`: platforms whose programs this host runs now, its own included, separated by commas.',
@@ -60182,8 +61001,13 @@ const outputs = {
 
 
 
+
+
+
 /** The list of images that Raspberry Pi's own imager reads. */
 const officialCatalogue = 'https://downloads.raspberrypi.com/os_list_imagingutility_v4.json';
+/** Where everything listens unless the user of a terminal says otherwise. */
+const loopback = '127.0.0.1';
 /** Bytes. */
 const defaultCacheSize = 20 * 1024 ** 3;
 /**
@@ -60243,6 +61067,10 @@ function parseInputs(raw, { env, workspace }) {
         syncGitignore: get('sync-gitignore', text => truth(text.trim())) ?? false,
         copyOut: get('copy-out', guestPatterns) ?? [],
         ports: get('ports', ports) ?? [],
+        network: get('network', text => oneOf('user', 'tap')(text.trim())) ?? 'user',
+        sshPort: get('ssh-port', text => count(1, 65_535)(text.trim())),
+        authorizedKeys: get('authorized-keys', text => publicKeys(file(text))) ?? [],
+        listen: loopback,
         append: get('append', trimmed),
         kernel: get('kernel', file),
         initrd: get('initrd', file),
@@ -60268,7 +61096,11 @@ function parseInputs(raw, { env, workspace }) {
         runTimeout: get('run-timeout', text => duration(text.trim())),
         keepRunning: get('keep-running', text => truth(text.trim())) ?? false,
         name: get('name', text => piName(text.trim())) ?? 'pi',
+        reportDir: get('report-dir', text => reportFolder(text.trim(), workspace)),
+        bootAnalysis: get('boot-analysis', text => truth(text.trim())) ?? false,
+        screenshot: get('screenshot', text => truth(text.trim())) ?? false,
         saveImage: get('save-image', text => saveTarget(text.trim(), workspace)),
+        debugging: debugging(get),
         workspace,
         workflow: workflowOf(env)
     };
@@ -61432,7 +62264,7 @@ var summary_awaiter = (undefined && undefined.__awaiter) || function (thisArg, _
 };
 
 
-const { access, appendFile, writeFile } = external_fs_.promises;
+const { access, appendFile: summary_appendFile, writeFile } = external_fs_.promises;
 const SUMMARY_ENV_VAR = 'GITHUB_STEP_SUMMARY';
 const SUMMARY_DOCS_URL = 'https://docs.github.com/actions/using-workflows/workflow-commands-for-github-actions#adding-a-job-summary';
 class Summary {
@@ -61493,7 +62325,7 @@ class Summary {
         return summary_awaiter(this, void 0, void 0, function* () {
             const overwrite = !!(options === null || options === void 0 ? void 0 : options.overwrite);
             const filePath = yield this.filePath();
-            const writeFunc = overwrite ? writeFile : appendFile;
+            const writeFunc = overwrite ? writeFile : summary_appendFile;
             yield writeFunc(filePath, this._buffer, { encoding: 'utf8' });
             return this.emptyBuffer();
         });
@@ -62226,6 +63058,8 @@ const tools = {
     'qemu-i386-static': { package: 'qemu-user-static' },
     perl: { package: 'perl-base' },
     prlimit: { package: 'util-linux', version: ['--version'] },
+    ip: { package: 'iproute2', version: ['-Version'] },
+    dnsmasq: { package: 'dnsmasq-base', version: ['--version'] },
     fdtput: { package: 'device-tree-compiler' },
     ssh: { package: 'openssh-client', version: ['-V'] },
     'ssh-keygen': { package: 'openssh-client' },
@@ -62370,6 +63204,284 @@ function addSbinToPath() {
 async function tools_exists(path, mode) {
     return (0,promises_namespaceObject.access)(path, mode).then(() => true, () => false);
 }
+
+;// CONCATENATED MODULE: ./src/network/rights.ts
+
+
+
+const tun = '/dev/net/tun';
+/** Bit of CAP_NET_ADMIN, see linux/capability.h. */
+const netAdmin = 12n;
+/** What is missing for `network: tap`, in words. */
+function missingForTap({ capabilities, isRoot, hasTun }) {
+    const hasNetAdmin = ((BigInt(`0x${capabilities}`) >> netAdmin) & 1n) === 1n;
+    const rows = [
+        [!isRoot, 'root'],
+        // Who is not root has none of them, whatever the container was given.
+        [isRoot && !hasNetAdmin, 'the capability NET_ADMIN'],
+        [!hasTun, `the device ${tun}`]
+    ];
+    return rows.filter(([missing]) => missing).map(([, what]) => what);
+}
+/**
+ * Whether this process may put a guest on its network; asked before anything takes long.
+ * @throws HostFailure that names all that is missing
+ */
+async function checkTapRights() {
+    const status = await (0,promises_namespaceObject.readFile)('/proc/self/status', 'utf8');
+    const missing = missingForTap({
+        capabilities: /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0',
+        isRoot: process.getuid?.() === 0,
+        hasTun: await (0,promises_namespaceObject.access)(tun, external_node_fs_namespaceObject.constants.R_OK | external_node_fs_namespaceObject.constants.W_OK).then(() => true, () => false)
+    });
+    if (missing.length === 0)
+        return;
+    throw new HostFailure({
+        symptom: `\`network: tap\` needs ${missing.join(', ')}`,
+        cause: 'it makes an interface on this host, or in this container',
+        remedy: 'in a container: docker run --user root --cap-add NET_ADMIN --device /dev/net/tun …; on a host: run as root; or use `network: user`'
+    });
+}
+
+;// CONCATENATED MODULE: external "node:dgram"
+const external_node_dgram_namespaceObject = require("node:dgram");
+;// CONCATENATED MODULE: ./src/network/addresses.ts
+/** Pure: which addresses a guest may have, from what `ip -json` says of this host. */
+/** Length of the prefix of a {@link GuestNet}. */
+const guestPrefix = 30;
+const size = 2 ** (32 - guestPrefix);
+/** An IPv4 address as a number. */
+function toNumber(address) {
+    return address.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0);
+}
+/** A number as an IPv4 address. */
+function toAddress(number) {
+    return [24, 16, 8, 0].map(shift => Math.floor(number / 2 ** shift) % 256).join('.');
+}
+/** The interface of the default route with the lowest metric; without a route the only one with an address. */
+function uplinkOf(routes, interfaces) {
+    const [best] = [...routes].sort((a, b) => (a.metric ?? 0) - (b.metric ?? 0));
+    const all = interfaces.flatMap(({ ifname, addr_info }) => (addr_info ?? []).flatMap(({ local, prefixlen, scope }) => ifname !== undefined && local !== undefined && prefixlen !== undefined && scope === 'global'
+        ? [{ device: ifname, address: local, prefix: prefixlen }]
+        : []));
+    const found = best === undefined ? (all.length === 1 ? all[0] : undefined) : all.find(row => row.device === best.dev);
+    return found && { ...found, gateway: best?.gateway };
+}
+/**
+ * Networks for a guest, the best first. They lie at the upper end of the uplink's: addresses are given out from the
+ * lower. Where the search starts depends on the host's own address, so that neighbours do not begin with the same.
+ * @param taken addresses of this host
+ */
+function guestNets({ address, prefix, gateway }, taken, count = 8) {
+    const total = 2 ** (32 - prefix);
+    const first = Math.floor(toNumber(address) / total) * total;
+    // The lowest block has the network's own address in it, and the highest the one for all.
+    const usable = Math.floor(total / size) - 2;
+    const used = new Set([address, ...taken, ...(gateway === undefined ? [] : [gateway])].map(blockOf));
+    const start = toNumber(address) - first;
+    const found = [];
+    for (let step = 0; step < usable && found.length < count; step++) {
+        const base = first + total - size * (2 + ((start + step) % usable));
+        if (!used.has(base))
+            found.push({ gateway: toAddress(base + 1), guest: toAddress(base + 2) });
+    }
+    return found;
+}
+const blockOf = (address) => Math.floor(toNumber(address) / size) * size;
+
+;// CONCATENATED MODULE: ./src/network/dnsmasq.ts
+
+
+/** What dnsmasq writes in the run's folder, and in its logs. */
+const files = { leases: 'dhcp-leases', pid: 'dnsmasq.pid', log: 'dnsmasq.log' };
+/** What tells the dnsmasq of a tap from all others. */
+const interfaceArgument = (device) => `--interface=${device}`;
+/**
+ * dnsmasq's arguments: it gives the guest its one address for good, and answers its questions for names as this host
+ * would, whose name server may be one that only this host reaches (Docker's, on 127.0.0.11). It listens on the tap alone.
+ */
+function dnsmasqArguments(device, { guest }, { folder, logs }) {
+    return [
+        ...['--conf-file=/dev/null', interfaceArgument(device), '--except-interface=lo', '--bind-interfaces', '--no-hosts'],
+        `--dhcp-range=${guest},${guest},${netmask},infinite`,
+        // Nobody else has it, and the guest may come back as another client: after a reboot, from another system.
+        ...['--dhcp-authoritative', '--dhcp-ignore-clid', '--no-ping'],
+        `--dhcp-leasefile=${(0,external_node_path_namespaceObject.join)(folder, files.leases)}`,
+        `--pid-file=${(0,external_node_path_namespaceObject.join)(folder, files.pid)}`,
+        `--log-facility=${(0,external_node_path_namespaceObject.join)(logs, files.log)}`
+    ];
+}
+/** {@link guestPrefix} as it was written before there were prefixes. */
+const netmask = `255.255.255.${256 - 2 ** (32 - guestPrefix)}`;
+
+;// CONCATENATED MODULE: ./src/network/types.ts
+/** Interfaces of ours: prefix, and the 12 digits of the run; 15 letters are the most that Linux takes. */
+const tapPattern = /^pq-[0-9a-f]{12}$/;
+/** The tap of a run, by the run's name. */
+function tapName(runId) {
+    return runId.replace(/^run-/, 'pq-');
+}
+
+;// CONCATENATED MODULE: ./src/network/tap.ts
+
+
+
+
+
+
+
+
+/** Set on a tap whose run found the uplink passing nothing on; a later run takes it over. */
+const forwardsMark = 'pi-qemu: forwarding was off';
+/** How long (ms) a neighbour may take to say that an address is its own; one who answers for another waits up to 0.8 s. */
+const neighbourPatience = 1500;
+/**
+ * Puts a guest on the network of this host (or container): a tap between the two with addresses that are the network's
+ * own, for which this host answers on its uplink. Nothing is translated, and no address or route of the host changes.
+ * @throws HostFailure if there is no such network, or no free address on it
+ */
+async function makeTap({ journal, log }) {
+    const interfaces = await ask('address', 'show');
+    const uplink = uplinkOf(await ask('route', 'show', 'default'), interfaces);
+    if (uplink === undefined)
+        throw new HostFailure({
+            symptom: '`network: tap` finds no network to put the guest on',
+            cause: 'there is no default route, and not just one interface with an IPv4 address',
+            remedy: 'connect this host (or container) to a network, or use `network: user`'
+        });
+    const own = interfaces.flatMap(({ addr_info }) => (addr_info ?? []).flatMap(({ local }) => local ?? []));
+    const net = await freeNet(uplink, own);
+    const device = tapName(journal.id);
+    const wasOff = (await isForwarding(uplink.device)) ? await oweForwarding() : true;
+    const made = {
+        ...{ kind: 'network', device, uplink: uplink.device, gateway: net.gateway, guest: net.guest },
+        enablesForwarding: wasOff
+    };
+    journal.record(made);
+    await tool('ip', ['tuntap', 'add', 'dev', device, 'mode', 'tap']);
+    if (wasOff)
+        await tool('ip', ['link', 'set', 'dev', device, 'alias', forwardsMark]);
+    await tool('ip', ['address', 'add', `${net.gateway}/${guestPrefix}`, 'dev', device]);
+    await tool('ip', ['link', 'set', 'dev', device, 'up']);
+    for (const name of [uplink.device, device])
+        await forward(name);
+    await tool('ip', ['neighbour', 'add', 'proxy', net.guest, 'dev', uplink.device]);
+    await tool('dnsmasq', dnsmasqArguments(device, net, journal));
+    log.info(`Network: ${net.guest} on the network of ${uplink.device} (${uplink.address}/${uplink.prefix})`);
+    return made;
+}
+async function ask(...what) {
+    return JSON.parse((await tool('ip', ['-json', '-4', ...what])) || '[]');
+}
+async function freeNet(uplink, own) {
+    for (const net of guestNets(uplink, own)) {
+        const answers = await Promise.all([net.gateway, net.guest].map(address => hasNeighbour(address, uplink.device)));
+        if (!answers.includes(true))
+            return net;
+    }
+    throw new HostFailure({
+        symptom: `\`network: tap\` finds no free addresses in ${uplink.address}/${uplink.prefix} (${uplink.device})`,
+        cause: 'the network is too small, or its upper addresses are taken',
+        remedy: 'use a larger network (docker network create --subnet 172.30.0.0/16 …), or `network: user`'
+    });
+}
+/** Whether somebody on the network has an address: any packet to it makes the kernel ask. */
+async function hasNeighbour(address, device) {
+    const socket = (0,external_node_dgram_namespaceObject.createSocket)('udp4').unref();
+    // Port 9 is that of a service that throws away what it gets.
+    await new Promise(resolve => {
+        socket.once('error', resolve);
+        socket.send('', 9, address, resolve);
+    });
+    const deadline = Date.now() + neighbourPatience;
+    try {
+        while (Date.now() < deadline) {
+            const [row] = await ask('neighbour', 'show', 'to', address, 'dev', device);
+            if (row?.lladdr !== undefined)
+                return true;
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(100);
+        }
+        return false;
+    }
+    finally {
+        socket.close();
+    }
+}
+/** Whether another run of ours made the uplink pass packets on, and so the last of us is to undo it. */
+async function oweForwarding() {
+    const links = await ask('link', 'show');
+    return links.some(({ ifname = '', ifalias }) => tapPattern.test(ifname) && ifalias === forwardsMark);
+}
+const forwardingFile = (device) => `/proc/sys/net/ipv4/conf/${device}/forwarding`;
+/** Whether packets that come in on an interface are passed on. */
+async function isForwarding(device) {
+    return (await (0,promises_namespaceObject.readFile)(forwardingFile(device), 'utf8')).trim() === '1';
+}
+async function forward(device) {
+    if (await isForwarding(device))
+        return;
+    await (0,promises_namespaceObject.writeFile)(forwardingFile(device), '1').catch((error) => {
+        throw new HostFailure({
+            symptom: `${device} does not pass packets on, and cannot be told to: ${messageOf(error)}`,
+            cause: 'in a container the settings of the kernel are read-only',
+            remedy: 'start the container with: --sysctl net.ipv4.ip_forward=1'
+        });
+    });
+}
+
+;// CONCATENATED MODULE: ./src/network/take-down.ts
+
+
+
+
+
+
+
+/**
+ * Takes a guest off the network. What goes with the tap by itself: its addresses, its routes, its settings. Doing it
+ * again is harmless.
+ * @returns whether nothing of it is left
+ */
+async function takeDownTap({ device, uplink, guest, enablesForwarding }) {
+    if (!tapPattern.test(device))
+        throw new Error(`${device} is not an interface of ours, left alone`);
+    const left = await end(serversOf(device));
+    if (await hasProxy(guest, uplink))
+        await tool('ip', ['neighbour', 'delete', 'proxy', guest, 'dev', uplink]);
+    if (interfaces().includes(device))
+        await tool('ip', ['link', 'delete', 'dev', device]);
+    const there = interfaces();
+    if (enablesForwarding && there.includes(uplink) && !there.some(name => tapPattern.test(name)))
+        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(settings, uplink, 'forwarding'), '0');
+    return left.length === 0;
+}
+/** The kernel's settings by interface, of this process's own network namespace; /sys may be another's. */
+const settings = '/proc/sys/net/ipv4/conf';
+const interfaces = () => (0,external_node_fs_namespaceObject.readdirSync)(settings);
+/** Every dnsmasq that serves the tap. It is another user's by now, so that its environment is not for us to read. */
+function serversOf(device) {
+    return (0,external_node_fs_namespaceObject.readdirSync)('/proc')
+        .filter(entry => /^\d+$/.test(entry))
+        .flatMap(entry => {
+        try {
+            const words = (0,external_node_fs_namespaceObject.readFileSync)(`/proc/${entry}/cmdline`, 'utf8').split('\0');
+            const identity = words.includes(interfaceArgument(device)) ? identify(Number(entry)) : undefined;
+            return identity === undefined ? [] : [identity];
+        }
+        catch {
+            return []; // ended meanwhile
+        }
+    });
+}
+async function hasProxy(guest, uplink) {
+    const { stdout } = await tryTool('ip', ['neighbour', 'show', 'proxy', 'dev', uplink]);
+    return stdout.split('\n').some(line => line.split(' ')[0] === guest);
+}
+
+;// CONCATENATED MODULE: ./src/network/index.ts
+
+
+
 
 ;// CONCATENATED MODULE: ./src/usermode/binfmt-script.ts
 /** Status with which {@link binfmtScript} ends where the host has no binfmt_misc for us. */
@@ -64510,6 +65622,7 @@ async function removeThing({ kind, engine, name }) {
 
 
 
+
 const fileName = 'journal.jsonl';
 const stateName = 'run-folder';
 /** dpkg is never interrupted; this long (ms) we wait for it. */
@@ -64649,6 +65762,9 @@ async function undo(folder, log, { keepLogs = false } = {}) {
                     return true;
                 });
                 break;
+            case 'network':
+                await attempt(`the tap ${entry.device}`, () => takeDownTap(entry));
+                break;
             case 'container':
             case 'engine-image':
             case 'builder':
@@ -64706,6 +65822,1576 @@ function logsOf(folder) {
 /** What may be removed with all it holds. */
 function isOurs(folder) {
     return /^run-[0-9a-f]{12}$/.test((0,external_node_path_namespaceObject.basename)(folder)) && ['runs', 'logs'].includes((0,external_node_path_namespaceObject.basename)((0,external_node_path_namespaceObject.dirname)(folder)));
+}
+
+;// CONCATENATED MODULE: ./src/qemu/file-names.ts
+/** Names of the files that QEMU reads and writes in the run's folder, which is its working directory. */
+const runFiles = {
+    disk: 'disk.qcow2',
+    deviceTree: 'board.dtb',
+    uefiVariables: 'uefi-vars.fd',
+    qmp: 'qmp.sock',
+    monitor: 'monitor.sock',
+    userQmp: 'user-qmp.sock',
+    serial: (uart) => `serial${uart}.sock`,
+    channel: 'channel.sock',
+    packets: 'net.pcap'
+};
+/** Names in the run's log folder. */
+const logFiles = {
+    qemu: 'qemu.log',
+    /** Program and arguments, each on a line. */
+    argv: 'qemu-argv.txt',
+    qmp: 'qmp.log',
+    serial: (uart) => `serial${uart}.log`
+};
+
+;// CONCATENATED MODULE: ./src/qemu/quoting.ts
+/** Commas separate options in a QEMU argument; one that belongs to a value is doubled. */
+const value = (text) => text.replaceAll(',', ',,');
+
+;// CONCATENATED MODULE: ./src/qemu/access.ts
+
+
+
+
+/** No way but the serial logs. */
+const noAccess = { gdb: undefined, monitor: false, serial: 'file', vnc: undefined };
+/** Whether the CPUs stand still until gdb lets them go. */
+const waitsForGdb = ({ access = noAccess }) => access.gdb?.waits === true;
+/**
+ * QEMU's arguments for the ways into a machine. What listens on a port is on 127.0.0.1, what is a socket in the run's
+ * folder, which is its user's alone.
+ */
+function accessArguments(board, { gdb, monitor, vnc }) {
+    return [
+        ...(gdb === undefined ? [] : ['-gdb', `tcp:127.0.0.1:${gdb.port}`]),
+        ...(monitor ? monitors : []),
+        ...(vnc === undefined ? [] : ['-vnc', `127.0.0.1:${vnc - vncBase}`]),
+        ...(vnc === undefined ? [] : board.desk.flatMap(device => ['-device', device]))
+    ];
+}
+/** Not the QMP that we speak to QEMU by: that has one user at a time. */
+const monitors = [
+    ...['-chardev', `socket,id=monitor,path=${runFiles.monitor},server=on,wait=off`, '-mon', 'chardev=monitor'],
+    ...['-qmp', `unix:${runFiles.userQmp},server=on,wait=off`]
+];
+/** What a UART is connected to. With a socket the log file has all the same what the guest wrote. */
+function uartBackend({ access = noAccess, logs }, uart) {
+    const log = value((0,external_node_path_namespaceObject.join)(logs, logFiles.serial(uart)));
+    return access.serial === 'file'
+        ? `file,id=uart${uart},path=${log}`
+        : `socket,id=uart${uart},path=${runFiles.serial(uart)},server=on,wait=off,logfile=${log}`;
+}
+
+;// CONCATENATED MODULE: ./src/qemu/argv.ts
+
+
+
+
+
+/** By default nobody but this host gets in. */
+const ownNetwork = { kind: 'user', listen: loopback, sshPort: 0 };
+/** QEMU's arguments for a machine, in the order a person would write them. */
+function qemuArguments(machine) {
+    const { board } = machine;
+    const uarts = Array.from({ length: board.uarts }, (_, uart) => uart);
+    return [
+        ...['-name', 'pi-qemu', '-nodefaults', '-no-user-config', '-display', 'none'],
+        ...['-machine', [board.machine, machine.machineOptions].filter(Boolean).join(',')],
+        ...(machine.cpu === undefined ? [] : ['-cpu', machine.cpu]),
+        ...['-smp', String(machine.cpus), '-m', String(machine.memoryMiB)],
+        ...acceleration(machine),
+        ...(machine.cpusAtBoot === undefined ? [] : byPsci(board)),
+        ...(machine.firmware === undefined ? [] : flash(machine.firmware)),
+        ...(machine.kernel === undefined ? [] : ['-kernel', machine.kernel]),
+        ...(machine.initrd === undefined ? [] : ['-initrd', machine.initrd]),
+        ...(machine.dtb === undefined ? [] : ['-dtb', machine.dtb]),
+        ...(machine.kernel === undefined ? [] : ['-append', machine.kernelArguments.join(' ')]),
+        ...(machine.hasDisk ? disk(machine) : []),
+        ...machine.volumes.flatMap(volume => attach(board, volume)),
+        ...(machine.sharedFolders ?? []).flatMap(share),
+        ...machine.disks.flatMap((extra, index) => attachExtra(board, extra, index)),
+        ...['-netdev', netdev(machine)],
+        ...(board.network === onBoardNic
+            ? ['-net', `nic,model=${onBoardNic},netdev=net0`]
+            : ['-device', `${board.network},netdev=net0`]),
+        ...(listensFor(machine) ? ['-object', `filter-dump,id=${packetFilter},netdev=net0,file=${runFiles.packets}`] : []),
+        ...(board.needsGenericKernel ? ['-device', 'virtio-rng-pci'] : []),
+        ...(machine.channel === undefined ? [] : channel(machine.channel)),
+        ...uarts.flatMap(uart => ['-chardev', uartBackend(machine, uart), '-serial', `chardev:uart${uart}`]),
+        ...['-qmp', `unix:${runFiles.qmp},server=on,wait=off`],
+        ...accessArguments(board, machine.access ?? noAccess),
+        // A bare kernel may be done before we listen: it waits for us.
+        ...(machine.hasDisk && machine.standsStill !== true && !waitsForGdb(machine) ? [] : ['-S']),
+        ...(machine.incoming === true ? ['-incoming', 'fd:0'] : []),
+        ...machine.extra
+    ];
+}
+/** Switches the other CPUs off until they are asked for, and has QEMU answer for the firmware that is asked. */
+function byPsci({ psci }) {
+    // 1: SMC (QEMU_PSCI_CONDUIT_SMC in its target/arm/kvm-consts.h).
+    return psci === undefined
+        ? []
+        : ['-global', `${psci.soc}.enabled-cpus=1`, '-global', `${psci.core}-arm-cpu.psci-conduit=1`];
+}
+/** QEMU's id of what records packets until the guest has sent one, see FirstPacket. */
+const packetFilter = 'packets';
+/**
+ * Whether the guest's first packet is waited for: a connection before it is in vain, and takes a second or more to give
+ * up. A guest that we reach by its channel is on the network before it is asked for SSH.
+ */
+function listensFor({ hasDisk, channel, incoming }) {
+    return hasDisk && channel === undefined && incoming !== true;
+}
+/** Versatile/PB's own: part of the machine, so it is no `-device`. */
+const onBoardNic = 'smc91c111';
+/**
+ * With `icount` the guest's time follows the instructions: 16 ns for each, and no sleeping when it is idle. It takes
+ * one thread for all CPUs.
+ */
+function acceleration({ accelerator, clock }) {
+    if (accelerator === 'kvm')
+        return ['-accel', 'kvm'];
+    return clock === 'icount'
+        ? ['-accel', 'tcg,thread=single', '-icount', 'shift=4,sleep=off']
+        : ['-accel', 'tcg,thread=multi'];
+}
+// The disk lives as long as the run: nothing in it is worth waiting for the host's disk.
+const throwaway = 'cache=unsafe';
+function disk({ board, firmware, diskPlace = 'sd', diskFile = runFiles.disk }) {
+    const drive = `format=qcow2,file=${value(diskFile)},${throwaway}`;
+    if (board.disk === 'sd' && diskPlace === 'sd')
+        return ['-drive', `if=sd,${drive}`];
+    // Firmware would also try the user's disks, and the network.
+    const order = firmware === undefined ? '' : ',bootindex=0';
+    return ['-drive', `if=none,id=disk,${drive}`, '-device', `${board.storage},drive=disk${order}`];
+}
+function flash({ code }) {
+    const drives = [`unit=0,file=${value(code)},readonly=on`, `unit=1,file=${runFiles.uefiVariables},${throwaway}`];
+    return drives.flatMap(drive => ['-drive', `if=pflash,format=raw,${drive}`]);
+}
+function attach(board, { name, file, readOnly }) {
+    const drive = `if=none,id=${name},format=raw,file=${value(file)},${readOnly === true ? 'readonly=on' : throwaway}`;
+    return ['-drive', drive, '-device', `${board.storage},drive=${name}`];
+}
+/**
+ * With `none`, files are made as the user who runs QEMU makes them, and a change of owner that this user may not do is
+ * passed over; links stay links. The other models would write attributes of their own, or need root.
+ */
+function share({ name, path }) {
+    const options = `local,id=${name},path=${value(path)},security_model=none,multidevs=remap`;
+    return ['-fsdev', options, '-device', `virtio-9p-pci,fsdev=${name},mount_tag=${name}`];
+}
+/**
+ * The user's own: its serial number tells it apart in the guest, and what is written to it is kept. QEMU's default
+ * cache mode (writeback) passes the guest's flushes on, and QEMU locks the file against another writer.
+ */
+function attachExtra(board, { path, format }, index) {
+    const id = `extra${index}`;
+    const drive = `if=none,id=${id},format=${format},file=${value(path)}`;
+    return ['-drive', drive, '-device', `${board.storage},drive=${id},serial=${id}`];
+}
+function channel(name) {
+    return [
+        ...['-chardev', `socket,id=channel,path=${runFiles.channel}`, '-device', 'virtio-serial-pci'],
+        ...['-device', `virtserialport,chardev=channel,name=${name}`]
+    ];
+}
+/** A tap that is there already needs none of the scripts that QEMU would run by default. */
+function netdev({ hasDisk, forwards, network = ownNetwork }) {
+    if (network.kind === 'tap')
+        return `tap,id=net0,ifname=${network.device},script=no,downscript=no`;
+    const { listen, sshPort } = network;
+    const ssh = hasDisk ? [`hostfwd=tcp:${listen}:${sshPort}-:22`] : [];
+    const ports = forwards.map(({ protocol, host, guest }) => `hostfwd=${protocol}:${listen}:${host}-:${guest}`);
+    return ['user', 'id=net0', ...ssh, ...ports].join(',');
+}
+
+;// CONCATENATED MODULE: ./src/qemu/version.ts
+
+/** Of a QEMU that does not say. It is taken to have no board. */
+const unknownVersion = 'unknown';
+/** Reads what `qemu-system-… --version` prints; undefined if that is not what a system emulator says. */
+function readTitle(text) {
+    const [, version, build] = /^QEMU emulator version (\d+\.\d+\.\d+)\S*(?: \((.+)\))?\s*$/m.exec(text) ?? [];
+    return version === undefined ? undefined : { version, build };
+}
+/**
+ * QEMU's own version in that of a Debian or Ubuntu package, `epoch:upstream-revision` (see deb-version(7)):
+ * `1:8.2.2+ds-0ubuntu1` is 8.2.2.
+ */
+function upstreamVersion(packageVersion) {
+    const [, major, minor, patch = '0'] = /^(?:\d+:)?(\d+)\.(\d+)(?:\.(\d+))?/.exec(packageVersion) ?? [];
+    return major === undefined || minor === undefined ? undefined : `${major}.${minor}.${patch}`;
+}
+/** Whether QEMU of a version has a board. */
+function hasBoard(version, { sinceQemu }) {
+    const [major = 0, minor = 0] = version.split('.').map(Number);
+    return major > sinceQemu[0] || (major === sinceQemu[0] && minor >= sinceQemu[1]);
+}
+/** The board to take instead, where QEMU of a version lacks one: the first that runs all that the other does. */
+function nearestBoard(board, version) {
+    const wanted = Object.keys(board.architectures);
+    return Object.values(boards).find(other => other.name !== board.name &&
+        other.kernelFromUser === board.kernelFromUser &&
+        hasBoard(version, other) &&
+        wanted.every(architecture => other.architectures[architecture] !== undefined))?.name;
+}
+
+;// CONCATENATED MODULE: ./src/qemu/choice.ts
+
+
+/**
+ * Which QEMU runs a board.
+ * @throws BadInput if the user wants the host's, and that lacks the board
+ */
+function chooseQemu(choice, board, { installed, candidate }) {
+    if (choice.kind === 'path')
+        return { use: 'path', why: '`qemu` names it' };
+    if (choice.kind === 'private')
+        return { use: 'private', why: '`qemu: private`' };
+    const there = installed ?? candidate;
+    const use = installed === undefined ? 'host-package' : 'host';
+    if (there !== undefined && hasBoard(there, board))
+        return { use, why: `the host's has board ${board.name}` };
+    if (choice.kind === 'host') {
+        // Without apt the installation says so, and what to do about it.
+        if (there === undefined)
+            return { use, why: '`qemu: host`' };
+        throw new BadInput([lacking(board, there, installed === undefined ? 'its apt has' : 'it has')]);
+    }
+    const lack = there === undefined
+        ? 'the host has none, and no package of it'
+        : `the host's ${there === unknownVersion ? 'does not tell its version' : `${there} has no board ${board.name}`}`;
+    return { use: 'private', why: lack };
+}
+function lacking(board, version, has) {
+    const named = version === unknownVersion ? 'a QEMU that does not tell its version' : `QEMU ${version}`;
+    const other = nearestBoard(board, version);
+    return [
+        `input \`qemu\` is “host”, but board \`${board.name}\` needs QEMU ${board.sinceQemu.join('.')} or newer, and the host is behind: ${has} ${named}`,
+        `valid: \`qemu: auto\` or \`qemu: private\`${other === undefined ? '' : `, or \`board: ${other}\``}`
+    ].join('; ');
+}
+
+;// CONCATENATED MODULE: external "node:string_decoder"
+const external_node_string_decoder_namespaceObject = require("node:string_decoder");
+;// CONCATENATED MODULE: ./src/report/log.ts
+
+
+/** For a workflow: log groups and annotations. */
+const actionLog = {
+    info: text => {
+        info(text);
+    },
+    warn: text => {
+        warning(text);
+    },
+    error: text => {
+        error(text);
+    },
+    debug: text => {
+        core_debug(text);
+    },
+    group: title => {
+        startGroup(title);
+    },
+    endGroup: () => {
+        endGroup();
+    },
+    progress: text => {
+        if (text !== null)
+            info(text);
+    }
+};
+/** For a terminal: everything on stderr, so that stdout is the script's alone. */
+function terminalLog(stream = process.stderr, verbose = false) {
+    let bar = false;
+    const line = (text) => {
+        if (bar)
+            stream.write('\r\x1b[K');
+        bar = false;
+        stream.write(`${text}\n`);
+    };
+    return {
+        info: text => {
+            line(`  ${text.replaceAll('\n', '\n  ')}`);
+        },
+        warn: text => {
+            line(`warning: ${text}`);
+        },
+        error: text => {
+            line(`error: ${text}`);
+        },
+        debug: text => {
+            if (verbose)
+                line(`  ${text}`);
+        },
+        group: title => {
+            line(`> ${title}`);
+        },
+        endGroup: () => undefined,
+        progress: text => {
+            if (!stream.isTTY) {
+                if (text !== null)
+                    line(`  ${text}`);
+                return;
+            }
+            stream.write(text === null ? '\r\x1b[K' : `\r\x1b[K  ${text.slice(0, (stream.columns || 80) - 3)}`);
+            bar = text !== null;
+        }
+    };
+}
+/** A {@link Log.progress} reporter for bytes: often on a terminal, rarely in a log file. */
+function byteProgress(log, title, total) {
+    const interval = process.stderr.isTTY ? 200 : 10_000;
+    const started = Date.now();
+    let done = 0;
+    let shown = started;
+    return {
+        add(bytes) {
+            done += bytes;
+            const now = Date.now();
+            if (now - shown < interval)
+                return;
+            shown = now;
+            const speed = `${mib(done / ((now - started) / 1000))}/s`;
+            const share = total === undefined ? '' : ` of ${mib(total)} (${Math.floor((done / total) * 100)} %)`;
+            log.progress(`${title}: ${mib(done)}${share}, ${speed}`);
+        },
+        end() {
+            if (process.stderr.isTTY)
+                log.progress(null);
+        }
+    };
+}
+/** Shows a stream of bytes in the log, line by line. */
+function lineLog(log) {
+    const decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
+    let rest = '';
+    return {
+        write(chunk) {
+            const lines = (rest + decoder.write(chunk)).split(/\r*\n/);
+            rest = lines.pop() ?? '';
+            for (const line of lines)
+                log.info(line);
+        },
+        end() {
+            if (rest !== '')
+                log.info(rest);
+            rest = '';
+        }
+    };
+}
+/** Bytes as MiB, for readers. */
+function mib(bytes) {
+    return `${(bytes / 1_048_576).toFixed(bytes < 10_485_760 ? 1 : 0)} MiB`;
+}
+
+;// CONCATENATED MODULE: ./src/qemu/probe.ts
+
+
+/** What a program says of itself; undefined if that is not what a QEMU says. */
+async function askTitle({ program, arguments: first, env }) {
+    const { code, stdout } = await tryTool(program, [...first, '--version'], { env, input: '' });
+    return code === 0 ? readTitle(stdout) : undefined;
+}
+/**
+ * Asks a program which QEMU it is, and for its machines.
+ * @throws HostFailure if it cannot be started
+ */
+async function probe(start) {
+    const title = await askTitle(start);
+    if (title === undefined)
+        return { title, machines: new Set() };
+    const help = await tryTool(start.program, [...start.arguments, '-machine', 'help'], { env: start.env, input: '' });
+    return { title, machines: machinesIn(help.stdout) };
+}
+/** Names in what `-machine help` prints. */
+function machinesIn(help) {
+    return new Set(help.split('\n').flatMap(line => /^([a-z0-9][\w.-]*) {2,}\S/i.exec(line)?.[1] ?? []));
+}
+
+;// CONCATENATED MODULE: ./src/qemu/first-packet.ts
+
+
+
+/** Bytes at the start of a pcap file, before the first packet (pcap-savefile(5)). */
+const pcapHeader = 24;
+/**
+ * Tells whether the guest is on the network. QEMU accepts connections to a guest that is not, and passes all of them on
+ * later, when its SSH server then has a process to start for each. QEMU records packets until there is one.
+ */
+class FirstPacket {
+    file;
+    qmp;
+    seen = false;
+    constructor(file, qmp) {
+        this.file = file;
+        this.qmp = qmp;
+    }
+    /** Whether the guest has sent anything; with the first yes the recording ends, and is removed. */
+    async hasBeenSent() {
+        if (this.seen)
+            return true;
+        if (((0,external_node_fs_namespaceObject.statSync)(this.file, { throwIfNoEntry: false })?.size ?? 0) <= pcapHeader)
+            return false;
+        this.seen = true;
+        await this.qmp.execute('object-del', { id: packetFilter }).catch(() => undefined);
+        await (0,promises_namespaceObject.rm)(this.file, { force: true });
+        return true;
+    }
+}
+
+// EXTERNAL MODULE: external "node:net"
+var external_node_net_ = __nccwpck_require__(7030);
+;// CONCATENATED MODULE: external "node:readline"
+const external_node_readline_namespaceObject = require("node:readline");
+;// CONCATENATED MODULE: ./src/qemu/qmp.ts
+
+
+
+
+
+/** ms that QEMU may take to greet: on a busy host it has much to do before, guest memory to allocate or to read in. */
+const answerTimeout = 60_000;
+/** A connection to QEMU's machine protocol (QMP): one JSON object a line, commands answered by `id`. */
+class Qmp {
+    socket;
+    log;
+    waiting = new Map();
+    next = 1;
+    ended = false;
+    tellReset = () => undefined;
+    /** Resolves once the guest has reset itself and QEMU, started with `-no-reboot`, is about to end for that. */
+    guestReset = new Promise(resolve => {
+        this.tellReset = resolve;
+    });
+    shutdown;
+    awaited = new Map();
+    constructor(socket, log) {
+        this.socket = socket;
+        this.log = log;
+        const fail = (why) => {
+            this.ended = true;
+            for (const { reject } of this.waiting.values())
+                reject(new Error(why));
+            this.waiting.clear();
+        };
+        const broken = (error) => {
+            fail(error.message);
+        };
+        socket.on('error', broken).on('close', () => {
+            fail('QEMU closed the connection');
+        });
+        (0,external_node_readline_namespaceObject.createInterface)({ input: socket })
+            .on('line', line => {
+            this.record('<', line);
+            const reply = parsed(line);
+            if (reply !== undefined)
+                this.receive(reply);
+        })
+            .on('error', broken); // it passes the socket's on
+    }
+    /**
+     * Connects to the socket `name` in `folder`, and leaves the negotiation mode.
+     * @param log file to which all that is said is appended
+     */
+    static async connect(folder, name, timeout = answerTimeout, log) {
+        // A socket's path has 107 bytes at most; through the folder's descriptor it always fits.
+        const handle = await (0,promises_namespaceObject.open)(folder, 'r');
+        try {
+            const socket = await new Promise((resolve, reject) => {
+                const connection = (0,external_node_net_.createConnection)((0,external_node_path_namespaceObject.join)('/proc/self/fd', String(handle.fd), name));
+                connection.setTimeout(timeout, () => connection.destroy(new Error('QEMU does not answer')));
+                connection.once('error', reject);
+                connection.once('connect', () => {
+                    resolve(connection);
+                });
+            });
+            const qmp = new Qmp(socket, log);
+            await qmp.execute('qmp_capabilities');
+            socket.setTimeout(0);
+            return qmp;
+        }
+        finally {
+            await handle.close();
+        }
+    }
+    /**
+     * Why the machine stopped, once it has: `guest-shutdown`, `guest-reset`, `host-signal`, … (RunState's
+     * ShutdownCause in QEMU's QMP reference).
+     */
+    get shutdownReason() {
+        return this.shutdown;
+    }
+    /** Runs a command and returns what it returns. */
+    execute(command, args = {}) {
+        const id = this.next++;
+        return new Promise((resolve, reject) => {
+            if (this.ended) {
+                reject(new Error('QEMU closed the connection'));
+                return;
+            }
+            this.waiting.set(id, { resolve, reject });
+            const line = JSON.stringify({ execute: command, arguments: args, id });
+            this.record('>', line);
+            this.socket.write(line + '\n');
+        });
+    }
+    /** Runs a line of the human monitor, for the few things QMP has no command for. */
+    async human(line) {
+        return String(await this.execute('human-monitor-command', { 'command-line': line }));
+    }
+    /** Resolves with the next event of a name. */
+    once(event) {
+        return new Promise(resolve => this.awaited.set(event, resolve));
+    }
+    close() {
+        this.ended = true;
+        this.socket.destroy();
+    }
+    record(direction, line) {
+        if (this.log === undefined)
+            return;
+        try {
+            (0,external_node_fs_namespaceObject.appendFileSync)(this.log, `${new Date().toISOString()} ${direction} ${line}\n`);
+        }
+        catch {
+            // The logs may be gone before QEMU is.
+        }
+    }
+    receive(reply) {
+        this.awaited.get(reply.event ?? '')?.();
+        if (reply.event === 'SHUTDOWN') {
+            this.shutdown = reply.data?.reason ?? 'unknown';
+            if (this.shutdown === 'guest-reset')
+                this.tellReset();
+        }
+        const waiting = reply.id === undefined ? undefined : this.waiting.get(reply.id);
+        if (waiting === undefined || reply.id === undefined)
+            return;
+        this.waiting.delete(reply.id);
+        if (reply.error === undefined)
+            waiting.resolve(reply.return);
+        else
+            waiting.reject(new Error(reply.error.desc));
+    }
+}
+/** A line that QEMU's end cut off says nothing. */
+function parsed(line) {
+    try {
+        return JSON.parse(line);
+    }
+    catch {
+        return undefined;
+    }
+}
+
+;// CONCATENATED MODULE: ./src/qemu/secondaries.ts
+
+
+
+
+
+/** What a kernel says once all its CPUs run: 64- and 32-bit Arm. */
+const broughtUp = /smp: Brought up|SMP: Total of/;
+/** How long (ms) a kernel may take until then; what is no Linux never says it. */
+const patience = 20_000;
+const interval = 100;
+/**
+ * Until a Pi's kernel starts the other CPUs, they spin: QEMU's boot code has them wait for an event, which is no waiting
+ * when each CPU has a thread of its own. On a host with few CPUs they take most of the time from the one that boots:
+ * kept on one of the host's until then, they do not. Affinity needs no privilege, and is given back.
+ * @param since where in the log of each UART this boot begins (bytes)
+ */
+async function restrainSecondaries(qmp, logs, uarts, since = []) {
+    const allowed = await allowedCpus();
+    const last = allowed.at(-1);
+    if (allowed.length < 2 || last === undefined)
+        return;
+    const cpus = (await qmp.execute('query-cpus-fast'));
+    const threads = cpus.slice(1).map(cpu => cpu['thread-id']);
+    await pin(threads, String(last));
+    void released(logs, uarts, since).then(() => pin(threads, allowed.join(',')));
+}
+async function released(logs, uarts, since) {
+    const files = Array.from({ length: uarts }, (_, uart) => (0,external_node_path_namespaceObject.join)(logs, logFiles.serial(uart)));
+    for (const end = Date.now() + patience; Date.now() < end;) {
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(interval, undefined, { ref: false });
+        const texts = await Promise.all(files.map(file => (0,promises_namespaceObject.readFile)(file, 'latin1').catch(() => '')));
+        if (texts.some((text, uart) => broughtUp.test(text.slice(since[uart]))))
+            return;
+    }
+}
+async function pin(threads, cpus) {
+    // A thread may be gone by now, with its QEMU.
+    for (const thread of threads)
+        await tryTool('taskset', ['--pid', '--cpu-list', cpus, String(thread)]).catch(() => ({}));
+}
+/** The CPUs this process may use, as in `0-3,8` of proc(5)'s Cpus_allowed_list. */
+function cpuList(text) {
+    return text
+        .trim()
+        .split(',')
+        .filter(part => /^\d+(-\d+)?$/.test(part))
+        .flatMap(part => {
+        const [from = 0, to = from] = part.split('-').map(Number);
+        return Array.from({ length: to - from + 1 }, (_, at) => from + at);
+    });
+}
+async function allowedCpus() {
+    const status = await (0,promises_namespaceObject.readFile)('/proc/self/status', 'latin1').catch(() => '');
+    return cpuList(/^Cpus_allowed_list:\s*(.*)$/m.exec(status)?.[1] ?? '');
+}
+
+;// CONCATENATED MODULE: ./src/qemu/process.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** The program for a 64- or 32-bit Arm guest; the 64-bit one runs both. */
+const qemuProgram = 'qemu-system-aarch64';
+const startTimeout = 15_000;
+/** Program and arguments of a machine. */
+function qemuCommand(machine, { program, arguments: first }) {
+    return [program, ...first, ...qemuArguments(machine)];
+}
+/** A secret that the user hands to QEMU by `qemu-args` (QEMU's `-object secret`). */
+function withoutSecret(word) {
+    return word.startsWith('secret') ? word.replace(/\bdata=[^,]*/, 'data=***') : word;
+}
+/** The socket appears a moment before QEMU listens on it: until then a refusal is no answer. */
+async function connect({ folder, logs }, patient) {
+    for (;;) {
+        try {
+            return await Qmp.connect(folder, runFiles.qmp, undefined, (0,external_node_path_namespaceObject.join)(logs, logFiles.qmp));
+        }
+        catch (error) {
+            if (error.code !== 'ECONNREFUSED' || !patient())
+                throw error;
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(20);
+        }
+    }
+}
+/**
+ * Starts QEMU in the run's folder and waits until it listens.
+ * @param stdin file for its standard input
+ * @throws BootFailure with QEMU's own words if it refuses
+ */
+async function startQemu(machine, install, journal, stdin) {
+    const { folder, logs } = journal;
+    const [program, ...args] = qemuCommand(machine, install);
+    await goingOn();
+    (0,external_node_fs_namespaceObject.writeFileSync)((0,external_node_path_namespaceObject.join)(logs, logFiles.argv), [program, ...args.map(withoutSecret), ''].join('\n'));
+    const log = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(logs, logFiles.qemu), 'a');
+    const input = stdin === undefined ? undefined : (0,external_node_fs_namespaceObject.openSync)(stdin, 'r');
+    const child = (0,external_node_child_process_namespaceObject.spawn)(program, args, {
+        cwd: folder,
+        env: { ...process.env, ...install.env },
+        detached: true,
+        stdio: [input ?? 'ignore', log, log]
+    });
+    for (const file of [log, input])
+        if (file !== undefined)
+            (0,external_node_fs_namespaceObject.closeSync)(file);
+    let exit;
+    const ended = () => exit;
+    child.on('exit', (code, signal) => {
+        exit = signal === null ? `status ${code ?? '?'}` : `signal ${signal}`;
+    });
+    child.on('error', error => {
+        exit = messageOf(error);
+    });
+    child.unref();
+    const identity = child.pid === undefined ? undefined : identify(child.pid);
+    if (identity !== undefined) {
+        const patience = machine.disks.length > 0 ? flushPatience : undefined;
+        journal.record({ kind: 'process', name: qemuProgram, process: identity, patience });
+    }
+    const deadline = Date.now() + startTimeout;
+    while (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(folder, runFiles.qmp)) && exit === undefined && Date.now() < deadline)
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(20);
+    if (exit !== undefined || identity === undefined)
+        throw process_refused(logs, exit ?? 'no process');
+    try {
+        const qmp = await connect(journal, () => exit === undefined && Date.now() < deadline);
+        const { board, accelerator, clock, cpusAtBoot } = machine;
+        if (board.spinningSecondaries && cpusAtBoot === undefined && accelerator !== 'kvm' && clock === 'host')
+            await restrainSecondaries(qmp, logs, board.uarts);
+        const sshPort = await sshPortOf(machine, qmp);
+        // It may be over before there is an answer.
+        if (!machine.hasDisk && machine.standsStill !== true && !waitsForGdb(machine))
+            await qmp.execute('cont').catch(() => undefined);
+        const firstPacket = listensFor(machine) ? new FirstPacket((0,external_node_path_namespaceObject.join)(folder, runFiles.packets), qmp) : undefined;
+        return {
+            process: identity,
+            qmp,
+            sshPort,
+            firstPacket,
+            isAlive: () => exit === undefined && isAlive(identity),
+            exit: ended
+        };
+    }
+    catch (error) {
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(50); // the exit, if that is why, is on its way
+        const why = ended() ?? messageOf(error);
+        // It would hold the disk of another attempt.
+        await end([identity]);
+        throw process_refused(logs, why);
+    }
+}
+/**
+ * Ends QEMU at once; the disk of a run is thrown away, so there is nothing to flush.
+ * @param patience ms until it is left to the teardown, which kills it: more where it has the user's disks to write out
+ */
+async function quitQemu({ qmp, process: identity }, patience = 3000) {
+    await Promise.race([qmp.execute('quit').catch(() => undefined), (0,external_node_timers_promises_namespaceObject.setTimeout)(1000, undefined, { ref: false })]);
+    qmp.close();
+    return (await waitForEnd([identity], patience)).length === 0;
+}
+async function sshPortOf({ hasDisk, network }, qmp) {
+    if (!hasDisk)
+        return 0;
+    return network?.kind === 'tap' ? 22 : sshPortIn(await qmp.human('info usernet'));
+}
+/** The port that the kernel chose for SSH, in the monitor's table of connections; an address of `*` is any. */
+function sshPortIn(usernet) {
+    const port = Number(/TCP\[HOST_FORWARD\]\s+\d+\s+(?:[\d.]+|\*)\s+(\d+)\s+\S+\s+22\s/.exec(usernet)?.[1]);
+    if (!Number.isInteger(port))
+        throw new Error(`no SSH forward in:\n${usernet}`);
+    return port;
+}
+/** How long (ms) QEMU may take to write the user's disks out when it ends. */
+const flushPatience = 60_000;
+function process_refused(logs, exit) {
+    const log = (0,external_node_path_namespaceObject.join)(logs, logFiles.qemu);
+    const text = (0,external_node_fs_namespaceObject.existsSync)(log) ? (0,external_node_fs_namespaceObject.readFileSync)(log, 'utf8').trim() : '';
+    const known = recognise('qemu', text);
+    return new BootFailure({
+        symptom: `QEMU did not start (${exit})${text === '' ? '' : `:\n${text.split('\n').slice(-6).join('\n')}`}`,
+        ...(known && explain(known.row))
+    });
+}
+
+;// CONCATENATED MODULE: ./src/qemu/private.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** Debian release whose QEMU it is: the stable one. */
+const private_suite = 'trixie';
+/** Name in the tool cache. */
+const toolName = 'pi-qemu-system-arm';
+/** Past this (ms), it is looked whether Debian has a newer build: QEMU gets security fixes, too. */
+const renewal = 30 * 24 * 60 * 60 * 1000;
+/** Debian's names for the hosts that it can be had for. */
+const private_hosts = {
+    x64: { debian: 'amd64', triplet: 'x86_64-linux-gnu', loader: 'ld-linux-x86-64.so.2' },
+    arm64: { debian: 'arm64', triplet: 'aarch64-linux-gnu', loader: 'ld-linux-aarch64.so.1' }
+};
+/** What QEMU's Arm machines may read in share/qemu; the rest is firmware of other architectures. */
+const sharedFiles = /^(keymaps|npcm.*\.bin|.*\.rom|vgabios.*|efi-.*|edk2-(arm|aarch64).*|firmware)$/;
+/**
+ * What other jobs find it under: for a calendar month (UTC), so that a job with an empty machine does not have an old
+ * one for ever. The cache adds the host's architecture.
+ */
+function sharedQemuKey(now) {
+    return `${private_suite}-${now.toISOString().slice(0, 7)}`;
+}
+/** Whether there can be a private QEMU on this host's architecture. */
+function hasPrivateQemu() {
+    return private_hosts[process.arch] !== undefined;
+}
+/** The version of the private QEMU that is in the cache, if one is. */
+async function cachedPrivateVersion(home) {
+    const [cached] = cachedTools(await toolCacheFolder(home, process.env), { name: toolName, arch: process.arch });
+    return cached?.version.split('-')[0];
+}
+/**
+ * How a private QEMU in a folder is started: by its own loader, with its own libraries, so that neither the host's
+ * release nor its C library matters.
+ */
+function privateInstall(folder, loader) {
+    const lib = (0,external_node_path_namespaceObject.join)(folder, 'lib');
+    return {
+        origin: 'private',
+        program: (0,external_node_path_namespaceObject.join)(lib, loader),
+        // The host's ld.so.cache would bring in the host's libraries.
+        arguments: [
+            ...['--inhibit-cache', '--library-path', lib, (0,external_node_path_namespaceObject.join)(folder, 'bin', qemuProgram), '-L', (0,external_node_path_namespaceObject.join)(folder, 'share')],
+            // Otherwise ps and top show the loader's name.
+            ...['-name', `process=${qemuProgram}`]
+        ],
+        // Otherwise it tries the folder of the host's modules, which are another version's.
+        env: { QEMU_MODULE_DIR: (0,external_node_path_namespaceObject.join)(lib, 'qemu') }
+    };
+}
+/** Semantic version that a build is kept under: `10.0.13-debian-0-deb13u1` for Debian's `1:10.0.13+ds-0+deb13u1`. */
+function cacheVersion({ version, build }) {
+    const revision = (/-([^-]+)$/.exec(build ?? '')?.[1] ?? '').replaceAll(/[^0-9A-Za-z]+/g, '-');
+    return revision === '' ? version : `${version}-debian-${revision}`;
+}
+/**
+ * Debian stable's QEMU, apart from the host: from the tool cache, else fetched now. Past a month it is fetched again,
+ * and the new one taken if there is one; where that fails, the old one does.
+ * @throws HostFailure
+ */
+async function providePrivateQemu(place) {
+    const { home, log } = place;
+    const host = private_hosts[process.arch];
+    if (host === undefined) {
+        throw new HostFailure({
+            symptom: `there is no private QEMU for a host of the architecture ${process.arch}`,
+            remedy: 'install a newer QEMU, and use `qemu: host`, or name the program as `qemu`'
+        });
+    }
+    const root = await toolCacheFolder(home, process.env);
+    let usable;
+    for (const cached of cachedTools(root, { name: toolName, arch: process.arch })) {
+        const install = await whole(cached.folder, host.loader);
+        if (install === undefined)
+            log.info(`The private QEMU in ${cached.folder} is damaged`);
+        else {
+            usable = { install, tool: cached };
+            break;
+        }
+    }
+    if (usable !== undefined && Date.now() - usable.tool.current < renewal)
+        return usable.install;
+    try {
+        return await fetchPrivateQemu(root, host, place);
+    }
+    catch (error) {
+        if (usable === undefined)
+            throw error;
+        log.warn(`The private QEMU is over a month old, and was not renewed: ${messageOf(error)}`);
+        // Not asked again in every run; another user's cannot be marked so, and is.
+        await touchTool(usable.tool).catch(() => undefined);
+        return usable.install;
+    }
+}
+async function fetchPrivateQemu(root, { debian, triplet, loader }, place) {
+    const { journal, log, shared, saves, hits } = place;
+    const stage = () => makeStaging(root, { name: toolName, run: journal.id }, path => {
+        journal.record({ kind: 'partial', path });
+    });
+    const keep = async (staging) => {
+        const { version, build } = await check(staging, loader);
+        const key = { name: toolName, version: cacheVersion({ version, build }), arch: process.arch };
+        const folder = await placeTool(staging, root, key, async (there) => (await whole(there, loader)) !== undefined);
+        log.info(`Kept in ${folder}`);
+        return { ...privateInstall(folder, loader), version, build };
+    };
+    const entry = { kind: 'qemu', key: sharedQemuKey(new Date()) };
+    if (shared !== undefined) {
+        const staging = await stage();
+        try {
+            if (await shared.restore(entry, staging, place)) {
+                const install = await keep(staging);
+                hits?.note('qemu');
+                return install;
+            }
+        }
+        catch (error) {
+            log.warn(`QEMU in the Actions cache cannot be used: ${messageOf(error)}`);
+        }
+        await removeTree(staging);
+    }
+    await ensureTools(['mmdebstrap'], log);
+    log.info(`Fetching QEMU from Debian ${private_suite}'s packages; the host's stays as it is`);
+    const packages = (0,external_node_path_namespaceObject.join)(journal.folder, 'qemu-packages');
+    await fetchPackages({ architecture: debian, suite: private_suite, packages: ['qemu-system-arm'], into: packages });
+    const staging = await stage();
+    log.info(`QEMU takes ${mib(await takeProgram(packages, staging, triplet, loader))}`);
+    await removeTree(packages);
+    const install = await keep(staging);
+    const folder = (0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.dirname)(install.program));
+    if (shared?.canSave === true)
+        void saves?.start('cache-save-qemu', () => shared.save(entry, folder, place));
+    return install;
+}
+/** Copies what is needed to run out of the unpacked packages: the program, its modules, their libraries. Returns bytes. */
+async function takeProgram(packages, to, triplet, loader) {
+    const lib = (0,external_node_path_namespaceObject.join)(packages, 'usr/lib', triplet);
+    const modules = (await (0,promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(lib, 'qemu'))).filter(name => name.endsWith('.so'));
+    const program = (0,external_node_path_namespaceObject.join)(packages, 'usr/bin', qemuProgram);
+    const libraries = new Set([(0,external_node_path_namespaceObject.join)(lib, loader)]);
+    for (const file of [program, ...modules.map(name => (0,external_node_path_namespaceObject.join)(lib, 'qemu', name))]) {
+        const listed = await tool((0,external_node_path_namespaceObject.join)(lib, loader), ['--inhibit-cache', '--library-path', lib, '--list', file]);
+        for (const path of librariesIn(listed, packages))
+            libraries.add(path);
+    }
+    const share = (0,external_node_path_namespaceObject.join)(packages, 'usr/share/qemu');
+    const shared = (await (0,promises_namespaceObject.readdir)(share, { recursive: true, withFileTypes: true }))
+        .filter(entry => entry.isFile())
+        .map(entry => (0,external_node_path_namespaceObject.join)(entry.parentPath, entry.name).slice(share.length + 1))
+        .filter(path => sharedFiles.test(path.split('/')[0] ?? ''));
+    const copies = [
+        [program, (0,external_node_path_namespaceObject.join)('bin', qemuProgram)],
+        ...[...libraries].map(path => [path, (0,external_node_path_namespaceObject.join)('lib', (0,external_node_path_namespaceObject.basename)(path))]),
+        ...modules.map(name => [(0,external_node_path_namespaceObject.join)(lib, 'qemu', name), (0,external_node_path_namespaceObject.join)('lib/qemu', name)]),
+        ...shared.map(path => [(0,external_node_path_namespaceObject.join)(share, path), (0,external_node_path_namespaceObject.join)('share', path)])
+    ];
+    for (const [from, path] of copies) {
+        await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(to, path)), { recursive: true });
+        await (0,promises_namespaceObject.copyFile)(from, (0,external_node_path_namespaceObject.join)(to, path));
+    }
+    const sizes = await tool('du', ['-sb', to]);
+    return Number.parseInt(sizes);
+}
+/**
+ * Files of the libraries that the dynamic loader lists for a program.
+ * @throws HostFailure if one is not to be found below `root`
+ */
+function librariesIn(listed, root) {
+    return listed.split('\n').flatMap(line => {
+        const [, name = '', path = ''] = /^\s*(\S+)(?: => (.+?))?(?: \(0x[0-9a-f]+\))?$/.exec(line) ?? [];
+        // The kernel's own, and what needs none.
+        if (name === '' || /^linux-vdso/.test(name) || /statically linked/.test(line))
+            return [];
+        const file = path === '' && name.startsWith('/') ? name : path;
+        if (file.startsWith(`${root}/`))
+            return [file];
+        throw new HostFailure({ symptom: `the packages of the private QEMU are not complete: no ${name}` });
+    });
+}
+/** What is in a folder, if it runs. */
+async function whole(folder, loader) {
+    return check(folder, loader).catch(() => undefined);
+}
+/** @throws HostFailure if it does not run, or lacks a board */
+async function check(folder, loader) {
+    const start = privateInstall(folder, loader);
+    const { title, machines } = await probe(start);
+    const lacking = Object.values(boards).filter(board => title !== undefined && hasBoard(title.version, board) && !machines.has(board.machine));
+    if (title === undefined || lacking.length > 0) {
+        throw new HostFailure({
+            symptom: `the private QEMU in ${folder} ${title === undefined ? 'does not run' : `lacks ${lacking.map(({ name }) => name).join(', ')}`}`
+        });
+    }
+    return { ...start, ...title };
+}
+
+;// CONCATENATED MODULE: ./src/qemu/install.ts
+
+
+
+
+
+
+
+
+
+/**
+ * Finds, installs or fetches the QEMU for a board, and says in the log which it is, and why.
+ * @param certain is called once it is known which it will be; it may take a while until it is there
+ * @throws BadInput if what the user asked for cannot run the board
+ * @throws HostFailure if it cannot be had
+ */
+async function provideQemu(choice, board, place, certain = () => undefined) {
+    const { log } = place;
+    const { host, ...decision } = await decide(choice, board, log, certain);
+    certain();
+    const install = decision.use === 'private'
+        ? await providePrivateQemu(place)
+        : choice.kind === 'path'
+            ? await ownQemu(choice.path, board)
+            : certainly(host);
+    log.info(`QEMU ${describeInstall(install)}: ${decision.why}`);
+    return install;
+}
+/** `10.0.13, private (Debian 1:10.0.13+ds-0+deb13u1)` */
+function describeInstall({ version, origin, build, program }) {
+    const from = { host: "the host's", private: 'private', path: program }[origin];
+    return `${version}, ${from}${build === undefined ? '' : ` (${build})`}`;
+}
+async function decide(choice, board, log, certain) {
+    if (choice.kind === 'path' || choice.kind === 'private')
+        return chooseQemu(choice, board, { installed: undefined, candidate: undefined });
+    const host = await hostQemu();
+    const candidate = host === undefined ? await aptCandidate(tools[qemuProgram].package, log) : undefined;
+    const there = { installed: host?.version, candidate: candidate && upstreamVersion(candidate) };
+    const decision = chooseQemu(choice, board, there);
+    if (decision.use !== 'host-package')
+        return { ...decision, host };
+    certain();
+    await ensureTools([qemuProgram], log);
+    // What came is not always what was announced.
+    const came = await hostQemu();
+    return { ...chooseQemu(choice, board, { installed: came?.version, candidate: undefined }), host: came };
+}
+/** The QEMU that the host has; undefined if it has none. */
+async function hostQemu() {
+    const program = await findTool(qemuProgram);
+    if (program === undefined)
+        return undefined;
+    const start = { program, arguments: [], env: {} };
+    const title = (await askTitle(start)) ?? { version: unknownVersion, build: undefined };
+    return { ...start, ...title, origin: 'host' };
+}
+function certainly(host) {
+    if (host === undefined || host.version === unknownVersion)
+        throw new HostFailure({ symptom: `${host?.program ?? qemuProgram} does not tell its version` });
+    return host;
+}
+async function ownQemu(path, board) {
+    const start = { program: path, arguments: [], env: {} };
+    const { title, machines } = await probe(start).catch((error) => {
+        throw new BadInput([`input \`qemu\` names ${path}, which cannot be run: ${messageOf(error)}`]);
+    });
+    if (title === undefined) {
+        throw new BadInput([
+            `input \`qemu\` names ${path}, which is no QEMU system emulator; valid: auto, host, private, or the path of a ${qemuProgram}`
+        ]);
+    }
+    if (!machines.has(board.machine)) {
+        const other = nearestBoard(board, title.version);
+        const instead = other === undefined || !machines.has(boards[other].machine) ? '' : `, or \`board: ${other}\``;
+        throw new BadInput([
+            `input \`qemu\` names ${path}, QEMU ${title.version}, which has no board \`${board.name}\` (in QEMU since ${board.sinceQemu.join('.')}); valid: \`qemu: auto\` or \`qemu: private\`${instead}`
+        ]);
+    }
+    return { ...start, ...title, origin: 'path' };
+}
+
+;// CONCATENATED MODULE: ./src/qemu/gdb.ts
+
+
+/** How often (ms) QEMU is asked whether the machine runs. */
+const gdb_interval = 200;
+/**
+ * Waits until gdb lets a machine run that was started with its CPUs standing still.
+ * @param limit ms
+ * @throws TimeLimit if nobody does, BootFailure if QEMU ends meanwhile
+ */
+async function waitForGdb(qemu, { port }, limit, log) {
+    log.info('The CPUs stand still until gdb lets them go:');
+    log.info(`  gdb-multiarch -ex 'target remote 127.0.0.1:${port}'`);
+    const deadline = Date.now() + limit;
+    while (!(await isRunning(qemu))) {
+        if (!qemu.isAlive())
+            throw new BootFailure({ symptom: `QEMU ended before gdb let the CPUs go (${qemu.exit() ?? 'status unknown'})` });
+        if (Date.now() > deadline)
+            throw new TimeLimit({
+                symptom: `gdb did not let the CPUs go within ${limit / 1000} s (boot-timeout)`,
+                cause: '`gdb` has `,wait` behind its port: nothing is executed before gdb says `continue`',
+                remedy: `connect with “target remote 127.0.0.1:${port}” and continue, raise \`boot-timeout\`, or leave out \`,wait\``
+            });
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(gdb_interval);
+    }
+}
+/** Why a guest is late whose CPUs somebody has stopped; undefined if they run, or nobody can tell. */
+async function whyStopped({ qmp, isAlive }) {
+    if (qmp === undefined || !isAlive() || (await isRunning({ qmp })))
+        return undefined;
+    return {
+        cause: 'its CPUs stand still: gdb or the monitor has stopped them',
+        remedy: 'continue them in time, or raise `boot-timeout`'
+    };
+}
+async function isRunning({ qmp }) {
+    const answer = (await qmp.execute('query-status').catch(() => ({})));
+    return answer.status === 'running';
+}
+
+// EXTERNAL MODULE: external "node:zlib"
+var external_node_zlib_ = __nccwpck_require__(8522);
+;// CONCATENATED MODULE: ./src/qemu/png.ts
+
+/**
+ * Reads a binary portable pixmap (P6, netpbm's ppm(5)) as QEMU writes it: three numbers and no comments.
+ * @throws Error if it is anything else, or cut off
+ */
+function readPixmap(file) {
+    // The header is in ASCII, and ends with one white space.
+    const header = /^P6\s+(\d+)\s+(\d+)\s+255\s/.exec(file.subarray(0, 64).toString('latin1'));
+    const [width, height] = [Number(header?.[1]), Number(header?.[2])];
+    const start = header?.[0].length ?? 0;
+    const rgb = file.subarray(start, start + width * height * 3);
+    if (!(width > 0 && height > 0) || rgb.length < width * height * 3)
+        throw new Error('no whole pixmap of 8 bits a colour');
+    return { width, height, rgb };
+}
+const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+/** A picture as PNG (W3C's PNG specification): 8 bits a channel, no alpha, each row without a filter. */
+function png({ width, height, rgb }) {
+    const size = Buffer.alloc(8);
+    size.writeUInt32BE(width, 0);
+    size.writeUInt32BE(height, 4);
+    // Bit depth 8, colour type 2 (RGB), and the only compression, filter method and no interlacing.
+    const header = Buffer.concat([size, Buffer.from([8, 2, 0, 0, 0])]);
+    const noFilter = Buffer.from([0]);
+    const rows = Array.from({ length: height }, (_, row) => [
+        noFilter,
+        rgb.subarray(row * width * 3, (row + 1) * width * 3)
+    ]);
+    return Buffer.concat([
+        signature,
+        chunk('IHDR', header),
+        chunk('IDAT', (0,external_node_zlib_.deflateSync)(Buffer.concat(rows.flat()))),
+        chunk('IEND', Buffer.alloc(0))
+    ]);
+}
+function chunk(type, data) {
+    const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
+    const [length, check] = [Buffer.alloc(4), Buffer.alloc(4)];
+    length.writeUInt32BE(data.length);
+    check.writeUInt32BE(crc32(body));
+    return Buffer.concat([length, body, check]);
+}
+/** CRC-32 by the reflected polynomial of ISO 3309, bit by bit; zlib has one only since Node 20.15. */
+function crc32(data) {
+    let crc = 0xffffffff;
+    for (const byte of data) {
+        crc ^= byte;
+        for (let bit = 0; bit < 8; bit++)
+            crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+    }
+    return ~crc >>> 0;
+}
+
+;// CONCATENATED MODULE: ./src/qemu/screen.ts
+
+
+
+
+/**
+ * Writes what is on the machine's screen to a PNG file. QEMU gives a pixmap, which every version of it can (PNG needs
+ * 7.1), and it is made a PNG here.
+ * @param file relative to this process; an older one is replaced
+ * @throws HostFailure if the machine has no display, or the file cannot be written
+ */
+async function screenshot(qmp, file) {
+    const target = (0,external_node_path_namespaceObject.resolve)(file);
+    const pixmap = `${target}.ppm`;
+    try {
+        await qmp.execute('screendump', { filename: pixmap });
+        await (0,promises_namespaceObject.writeFile)(target, png(readPixmap(await (0,promises_namespaceObject.readFile)(pixmap))));
+    }
+    catch (error) {
+        throw noScreenshot(target, messageOf(error));
+    }
+    finally {
+        await (0,promises_namespaceObject.rm)(pixmap, { force: true });
+    }
+}
+function noScreenshot(file, why) {
+    // QEMU's words for a machine without a graphical console.
+    if (/no console to take a screendump from/i.test(why))
+        return new HostFailure({
+            symptom: 'there is no screen to take a picture of',
+            cause: 'the emulated board has no display (`virt` has one only with `vnc`)',
+            remedy: 'use a Pi board, or `vnc` on `virt`'
+        });
+    return new HostFailure({ symptom: `the screenshot ${file} could not be made: ${why}` });
+}
+
+;// CONCATENATED MODULE: ./src/qemu/serial.ts
+
+
+
+
+/** Lines kept per UART: enough to see a boot's end, and to show it. */
+const kept = 400;
+/** What Linux says last; boards without a power switch stand still then. */
+const poweredOff = /reboot: (?:Power down|System halted)/;
+/** Follows what the guest writes to its UARTs, which QEMU appends to files. */
+class SerialLog {
+    onData;
+    uarts;
+    /** @param onData gets what is new as it is, whichever UART it came from */
+    constructor(logs, uarts, onData = () => undefined) {
+        this.onData = onData;
+        this.uarts = Array.from({ length: uarts }, (_, uart) => ({
+            file: (0,external_node_path_namespaceObject.join)(logs, logFiles.serial(uart)),
+            decoder: new external_node_string_decoder_namespaceObject.StringDecoder('utf8'),
+            position: 0,
+            rest: '',
+            lines: []
+        }));
+    }
+    /** Number of the UART that has the most to say. */
+    get mainUart() {
+        const most = Math.max(...this.uarts.map(({ position }) => position));
+        return Math.max(0, this.uarts.findIndex(({ position }) => position === most));
+    }
+    /** Its log, for messages and the output. */
+    get mainFile() {
+        return this.uarts[this.mainUart]?.file ?? '';
+    }
+    /** Bytes seen so far. */
+    get bytes() {
+        return this.uarts.reduce((sum, { position }) => sum + position, 0);
+    }
+    /** Reads what is new; returns the new lines, the unfinished last one included (a prompt has no line end). */
+    poll() {
+        return this.read().flatMap(({ finished, unfinished }) => [...finished, unfinished]);
+    }
+    /** Reads what is new, by UART; one that said nothing is left out. */
+    read() {
+        return this.uarts.flatMap(uart => {
+            const text = readFrom(uart.file, uart.position);
+            if (text.length === 0)
+                return [];
+            this.onData(text);
+            uart.position += text.length;
+            const lines = (uart.rest + uart.decoder.write(text)).split(/\r*\n/);
+            uart.rest = lines.at(-1) ?? '';
+            const finished = lines.slice(0, -1).map(line => printable(line));
+            uart.lines.push(...finished);
+            uart.lines.splice(0, Math.max(0, uart.lines.length - kept));
+            return [{ finished, unfinished: printable(uart.rest) }];
+        });
+    }
+    /** What each UART has said since its last line end. */
+    get unfinished() {
+        return this.uarts.map(({ rest }) => printable(rest));
+    }
+    /** The last lines of the busiest UART. */
+    tail(count) {
+        const busiest = this.uarts[this.mainUart];
+        return busiest === undefined
+            ? []
+            : [...busiest.lines, printable(busiest.rest)].filter(line => line !== '').slice(-count);
+    }
+}
+function readFrom(file, position) {
+    let descriptor;
+    try {
+        descriptor = (0,external_node_fs_namespaceObject.openSync)(file, 'r');
+    }
+    catch {
+        return Buffer.alloc(0); // QEMU has not made it yet
+    }
+    try {
+        const buffer = Buffer.alloc(256 * 1024);
+        return buffer.subarray(0, (0,external_node_fs_namespaceObject.readSync)(descriptor, buffer, 0, buffer.length, position));
+    }
+    finally {
+        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
+    }
+}
+/** Without colours and other control sequences; workflow commands from a console are defused. */
+function printable(line) {
+    return (line
+        // eslint-disable-next-line no-control-regex
+        .replace(/\x1b(\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>cM78])/g, '')
+        // eslint-disable-next-line no-control-regex
+        .replace(/[\x00-\x08\x0b-\x1f]/g, '')
+        .replace(/^(\s*):(?=:)/, '$1: ')
+        .replaceAll('##[', '# #['));
+}
+
+;// CONCATENATED MODULE: ./src/qemu/device-tree.ts
+
+
+
+
+
+/**
+ * Makes a run's own device tree with fdtput and fdtoverlay. Returns one sentence per change, for the log.
+ * @throws HostFailure if an overlay does not fit
+ */
+async function makeDeviceTree({ from, to, fixes, overlays, seed }) {
+    await (0,promises_namespaceObject.copyFile)(from, to);
+    const notes = [];
+    for (const fix of fixes) {
+        if (fix.make === true && typeof fix.node === 'string')
+            await tool('fdtput', ['-p', '-c', to, fix.node]);
+        const nodes = await nodesOf(to, fix);
+        for (const node of nodes)
+            await applyFix(to, node, fix);
+        const names = nodes.map(node => node.slice(node.lastIndexOf('/') + 1));
+        if (nodes.length > 0)
+            notes.push(`Device tree: ${changesOf(fix)} for ${names.join(', ')} (${fix.why})`);
+    }
+    if (overlays.length > 0) {
+        const args = ['-i', to, '-o', to, ...overlays];
+        const { code, stdout, stderr } = await tryTool('fdtoverlay', args);
+        if (code !== 0) {
+            throw new HostFailure({
+                symptom: `the overlays ${overlays.map(file => (0,external_node_path_namespaceObject.basename)(file)).join(', ')} cannot be applied to ${(0,external_node_path_namespaceObject.basename)(from)}: ${(stderr || stdout).trim()}`,
+                cause: 'an overlay is for another board, or the device tree was built without symbols (dtc -@), as mainline ones often are',
+                remedy: "use Raspberry Pi's device trees, or give one with the change in it as `dtb`"
+            });
+        }
+        notes.push(`Device tree: with ${overlays.map(file => (0,external_node_path_namespaceObject.basename)(file)).join(', ')}`);
+    }
+    if (seed !== undefined)
+        await addSeed(to, seed);
+    return notes;
+}
+/**
+ * Gives the kernel's random generator a start, as a Pi's firmware does (`/chosen/rng-seed`, dt-schema's chosen.yaml): without
+ * it, what needs randomness early waits for seconds. The bytes are the guest's alone, so they are on no command line.
+ */
+async function addSeed(tree, seed) {
+    const place = (0,external_node_crypto_.randomUUID)().padEnd(seed.length - 1, '-');
+    await tool('fdtput', ['-p', '-t', 's', tree, '/chosen', 'rng-seed', place]);
+    const blob = await (0,promises_namespaceObject.readFile)(tree);
+    const at = blob.indexOf(`${place}\0`);
+    if (at < 0)
+        throw new Error(`no place for the seed in ${tree}`);
+    seed.copy(blob, at);
+    await (0,promises_namespaceObject.writeFile)(tree, blob);
+}
+async function nodesOf(tree, { node, under = '/soc' }) {
+    if (typeof node === 'string')
+        return (await tryTool('fdtget', ['-p', tree, node])).code === 0 ? [node] : [];
+    const { code, stdout } = await tryTool('fdtget', ['-l', tree, under]);
+    if (code !== 0)
+        return [];
+    return stdout
+        .split('\n')
+        .filter(name => name !== '' && node.test(name))
+        .map(name => `${under}/${name}`);
+}
+async function applyFix(tree, node, { set = {}, unset = [], childless }) {
+    for (const [property, value] of Object.entries(set)) {
+        const cells = typeof value === 'object';
+        const words = value === true ? [] : cells ? value.map(cell => cell.toString(16)) : [value];
+        await tool('fdtput', ['-t', cells ? 'x' : 's', tree, node, property, ...words]);
+    }
+    const present = (await tool('fdtget', ['-p', tree, node])).split('\n');
+    for (const property of unset)
+        if (present.includes(property))
+            await tool('fdtput', ['-d', tree, node, property]);
+    if (childless !== true)
+        return;
+    for (const child of (await tool('fdtget', ['-l', tree, node])).split('\n').filter(name => name !== ''))
+        await tool('fdtput', ['-r', tree, `${node}/${child}`]);
+}
+function changesOf({ set = {}, unset = [], childless }) {
+    return [
+        ...Object.entries(set).map(([property, value]) => value === true
+            ? `+${property}`
+            : `${property}=${typeof value === 'string' ? value : value.map(cell => `0x${cell.toString(16)}`).join(' ')}`),
+        ...unset.map(property => `-${property}`),
+        ...(childless === true ? ['without its nodes'] : [])
+    ].join(' ');
+}
+
+;// CONCATENATED MODULE: ./src/qemu/index.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+;// CONCATENATED MODULE: ./src/report/collect.ts
+
+
+
+
+
+/** Names in a report of what only a machine that still runs can tell. */
+const collected = {
+    screen: 'screen.png',
+    journal: 'boot-journal.txt',
+    time: 'boot-time.txt',
+    blame: 'boot-blame.txt',
+    chain: 'boot-critical-chain.txt',
+    plot: 'boot-plot.svg'
+};
+/** How long (ms) a guest may take for its journal, and for one of the analyses of its boot. */
+const collect_patience = { journal: 30_000, analysis: 90_000 };
+/** The journal since the boot; without systemd what the kernel and a logger of busybox still know. */
+const journalText = `if command -v journalctl >/dev/null 2>&1; then exec journalctl -b -o short-monotonic --no-pager; fi
+dmesg
+if command -v logread >/dev/null 2>&1; then logread 2>/dev/null; fi
+exit 0
+`;
+/** systemd says so only when the boot is over; a unit that hangs must not hold us. */
+const analyze = (command) => `command -v systemd-analyze >/dev/null 2>&1 || exit 0
+timeout 60 systemctl is-system-running --wait >/dev/null 2>&1
+exec systemd-analyze --no-pager ${command}
+`;
+/**
+ * Asks a machine that is about to be switched off for what nobody will know later, and puts it with the run's logs. Whatever does
+ * not answer in time is left out with a warning, and nothing is asked twice. Never throws.
+ * @param failed whether the run is known to end badly, when a picture of the screen is wanted in any case
+ */
+async function collect(wanted, place, failed) {
+    const { machine } = place.record;
+    if (wanted.reportDir === undefined || machine?.qemu.isAlive() !== true)
+        return;
+    const { logs, log } = place;
+    if (wanted.screenshot || failed) {
+        // A failure is told where a picture was asked for: a board without a display has nothing to show.
+        await screenshot(machine.qemu.qmp, (0,external_node_path_namespaceObject.join)(logs, collected.screen)).catch((error) => {
+            if (wanted.screenshot)
+                log.warn(describeFailure(error));
+            else
+                log.debug(describeFailure(error));
+        });
+    }
+    await askGuest(wanted, place).catch((error) => {
+        log.warn(`The report lacks what the guest knows: ${messageOf(error)}`);
+    });
+}
+async function askGuest(wanted, { logs, record: { guest }, log }) {
+    if (guest === undefined)
+        return;
+    for (const { name, text, timeout } of questions(wanted)) {
+        const file = (0,external_node_path_namespaceObject.join)(logs, name);
+        if ((0,external_node_fs_namespaceObject.existsSync)(file))
+            continue;
+        const answer = await guest.askRoot(text, timeout);
+        if (answer === undefined) {
+            // The next question would wait in vain, too.
+            log.warn(`The guest did not answer: ${name} is missing in the report`);
+            return;
+        }
+        if (answer !== '')
+            await (0,promises_namespaceObject.writeFile)(file, answer);
+    }
+    if (wanted.bootAnalysis && !(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(logs, collected.time)))
+        log.warn('No analysis of the boot: the guest has no systemd-analyze, or its boot is not over');
+}
+function questions({ bootAnalysis }) {
+    const journal = { name: collected.journal, text: journalText, timeout: collect_patience.journal };
+    const analyses = [
+        [collected.time, 'time'],
+        [collected.blame, 'blame'],
+        [collected.chain, 'critical-chain'],
+        [collected.plot, 'plot']
+    ];
+    const analysis = analyses.map(([name, command]) => ({ name, text: analyze(command), timeout: collect_patience.analysis }));
+    return [journal, ...(bootAnalysis ? analysis : [])];
+}
+
+;// CONCATENATED MODULE: ./src/report/ending.ts
+/** What there is to say of a run that did not end well; undefined of one that did. */
+function whatWentWrong({ outcome, exitCode, signal, verdict, failure, hint }) {
+    if (failure !== undefined)
+        return failure;
+    if (outcome === 'success')
+        return undefined;
+    const how = outcome === 'timeout' ? 'The script ran longer than `run-timeout`, and was ended' : scriptEnd(exitCode, signal);
+    return [verdict ?? how, hint].filter(text => text !== undefined).join('\n');
+}
+function scriptEnd(exitCode, signal) {
+    return signal === undefined ? `The script ended with status ${exitCode}` : `The script was killed by SIG${signal}`;
+}
+
+;// CONCATENATED MODULE: ./src/report/facts.ts
+/** What made a run faster than the real thing is, and what that means: each of it can be switched off. */
+function shortcuts(inputs, level, { accelerator }) {
+    const { mode, boot, provision, image } = inputs;
+    if (mode === 'user')
+        return ['user mode, which does not boot; `mode: system` boots the image'];
+    const rows = [
+        [level === 'snapshot', 'a Pi that was booted before went on from its saved memory; `snapshot: off` boots it anew'],
+        [level === 'prepared' || level === 'snapshot', 'the image was prepared before; `cache: off` prepares it anew'],
+        [level === 'image', 'the image was prepared before, but for `prepare`; `cache: off` prepares it anew'],
+        [
+            boot === 'fast' && provision === 'auto' && image.kind !== 'none' && image.kind !== 'mini',
+            'units that are of no use in an emulator were left out; `boot: full` starts them'
+        ],
+        [accelerator === 'kvm', "KVM: the guest ran on the host's own CPU, and not on a Pi's"]
+    ];
+    return rows.filter(([applies]) => applies).map(([, words]) => words);
+}
+
+;// CONCATENATED MODULE: ./src/report/folder.ts
+
+
+
+/** Names of what is written about a run when it is over. */
+const told = { summary: 'summary.md', timings: 'timings.json', failure: 'failure.txt' };
+/** Fills a report folder with what a run leaves: its logs, and what is told of it. What an earlier run left there of that goes. */
+async function fillReport(folder, { logs, summary, timings, failure }) {
+    await (0,promises_namespaceObject.mkdir)(folder, { recursive: true });
+    // These are not in every report: an old one would tell of this run.
+    for (const name of [told.failure, ...Object.values(collected)])
+        await (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(folder, name), { force: true });
+    if (logs !== undefined)
+        await (0,promises_namespaceObject.cp)(logs, folder, { recursive: true });
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, told.summary), summary);
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, told.timings), `${timings}\n`);
+    if (failure !== undefined)
+        await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(folder, told.failure), `${failure}\n`);
+}
+
+;// CONCATENATED MODULE: ./src/report/hint.ts
+
+
+/** Characters of a script's output that are looked at for known troubles: its end. */
+const looked = 64 * 1024;
+/** Remembers the end of what a script says, which goes on as it is. */
+class OutputTail {
+    chunks = [];
+    length = 0;
+    /** A writer that passes everything on. */
+    through(write) {
+        return chunk => {
+            this.keep(chunk);
+            write(chunk);
+        };
+    }
+    /** Without colours and other control sequences. */
+    get text() {
+        return (Buffer.concat(this.chunks)
+            .toString()
+            // eslint-disable-next-line no-control-regex
+            .replace(/\x1b(\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>cM78])/g, ''));
+    }
+    keep(chunk) {
+        this.chunks.push(chunk);
+        this.length += chunk.length;
+        while (this.length - (this.chunks[0]?.length ?? 0) > looked)
+            this.length -= this.chunks.shift()?.length ?? 0;
+    }
+}
+/**
+ * What is known of a trouble that a failed script's output shows, or its guest's console; undefined for all else.
+ * @param said the end of its output
+ * @param console the last lines of the guest's console
+ */
+function hintFor(said, console = []) {
+    const found = onConsole(console) ?? recognise('script', said);
+    if (found === undefined)
+        return undefined;
+    const { row, line } = found;
+    return describe({ symptom: `Known trouble: ${row.symptom} (“${shortened(line)}”)`, ...explain(row) });
+}
+/** Most of the rows would be found in a console that tells of something else. */
+function onConsole(lines) {
+    const rows = symptoms.script.filter(({ alsoOnConsole }) => alsoOnConsole);
+    return rows.flatMap(row => lines.filter(line => row.pattern.test(line)).map(line => ({ row, line })))[0];
+}
+/** Characters of a line that is shown. */
+const shown = 200;
+function shortened(line) {
+    const text = line.replace(/\p{C}/gu, '').trim();
+    return text.length > shown ? `${text.slice(0, shown)}…` : text;
 }
 
 ;// CONCATENATED MODULE: ./src/report/aside.ts
@@ -64783,13 +67469,16 @@ class Phases {
         const start = this.elapsed;
         this.log.group(title);
         this.open = true;
+        let failed = true;
         try {
-            return await work();
+            const result = await work();
+            failed = false;
+            return result;
         }
         finally {
             this.open = false;
             const seconds = this.elapsed - start;
-            this.rows.push({ name, start: round(start), seconds: round(seconds) });
+            this.rows.push({ name, title, start: round(start), seconds: round(seconds), failed });
             this.log.debug(`${name}: ${seconds.toFixed(2)} s`);
             this.log.endGroup();
         }
@@ -64800,10 +67489,15 @@ class Phases {
     beside(name, title, work) {
         const start = this.elapsed;
         const { log, replay } = keptLog();
-        const going = work(log).finally(() => {
-            this.rows.push({ name, start: round(start), seconds: round(this.elapsed - start) });
+        const going = work(log);
+        const ended = (failed) => {
+            this.rows.push({ name, title, start: round(start), seconds: round(this.elapsed - start), failed });
+        };
+        going.then(() => {
+            ended(false);
+        }, () => {
+            ended(true); // whoever waits for it hears of it
         });
-        going.catch(() => undefined); // whoever waits for it hears of it
         let told = false;
         const wait = async () => {
             await going.catch(() => undefined);
@@ -64822,9 +67516,10 @@ class Phases {
         };
         return Object.assign(wait, { outcome: going });
     }
-    /** Adds a phase that was timed elsewhere. */
-    note(name, seconds) {
-        this.rows.push({ name, start: round(this.elapsed - seconds), seconds: round(seconds) });
+    /** Adds a phase that was timed elsewhere, up to now. */
+    note(name, seconds, title = name) {
+        const start = Math.max(0, this.elapsed - seconds);
+        this.rows.push({ name, title, start: round(start), seconds: round(seconds), failed: false });
     }
     /** `{"boot": 12.3, …}`, in order; a phase that ran twice is summed. */
     json() {
@@ -64835,6 +67530,204 @@ class Phases {
     }
 }
 const round = (seconds) => Math.round(seconds * 1000) / 1000;
+
+;// CONCATENATED MODULE: ./src/report/record.ts
+/** What a run gets to know for its report, as it goes. */
+class RunRecord {
+    known = {};
+    /** The machine under way, or the last one. */
+    machine;
+    /** The guest that let us in. */
+    guest;
+    get facts() {
+        return this.known;
+    }
+    /** What is said later replaces what was said before. */
+    note(facts) {
+        this.known = { ...this.known, ...facts };
+    }
+    /** The last lines of the console. */
+    console(count) {
+        this.machine?.serial.poll();
+        return this.machine?.serial.tail(count) ?? [];
+    }
+}
+
+;// CONCATENATED MODULE: ./src/report/timeline.ts
+/** Phases whose work a cache spared, by the most that came from there. */
+const sparedBy = {
+    none: [],
+    qemu: ['qemu-ready'],
+    image: ['image'],
+    prepared: ['image'],
+    snapshot: ['image', 'boot']
+};
+/** Whether a cache spared the work of a phase. */
+function isFromCache({ name, failed }, level) {
+    return !failed && sparedBy[level].includes(name);
+}
+/** Phases in the order in which they began. */
+function inOrder(phases) {
+    return [...phases].sort((one, other) => one.start - other.start);
+}
+/** Width (pixels) for the names at the left, of which Mermaid's own 75 would cut the longer ones. */
+const nameWidth = 110;
+/** Characters of a phase's title in the picture. */
+const titleLength = 60;
+/**
+ * The phases as a Gantt chart for Mermaid, which GitHub draws: a section for each name, so that phases that went on at
+ * the same time are below each other. Times are milliseconds since the run began; the axis counts seconds.
+ */
+function gantt({ phases, level }) {
+    const rows = inOrder(phases);
+    const names = [...new Set(rows.map(({ name }) => name))];
+    const end = Math.max(0, ...rows.map(({ start, seconds }) => start + seconds));
+    return [
+        `%%{init: {"gantt": {"leftPadding": ${nameWidth}}}}%%`,
+        'gantt',
+        '  dateFormat x',
+        '  axisFormat %s s',
+        `  tickInterval ${tickInterval(end)}`,
+        '  todayMarker off',
+        ...names.flatMap(name => [
+            `  section ${harmless(name)}`,
+            ...rows.filter(row => row.name === name).map(row => `    ${bar(row, level)}`)
+        ])
+    ].join('\n');
+}
+/** A bar's words begin with a number: no statement of Mermaid's does. */
+function bar(row, level) {
+    const words = `${row.seconds.toFixed(1)} s ${harmless(row.title).slice(0, titleLength).trim()}`;
+    const tag = row.failed ? 'crit, ' : isFromCache(row, level) ? 'done, ' : '';
+    return `${words} :${tag}${milliseconds(row.start)}, ${milliseconds(row.seconds)}ms`;
+}
+const milliseconds = (seconds) => Math.round(seconds * 1000);
+/** Without the characters that mean something in Mermaid's text, or in Markdown's code blocks. */
+function harmless(text) {
+    return text
+        .replace(/[:;#%{}"<>`\\\p{C}]/gu, ' ')
+        .replace(/ {2,}/g, ' ')
+        .trim();
+}
+const steps = [
+    ...[1, 2, 5, 10, 15, 30].map(count => [count, `${count}second`]),
+    ...[1, 2, 5, 10, 15, 30].map(count => [count * 60, `${count}minute`])
+];
+/** More would not fit below the picture. */
+const mostTicks = 12;
+/** How far the ticks of the axis are apart: Mermaid's own are parts of a second in short runs, which the axis cannot say. */
+function tickInterval(end) {
+    return steps.find(([seconds]) => end / seconds <= mostTicks)?.[1] ?? '1hour';
+}
+/** The same as a table, for those who want the numbers. */
+function timingsTable({ phases, level }) {
+    return [
+        '| Phase | What | starts at (s) | takes (s) | |',
+        '|---|---|---:|---:|---|',
+        ...inOrder(phases).map(row => {
+            const mark = row.failed ? 'failed' : isFromCache(row, level) ? 'from a cache' : '';
+            return `| ${row.name} | ${cell(row.title)} | ${row.start.toFixed(3)} | ${row.seconds.toFixed(3)} | ${mark} |`;
+        })
+    ];
+}
+/** Text as it is in a line of Markdown, and in a cell of a table. */
+function cell(text) {
+    return text.replace(/\s+/g, ' ').trim().replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('|', '\\|');
+}
+
+;// CONCATENATED MODULE: ./src/report/summary.ts
+
+
+
+const verdicts = {
+    success: '✅ success',
+    'script-failed': '❌ the script failed',
+    'boot-failed': '❌ the Pi did not boot',
+    timeout: '⏱️ a time limit was reached',
+    'bad-input': '❌ the inputs are wrong',
+    'host-failed': '❌ the host could not do its part'
+};
+/** More of them say nothing more. */
+const mostWarnings = 20;
+/** The run as Markdown: what was emulated, how it ended, where the time went. */
+function summaryText(report, outputs) {
+    const { phases, level, warnings } = report;
+    const timeline = { phases: phases.timings, level };
+    const wrong = whatWentWrong(report);
+    return [
+        '### Raspberry Pi under QEMU',
+        '',
+        ...factsOf(report, outputs).map(([name, value]) => `- **${name}:** ${value}`),
+        ...(wrong === undefined ? [] : ['', '```text', wrong.replaceAll('```', "'''"), '```']),
+        ...(warnings.length === 0 ? [] : ['', '**Warnings**', '', ...shortList(warnings)]),
+        ...(timeline.phases.length === 0 ? [] : ['', ...pictureOf(timeline)]),
+        ''
+    ].join('\n');
+}
+function factsOf({ outcome, exitCode, verdict, cached, facts, shortcuts }, outputs) {
+    const { image, cpus, memoryMiB, kernel, fidelity = [] } = facts;
+    const release = outputs.get('image-release');
+    const platforms = outputs.get('platforms');
+    const seconds = outputs.get('boot-seconds');
+    const size = cpus === undefined || memoryMiB === undefined ? undefined : `${cpus} CPUs, ${memoryMiB} MiB of memory`;
+    const rows = [
+        ['Outcome', `${verdicts[outcome]} (exit code ${exitCode})`],
+        ['Console', verdict?.split('\n')[0]],
+        ['Image', [release, image].filter(Boolean).join(', ') || undefined],
+        ['Board', facts.board ?? outputs.get('board')],
+        ['Size', size],
+        ['Kernel', kernel],
+        ['Mode', platforms === undefined ? undefined : "user mode: no boot, the host's kernel, no hardware of a Pi"],
+        ['Platforms', platforms],
+        ['QEMU', outputs.get('qemu-version')],
+        ['From a cache', outputs.has('cache-hit') ? cached : undefined],
+        ['Boot to SSH', seconds === undefined ? undefined : `${seconds} s`],
+        ['Fidelity', fidelity.join('; ') || undefined],
+        ['Made faster', shortcuts.join('; ') || undefined]
+    ];
+    return rows.flatMap(([name, value]) => (value === undefined ? [] : [[name, cell(value)]]));
+}
+function shortList(texts) {
+    const more = texts.length - mostWarnings;
+    return [
+        ...texts.slice(0, mostWarnings).map(text => `- ${cell(text)}`),
+        ...(more > 0 ? [`- and ${more} more, see the log`] : [])
+    ];
+}
+function pictureOf(timeline) {
+    return [
+        '```mermaid',
+        gantt(timeline),
+        '```',
+        '',
+        'Grey: a cache spared the work. Red: it failed here.',
+        '',
+        '<details><summary>The same in numbers</summary>',
+        '',
+        ...timingsTable(timeline),
+        '',
+        '</details>'
+    ];
+}
+/** Appends the summary to the job's, where there is one. */
+async function writeSummary(text) {
+    const file = process.env['GITHUB_STEP_SUMMARY'];
+    if (file)
+        await appendFile(file, text);
+}
+
+;// CONCATENATED MODULE: ./src/report/warnings.ts
+/** A log that remembers what was warned of; a text that comes again is remembered once. */
+function rememberWarnings(log) {
+    const warnings = [];
+    const warn = (text) => {
+        if (!warnings.includes(text))
+            warnings.push(text);
+        log.warn(text);
+    };
+    // All else is the log's own, whatever it is made of.
+    return { warnings, log: Object.assign(Object.create(log), { warn }) };
+}
 
 ;// CONCATENATED MODULE: ./src/plan/board.ts
 
@@ -65217,120 +68110,6 @@ async function lookAtKernel(file) {
     return { release: at < 0 ? undefined : text.split(' ')[0], hotplug: image.includes('may not have shut down cleanly') };
 }
 
-;// CONCATENATED MODULE: external "node:string_decoder"
-const external_node_string_decoder_namespaceObject = require("node:string_decoder");
-;// CONCATENATED MODULE: ./src/report/log.ts
-
-
-/** For a workflow: log groups and annotations. */
-const actionLog = {
-    info: text => {
-        info(text);
-    },
-    warn: text => {
-        warning(text);
-    },
-    error: text => {
-        error(text);
-    },
-    debug: text => {
-        core_debug(text);
-    },
-    group: title => {
-        startGroup(title);
-    },
-    endGroup: () => {
-        endGroup();
-    },
-    progress: text => {
-        if (text !== null)
-            info(text);
-    }
-};
-/** For a terminal: everything on stderr, so that stdout is the script's alone. */
-function terminalLog(stream = process.stderr, verbose = false) {
-    let bar = false;
-    const line = (text) => {
-        if (bar)
-            stream.write('\r\x1b[K');
-        bar = false;
-        stream.write(`${text}\n`);
-    };
-    return {
-        info: text => {
-            line(`  ${text.replaceAll('\n', '\n  ')}`);
-        },
-        warn: text => {
-            line(`warning: ${text}`);
-        },
-        error: text => {
-            line(`error: ${text}`);
-        },
-        debug: text => {
-            if (verbose)
-                line(`  ${text}`);
-        },
-        group: title => {
-            line(`> ${title}`);
-        },
-        endGroup: () => undefined,
-        progress: text => {
-            if (!stream.isTTY) {
-                if (text !== null)
-                    line(`  ${text}`);
-                return;
-            }
-            stream.write(text === null ? '\r\x1b[K' : `\r\x1b[K  ${text.slice(0, (stream.columns || 80) - 3)}`);
-            bar = text !== null;
-        }
-    };
-}
-/** A {@link Log.progress} reporter for bytes: often on a terminal, rarely in a log file. */
-function byteProgress(log, title, total) {
-    const interval = process.stderr.isTTY ? 200 : 10_000;
-    const started = Date.now();
-    let done = 0;
-    let shown = started;
-    return {
-        add(bytes) {
-            done += bytes;
-            const now = Date.now();
-            if (now - shown < interval)
-                return;
-            shown = now;
-            const speed = `${mib(done / ((now - started) / 1000))}/s`;
-            const share = total === undefined ? '' : ` of ${mib(total)} (${Math.floor((done / total) * 100)} %)`;
-            log.progress(`${title}: ${mib(done)}${share}, ${speed}`);
-        },
-        end() {
-            if (process.stderr.isTTY)
-                log.progress(null);
-        }
-    };
-}
-/** Shows a stream of bytes in the log, line by line. */
-function lineLog(log) {
-    const decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
-    let rest = '';
-    return {
-        write(chunk) {
-            const lines = (rest + decoder.write(chunk)).split(/\r*\n/);
-            rest = lines.pop() ?? '';
-            for (const line of lines)
-                log.info(line);
-        },
-        end() {
-            if (rest !== '')
-                log.info(rest);
-            rest = '';
-        }
-    };
-}
-/** Bytes as MiB, for readers. */
-function mib(bytes) {
-    return `${(bytes / 1_048_576).toFixed(bytes < 10_485_760 ? 1 : 0)} MiB`;
-}
-
 ;// CONCATENATED MODULE: ./src/images/catalogue/names.ts
 /**
  * The name that users give an image, made from its address alone, so that it stays the same whatever else is published.
@@ -65457,21 +68236,43 @@ function decode(path) {
     }
 }
 
-;// CONCATENATED MODULE: ./src/images/catalogue/known.ts
-
-const known_all = (codename) => ['', '_lite', '_full'].flatMap(kind => ['arm64', 'armhf'].map(word => `raspios${codename === 'stable' ? '' : '_oldstable'}${kind}_${word}`));
+;// CONCATENATED MODULE: ./src/images/catalogue/trains.ts
 /**
  * Releases of Raspberry Pi OS that are known to be in the archive, for when the catalogue cannot be reached, and for
  * dates that it does not list any more. There are no checksums here: they come from the `.sha256` beside each file. The
- * archive has more than these.
+ * archive has more than these. Rows are added by `npm run refresh-index`.
  */
 const trains = [
     { date: '2026-10-06', codename: 'trixie', channels: ['raspios_lite_arm64'] },
     { date: '2026-10-06', codename: 'bookworm', channels: ['raspios_oldstable_lite_arm64'] },
     { date: '2026-09-15', codename: 'trixie', channels: ['raspios_arm64', 'raspios_lite_arm64', 'raspios_lite_armhf'] },
     { date: '2026-09-15', codename: 'bookworm', channels: ['raspios_oldstable_lite_arm64'] },
-    { date: '2026-06-18', directory: '2026-06-19', codename: 'trixie', channels: known_all('stable') },
-    { date: '2026-06-18', directory: '2026-06-19', codename: 'bookworm', channels: known_all('oldstable') },
+    {
+        date: '2026-06-18',
+        directory: '2026-06-19',
+        codename: 'trixie',
+        channels: [
+            'raspios_arm64',
+            'raspios_armhf',
+            'raspios_full_arm64',
+            'raspios_full_armhf',
+            'raspios_lite_arm64',
+            'raspios_lite_armhf'
+        ]
+    },
+    {
+        date: '2026-06-18',
+        directory: '2026-06-19',
+        codename: 'bookworm',
+        channels: [
+            'raspios_oldstable_arm64',
+            'raspios_oldstable_armhf',
+            'raspios_oldstable_full_arm64',
+            'raspios_oldstable_full_armhf',
+            'raspios_oldstable_lite_arm64',
+            'raspios_oldstable_lite_armhf'
+        ]
+    },
     { date: '2026-04-21', codename: 'trixie', channels: ['raspios_lite_arm64', 'raspios_lite_armhf'] },
     { date: '2026-04-13', directory: '2026-04-14', codename: 'bookworm', channels: ['raspios_oldstable_lite_arm64'] },
     {
@@ -65515,6 +68316,10 @@ const trains = [
     { date: '2023-05-03', codename: 'bullseye', channels: ['raspios_lite_arm64'] },
     { date: '2023-02-21', directory: '2023-02-22', codename: 'bullseye', channels: ['raspios_lite_arm64'] }
 ];
+
+;// CONCATENATED MODULE: ./src/images/catalogue/known.ts
+
+
 /** Sizes in bytes, where they are known: of the file, and of the disk in it. */
 const sizes = {
     'raspios-lite-arm64:2026-10-06': [550_466_056, 3_078_619_136]
@@ -65724,7 +68529,8 @@ function unreachable(url, error) {
     return new HostFailure({
         symptom: `the download of ${url} failed: ${messageOf(error)}`,
         cause: 'the host cannot be reached from here (name, network, proxy or firewall)',
-        remedy: 'check the URL in input `image`; behind a proxy set HTTPS_PROXY'
+        remedy: 'check the URL in input `image`; behind a proxy set HTTPS_PROXY',
+        see: 'host-no-names'
     }, { cause: error });
 }
 
@@ -66552,7 +69358,7 @@ async function notFound({ name, tag }, unknown, from, home) {
 
 
 /** What debugfs says when there was nothing to do; everything else it says on stderr is a fault. */
-const harmless = [
+const ext4_harmless = [
     /^debugfs [\d.]+ \(.*\)$/,
     /^(rm|rmdir): File not found by ext2_lookup/,
     /^ext2fs_mkdir: Ext2 directory already exists/,
@@ -66735,7 +69541,7 @@ function attributes(path, mode) {
     return [`sif ${path} mode 0${mode.toString(8)}`, `sif ${path} uid 0`, `sif ${path} gid 0`];
 }
 function faultsIn(stderr) {
-    return stderr.split('\n').filter(line => !harmless.some(pattern => pattern.test(line)));
+    return stderr.split('\n').filter(line => !ext4_harmless.some(pattern => pattern.test(line)));
 }
 /** debugfs splits at blanks; quotes inside quotes are doubled. */
 function quote(path) {
@@ -67515,7 +70321,9 @@ const replaceAt = (fields, index, value) => fields.map((field, at) => (at === in
 
 
 
+/** Keys that may log in as any user. The mini system copies it to {@link miniAuthorizedKeys} when it starts. */
 const authorizedKeys = `${part_folder}/authorized_keys`;
+const miniAuthorizedKeys = '/root/.ssh/authorized_keys';
 const hostKey = `${part_folder}/ssh_host_ed25519_key`;
 const passwordLogin = `${part_folder}/sshd_password.conf`;
 function miniLogin() {
@@ -67993,6 +70801,7 @@ function releaseOf({ family, codename }) {
 }
 
 ;// CONCATENATED MODULE: ./src/images/provision.ts
+
 
 
 
@@ -68593,8 +71402,9 @@ mount --move /dev /mnt/dev
 umount /sys /proc
 exec switch_root /mnt "$init"
 `;
-/** /etc/inittab of the mini system. */
+/** /etc/inittab of the mini system: root's shell on the console, which nobody but the Pi's user reaches. */
 const miniInittab = `::sysinit:/etc/init.d/rcS
+::askfirst:-/bin/sh
 ::shutdown:/bin/umount -a -r
 ::ctrlaltdel:/sbin/poweroff
 `;
@@ -68993,7 +71803,7 @@ function stopwatch(log) {
 
 
 /** Raise when what {@link buildMini} writes changes: images built before are then not used again. */
-const miniVersion = 3;
+const miniVersion = 4;
 /** Modules beyond those for booting that people expect of a small system. */
 const extraModules = [
     'vfat',
@@ -69268,7 +72078,7 @@ async function genericKernel(architecture, { home, journal, log, shared, saves }
         throw new Error(`the kernel in ${folder} cannot be read back`);
     return made;
 }
-const files = {
+const generic_kernel_files = {
     identity: 'identity.json',
     kernel: 'vmlinuz',
     initramfs: 'initramfs.cpio',
@@ -69276,17 +72086,17 @@ const files = {
 };
 async function load(folder) {
     // Written last, and moved into place with all the rest.
-    const identity = await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, files.identity), 'utf8').catch(() => undefined);
+    const identity = await (0,promises_namespaceObject.readFile)((0,external_node_path_namespaceObject.join)(folder, generic_kernel_files.identity), 'utf8').catch(() => undefined);
     if (identity === undefined)
         return undefined;
     const { version, id } = JSON.parse(identity);
-    const at = (name) => (0,external_node_path_namespaceObject.join)(folder, files[name]);
+    const at = (name) => (0,external_node_path_namespaceObject.join)(folder, generic_kernel_files[name]);
     return { version, id, kernel: at('kernel'), initramfs: at('initramfs'), modules: at('modules') };
 }
 async function make(architecture, build) {
     const { folder, version, busybox } = await fetchKernel(architecture, generic_kernel_suite, (0,external_node_path_namespaceObject.join)(build, 'packages'));
-    await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(folder, `boot/vmlinuz-${version}`), (0,external_node_path_namespaceObject.join)(build, files.kernel));
-    await writeInitramfs({ kernelRoot: folder, busybox, out: (0,external_node_path_namespaceObject.join)(build, files.initramfs), workDir: build });
+    await (0,promises_namespaceObject.copyFile)((0,external_node_path_namespaceObject.join)(folder, `boot/vmlinuz-${version}`), (0,external_node_path_namespaceObject.join)(build, generic_kernel_files.kernel));
+    await writeInitramfs({ kernelRoot: folder, busybox, out: (0,external_node_path_namespaceObject.join)(build, generic_kernel_files.initramfs), workDir: build });
     const tree = (0,external_node_path_namespaceObject.join)(build, 'tree');
     await (0,promises_namespaceObject.mkdir)(tree);
     await (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(folder, 'lib/modules', version, 'build'), { force: true });
@@ -69295,11 +72105,11 @@ async function make(architecture, build) {
     // Each of the thousands of files takes whole blocks.
     const size = Math.ceil(kilobytes / 1024 + 96) * 1024 * 1024;
     const owner = { uid: 0, gid: 0 };
-    await makeExt4({ file: (0,external_node_path_namespaceObject.join)(build, files.modules), size, label: modulesLabel, from: tree, owner, journal: false });
+    await makeExt4({ file: (0,external_node_path_namespaceObject.join)(build, generic_kernel_files.modules), size, label: modulesLabel, from: tree, owner, journal: false });
     for (const path of [folder, tree])
         await (0,promises_namespaceObject.rm)(path, { recursive: true });
     const id = (0,external_node_crypto_.randomBytes)(8).toString('hex');
-    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(build, files.identity), JSON.stringify({ version, id }));
+    await (0,promises_namespaceObject.writeFile)((0,external_node_path_namespaceObject.join)(build, generic_kernel_files.identity), JSON.stringify({ version, id }));
 }
 
 ;// CONCATENATED MODULE: ./src/images/save.ts
@@ -69474,7 +72284,7 @@ async function sealImage({ base, disk: left, keys, request, provenance, build, l
     await (0,promises_namespaceObject.truncate)(disk, Math.max(usedSize(await tool('sfdisk', ['--json', disk])), base.diskSize));
     const layout = await inspectDisk(disk);
     const [root, before] = [new Ext4(disk, layout.root.offset), new Ext4(base.disk, base.layout.root.offset)];
-    await check(root);
+    await seal_check(root);
     await eraseSlots(disk, base.slots, keys);
     const edits = [
         ...(await forgetting(root, before)),
@@ -69489,9 +72299,9 @@ async function sealImage({ base, disk: left, keys, request, provenance, build, l
     const bootFiles = request.firmware === undefined
         ? await takeBootFiles(disk, layout.boot.offset, (0,external_node_path_namespaceObject.join)(build, 'boot'))
         : await noBootFiles((0,external_node_path_namespaceObject.join)(build, 'boot'));
-    await check(root);
+    await seal_check(root);
     // Only a file system that needs no correction is trimmed.
-    await check(root, ['-E', 'discard']);
+    await seal_check(root, ['-E', 'discard']);
     await describeImage(build, {
         ...{ facts, root, layout, bootFiles, slots, provenance, created: base.created, replaced: base.replaced },
         kernelArguments: wanted.kernelArguments,
@@ -69500,7 +72310,7 @@ async function sealImage({ base, disk: left, keys, request, provenance, build, l
     const { blocks } = await (0,promises_namespaceObject.stat)(disk);
     log.info(`Kept what \`prepare\` did: ${facts.title}, ${mib(blocks * 512)} on disk, ${edits.length} trace(s) taken out`);
 }
-async function check({ file, offset }, more = []) {
+async function seal_check({ file, offset }, more = []) {
     const args = ['-f', '-p', ...more, `${file}?offset=${offset}`];
     const { code, stdout, stderr } = await tryTool('e2fsck', args);
     // 1: corrected.
@@ -69695,1186 +72505,6 @@ async function toBootPartition(volume, from, name) {
 
 
 
-;// CONCATENATED MODULE: ./src/qemu/argv.ts
-
-/** Names of the files that QEMU reads and writes in the run's folder, which is its working directory. */
-const runFiles = {
-    disk: 'disk.qcow2',
-    deviceTree: 'board.dtb',
-    uefiVariables: 'uefi-vars.fd',
-    qmp: 'qmp.sock',
-    channel: 'channel.sock',
-    packets: 'net.pcap'
-};
-/** Names in the run's log folder. */
-const logFiles = {
-    qemu: 'qemu.log',
-    serial: (uart) => `serial${uart}.log`
-};
-/** Commas separate options in a QEMU argument; one that belongs to a value is doubled. */
-const value = (text) => text.replaceAll(',', ',,');
-/**
- * QEMU's arguments for a machine, in the order a person would write them. All host ports are on 127.0.0.1; SSH's is
- * chosen by the kernel when QEMU binds it (port 0), so that two runs can never want the same one.
- */
-function qemuArguments(machine) {
-    const { board } = machine;
-    const uarts = Array.from({ length: board.uarts }, (_, uart) => uart);
-    return [
-        ...['-name', 'pi-qemu', '-nodefaults', '-no-user-config', '-display', 'none'],
-        ...['-machine', [board.machine, machine.machineOptions].filter(Boolean).join(',')],
-        ...(machine.cpu === undefined ? [] : ['-cpu', machine.cpu]),
-        ...['-smp', String(machine.cpus), '-m', String(machine.memoryMiB)],
-        ...acceleration(machine),
-        ...(machine.cpusAtBoot === undefined ? [] : byPsci(board)),
-        ...(machine.firmware === undefined ? [] : flash(machine.firmware)),
-        ...(machine.kernel === undefined ? [] : ['-kernel', machine.kernel]),
-        ...(machine.initrd === undefined ? [] : ['-initrd', machine.initrd]),
-        ...(machine.dtb === undefined ? [] : ['-dtb', machine.dtb]),
-        ...(machine.kernel === undefined ? [] : ['-append', machine.kernelArguments.join(' ')]),
-        ...(machine.hasDisk ? disk(machine) : []),
-        ...machine.volumes.flatMap(volume => attach(board, volume)),
-        ...(machine.sharedFolders ?? []).flatMap(share),
-        ...machine.disks.flatMap((extra, index) => attachExtra(board, extra, index)),
-        ...['-netdev', ['user', 'id=net0', ...forwards(machine)].join(',')],
-        ...(board.network === onBoardNic
-            ? ['-net', `nic,model=${onBoardNic},netdev=net0`]
-            : ['-device', `${board.network},netdev=net0`]),
-        ...(listensFor(machine) ? ['-object', `filter-dump,id=${packetFilter},netdev=net0,file=${runFiles.packets}`] : []),
-        ...(board.needsGenericKernel ? ['-device', 'virtio-rng-pci'] : []),
-        ...(machine.channel === undefined ? [] : channel(machine.channel)),
-        ...uarts.flatMap(uart => [
-            '-chardev',
-            `file,id=uart${uart},path=${value((0,external_node_path_namespaceObject.join)(machine.logs, logFiles.serial(uart)))}`,
-            '-serial',
-            `chardev:uart${uart}`
-        ]),
-        ...['-qmp', `unix:${runFiles.qmp},server=on,wait=off`],
-        // A bare kernel may be done before we listen: it waits for us.
-        ...(machine.hasDisk ? [] : ['-S']),
-        ...(machine.incoming === true ? ['-incoming', 'fd:0'] : []),
-        ...machine.extra
-    ];
-}
-/** Switches the other CPUs off until they are asked for, and has QEMU answer for the firmware that is asked. */
-function byPsci({ psci }) {
-    // 1: SMC (QEMU_PSCI_CONDUIT_SMC in its target/arm/kvm-consts.h).
-    return psci === undefined
-        ? []
-        : ['-global', `${psci.soc}.enabled-cpus=1`, '-global', `${psci.core}-arm-cpu.psci-conduit=1`];
-}
-/** QEMU's id of what records packets until the guest has sent one, see FirstPacket. */
-const packetFilter = 'packets';
-/**
- * Whether the guest's first packet is waited for: a connection before it is in vain, and takes a second or more to give
- * up. A guest that we reach by its channel is on the network before it is asked for SSH.
- */
-function listensFor({ hasDisk, channel, incoming }) {
-    return hasDisk && channel === undefined && incoming !== true;
-}
-/** Versatile/PB's own: part of the machine, so it is no `-device`. */
-const onBoardNic = 'smc91c111';
-/**
- * With `icount` the guest's time follows the instructions: 16 ns for each, and no sleeping when it is idle. It takes
- * one thread for all CPUs.
- */
-function acceleration({ accelerator, clock }) {
-    if (accelerator === 'kvm')
-        return ['-accel', 'kvm'];
-    return clock === 'icount'
-        ? ['-accel', 'tcg,thread=single', '-icount', 'shift=4,sleep=off']
-        : ['-accel', 'tcg,thread=multi'];
-}
-// The disk lives as long as the run: nothing in it is worth waiting for the host's disk.
-const throwaway = 'cache=unsafe';
-function disk({ board, firmware, diskPlace = 'sd', diskFile = runFiles.disk }) {
-    const drive = `format=qcow2,file=${value(diskFile)},${throwaway}`;
-    if (board.disk === 'sd' && diskPlace === 'sd')
-        return ['-drive', `if=sd,${drive}`];
-    // Firmware would also try the user's disks, and the network.
-    const order = firmware === undefined ? '' : ',bootindex=0';
-    return ['-drive', `if=none,id=disk,${drive}`, '-device', `${board.storage},drive=disk${order}`];
-}
-function flash({ code }) {
-    const drives = [`unit=0,file=${value(code)},readonly=on`, `unit=1,file=${runFiles.uefiVariables},${throwaway}`];
-    return drives.flatMap(drive => ['-drive', `if=pflash,format=raw,${drive}`]);
-}
-function attach(board, { name, file, readOnly }) {
-    const drive = `if=none,id=${name},format=raw,file=${value(file)},${readOnly === true ? 'readonly=on' : throwaway}`;
-    return ['-drive', drive, '-device', `${board.storage},drive=${name}`];
-}
-/**
- * With `none`, files are made as the user who runs QEMU makes them, and a change of owner that this user may not do is
- * passed over; links stay links. The other models would write attributes of their own, or need root.
- */
-function share({ name, path }) {
-    const options = `local,id=${name},path=${value(path)},security_model=none,multidevs=remap`;
-    return ['-fsdev', options, '-device', `virtio-9p-pci,fsdev=${name},mount_tag=${name}`];
-}
-/**
- * The user's own: its serial number tells it apart in the guest, and what is written to it is kept. QEMU's default
- * cache mode (writeback) passes the guest's flushes on, and QEMU locks the file against another writer.
- */
-function attachExtra(board, { path, format }, index) {
-    const id = `extra${index}`;
-    const drive = `if=none,id=${id},format=${format},file=${value(path)}`;
-    return ['-drive', drive, '-device', `${board.storage},drive=${id},serial=${id}`];
-}
-function channel(name) {
-    return [
-        ...['-chardev', `socket,id=channel,path=${runFiles.channel}`, '-device', 'virtio-serial-pci'],
-        ...['-device', `virtserialport,chardev=channel,name=${name}`]
-    ];
-}
-function forwards({ hasDisk, forwards: ports }) {
-    const ssh = hasDisk ? ['hostfwd=tcp:127.0.0.1:0-:22'] : [];
-    return [...ssh, ...ports.map(({ protocol, host, guest }) => `hostfwd=${protocol}:127.0.0.1:${host}-:${guest}`)];
-}
-
-;// CONCATENATED MODULE: ./src/qemu/version.ts
-
-/** Of a QEMU that does not say. It is taken to have no board. */
-const unknownVersion = 'unknown';
-/** Reads what `qemu-system-… --version` prints; undefined if that is not what a system emulator says. */
-function readTitle(text) {
-    const [, version, build] = /^QEMU emulator version (\d+\.\d+\.\d+)\S*(?: \((.+)\))?\s*$/m.exec(text) ?? [];
-    return version === undefined ? undefined : { version, build };
-}
-/**
- * QEMU's own version in that of a Debian or Ubuntu package, `epoch:upstream-revision` (see deb-version(7)):
- * `1:8.2.2+ds-0ubuntu1` is 8.2.2.
- */
-function upstreamVersion(packageVersion) {
-    const [, major, minor, patch = '0'] = /^(?:\d+:)?(\d+)\.(\d+)(?:\.(\d+))?/.exec(packageVersion) ?? [];
-    return major === undefined || minor === undefined ? undefined : `${major}.${minor}.${patch}`;
-}
-/** Whether QEMU of a version has a board. */
-function hasBoard(version, { sinceQemu }) {
-    const [major = 0, minor = 0] = version.split('.').map(Number);
-    return major > sinceQemu[0] || (major === sinceQemu[0] && minor >= sinceQemu[1]);
-}
-/** The board to take instead, where QEMU of a version lacks one: the first that runs all that the other does. */
-function nearestBoard(board, version) {
-    const wanted = Object.keys(board.architectures);
-    return Object.values(boards).find(other => other.name !== board.name &&
-        other.kernelFromUser === board.kernelFromUser &&
-        hasBoard(version, other) &&
-        wanted.every(architecture => other.architectures[architecture] !== undefined))?.name;
-}
-
-;// CONCATENATED MODULE: ./src/qemu/choice.ts
-
-
-/**
- * Which QEMU runs a board.
- * @throws BadInput if the user wants the host's, and that lacks the board
- */
-function chooseQemu(choice, board, { installed, candidate }) {
-    if (choice.kind === 'path')
-        return { use: 'path', why: '`qemu` names it' };
-    if (choice.kind === 'private')
-        return { use: 'private', why: '`qemu: private`' };
-    const there = installed ?? candidate;
-    const use = installed === undefined ? 'host-package' : 'host';
-    if (there !== undefined && hasBoard(there, board))
-        return { use, why: `the host's has board ${board.name}` };
-    if (choice.kind === 'host') {
-        // Without apt the installation says so, and what to do about it.
-        if (there === undefined)
-            return { use, why: '`qemu: host`' };
-        throw new BadInput([lacking(board, there, installed === undefined ? 'its apt has' : 'it has')]);
-    }
-    const lack = there === undefined
-        ? 'the host has none, and no package of it'
-        : `the host's ${there === unknownVersion ? 'does not tell its version' : `${there} has no board ${board.name}`}`;
-    return { use: 'private', why: lack };
-}
-function lacking(board, version, has) {
-    const named = version === unknownVersion ? 'a QEMU that does not tell its version' : `QEMU ${version}`;
-    const other = nearestBoard(board, version);
-    return [
-        `input \`qemu\` is “host”, but board \`${board.name}\` needs QEMU ${board.sinceQemu.join('.')} or newer, and the host is behind: ${has} ${named}`,
-        `valid: \`qemu: auto\` or \`qemu: private\`${other === undefined ? '' : `, or \`board: ${other}\``}`
-    ].join('; ');
-}
-
-;// CONCATENATED MODULE: ./src/qemu/probe.ts
-
-
-/** What a program says of itself; undefined if that is not what a QEMU says. */
-async function askTitle({ program, arguments: first, env }) {
-    const { code, stdout } = await tryTool(program, [...first, '--version'], { env, input: '' });
-    return code === 0 ? readTitle(stdout) : undefined;
-}
-/**
- * Asks a program which QEMU it is, and for its machines.
- * @throws HostFailure if it cannot be started
- */
-async function probe(start) {
-    const title = await askTitle(start);
-    if (title === undefined)
-        return { title, machines: new Set() };
-    const help = await tryTool(start.program, [...start.arguments, '-machine', 'help'], { env: start.env, input: '' });
-    return { title, machines: machinesIn(help.stdout) };
-}
-/** Names in what `-machine help` prints. */
-function machinesIn(help) {
-    return new Set(help.split('\n').flatMap(line => /^([a-z0-9][\w.-]*) {2,}\S/i.exec(line)?.[1] ?? []));
-}
-
-;// CONCATENATED MODULE: ./src/qemu/first-packet.ts
-
-
-
-/** Bytes at the start of a pcap file, before the first packet (pcap-savefile(5)). */
-const pcapHeader = 24;
-/**
- * Tells whether the guest is on the network. QEMU accepts connections to a guest that is not, and passes all of them on
- * later, when its SSH server then has a process to start for each. QEMU records packets until there is one.
- */
-class FirstPacket {
-    file;
-    qmp;
-    seen = false;
-    constructor(file, qmp) {
-        this.file = file;
-        this.qmp = qmp;
-    }
-    /** Whether the guest has sent anything; with the first yes the recording ends, and is removed. */
-    async hasBeenSent() {
-        if (this.seen)
-            return true;
-        if (((0,external_node_fs_namespaceObject.statSync)(this.file, { throwIfNoEntry: false })?.size ?? 0) <= pcapHeader)
-            return false;
-        this.seen = true;
-        await this.qmp.execute('object-del', { id: packetFilter }).catch(() => undefined);
-        await (0,promises_namespaceObject.rm)(this.file, { force: true });
-        return true;
-    }
-}
-
-// EXTERNAL MODULE: external "node:net"
-var external_node_net_ = __nccwpck_require__(7030);
-;// CONCATENATED MODULE: external "node:readline"
-const external_node_readline_namespaceObject = require("node:readline");
-;// CONCATENATED MODULE: ./src/qemu/qmp.ts
-
-
-
-
-/** ms that QEMU may take to greet: on a busy host it has much to do before, guest memory to allocate or to read in. */
-const answerTimeout = 60_000;
-/** A connection to QEMU's machine protocol (QMP): one JSON object a line, commands answered by `id`. */
-class Qmp {
-    socket;
-    waiting = new Map();
-    next = 1;
-    ended = false;
-    tellReset = () => undefined;
-    /** Resolves once the guest has reset itself and QEMU, started with `-no-reboot`, is about to end for that. */
-    guestReset = new Promise(resolve => {
-        this.tellReset = resolve;
-    });
-    shutdown;
-    awaited = new Map();
-    constructor(socket) {
-        this.socket = socket;
-        const fail = (why) => {
-            this.ended = true;
-            for (const { reject } of this.waiting.values())
-                reject(new Error(why));
-            this.waiting.clear();
-        };
-        const broken = (error) => {
-            fail(error.message);
-        };
-        socket.on('error', broken).on('close', () => {
-            fail('QEMU closed the connection');
-        });
-        (0,external_node_readline_namespaceObject.createInterface)({ input: socket })
-            .on('line', line => {
-            const reply = parsed(line);
-            if (reply !== undefined)
-                this.receive(reply);
-        })
-            .on('error', broken); // it passes the socket's on
-    }
-    /** Connects to the socket `name` in `folder`, and leaves the negotiation mode. */
-    static async connect(folder, name, timeout = answerTimeout) {
-        // A socket's path has 107 bytes at most; through the folder's descriptor it always fits.
-        const handle = await (0,promises_namespaceObject.open)(folder, 'r');
-        try {
-            const socket = await new Promise((resolve, reject) => {
-                const connection = (0,external_node_net_.createConnection)((0,external_node_path_namespaceObject.join)('/proc/self/fd', String(handle.fd), name));
-                connection.setTimeout(timeout, () => connection.destroy(new Error('QEMU does not answer')));
-                connection.once('error', reject);
-                connection.once('connect', () => {
-                    resolve(connection);
-                });
-            });
-            const qmp = new Qmp(socket);
-            await qmp.execute('qmp_capabilities');
-            socket.setTimeout(0);
-            return qmp;
-        }
-        finally {
-            await handle.close();
-        }
-    }
-    /**
-     * Why the machine stopped, once it has: `guest-shutdown`, `guest-reset`, `host-signal`, … (RunState's
-     * ShutdownCause in QEMU's QMP reference).
-     */
-    get shutdownReason() {
-        return this.shutdown;
-    }
-    /** Runs a command and returns what it returns. */
-    execute(command, args = {}) {
-        const id = this.next++;
-        return new Promise((resolve, reject) => {
-            if (this.ended) {
-                reject(new Error('QEMU closed the connection'));
-                return;
-            }
-            this.waiting.set(id, { resolve, reject });
-            this.socket.write(JSON.stringify({ execute: command, arguments: args, id }) + '\n');
-        });
-    }
-    /** Runs a line of the human monitor, for the few things QMP has no command for. */
-    async human(line) {
-        return String(await this.execute('human-monitor-command', { 'command-line': line }));
-    }
-    /** Resolves with the next event of a name. */
-    once(event) {
-        return new Promise(resolve => this.awaited.set(event, resolve));
-    }
-    close() {
-        this.ended = true;
-        this.socket.destroy();
-    }
-    receive(reply) {
-        this.awaited.get(reply.event ?? '')?.();
-        if (reply.event === 'SHUTDOWN') {
-            this.shutdown = reply.data?.reason ?? 'unknown';
-            if (this.shutdown === 'guest-reset')
-                this.tellReset();
-        }
-        const waiting = reply.id === undefined ? undefined : this.waiting.get(reply.id);
-        if (waiting === undefined || reply.id === undefined)
-            return;
-        this.waiting.delete(reply.id);
-        if (reply.error === undefined)
-            waiting.resolve(reply.return);
-        else
-            waiting.reject(new Error(reply.error.desc));
-    }
-}
-/** A line that QEMU's end cut off says nothing. */
-function parsed(line) {
-    try {
-        return JSON.parse(line);
-    }
-    catch {
-        return undefined;
-    }
-}
-
-;// CONCATENATED MODULE: ./src/qemu/secondaries.ts
-
-
-
-
-
-/** What a kernel says once all its CPUs run: 64- and 32-bit Arm. */
-const broughtUp = /smp: Brought up|SMP: Total of/;
-/** How long (ms) a kernel may take until then; what is no Linux never says it. */
-const patience = 20_000;
-const interval = 100;
-/**
- * Until a Pi's kernel starts the other CPUs, they spin: QEMU's boot code has them wait for an event, which is no waiting
- * when each CPU has a thread of its own. On a host with few CPUs they take most of the time from the one that boots:
- * kept on one of the host's until then, they do not. Affinity needs no privilege, and is given back.
- * @param since where in the log of each UART this boot begins (bytes)
- */
-async function restrainSecondaries(qmp, logs, uarts, since = []) {
-    const allowed = await allowedCpus();
-    const last = allowed.at(-1);
-    if (allowed.length < 2 || last === undefined)
-        return;
-    const cpus = (await qmp.execute('query-cpus-fast'));
-    const threads = cpus.slice(1).map(cpu => cpu['thread-id']);
-    await pin(threads, String(last));
-    void released(logs, uarts, since).then(() => pin(threads, allowed.join(',')));
-}
-async function released(logs, uarts, since) {
-    const files = Array.from({ length: uarts }, (_, uart) => (0,external_node_path_namespaceObject.join)(logs, logFiles.serial(uart)));
-    for (const end = Date.now() + patience; Date.now() < end;) {
-        await (0,external_node_timers_promises_namespaceObject.setTimeout)(interval, undefined, { ref: false });
-        const texts = await Promise.all(files.map(file => (0,promises_namespaceObject.readFile)(file, 'latin1').catch(() => '')));
-        if (texts.some((text, uart) => broughtUp.test(text.slice(since[uart]))))
-            return;
-    }
-}
-async function pin(threads, cpus) {
-    // A thread may be gone by now, with its QEMU.
-    for (const thread of threads)
-        await tryTool('taskset', ['--pid', '--cpu-list', cpus, String(thread)]).catch(() => ({}));
-}
-/** The CPUs this process may use, as in `0-3,8` of proc(5)'s Cpus_allowed_list. */
-function cpuList(text) {
-    return text
-        .trim()
-        .split(',')
-        .filter(part => /^\d+(-\d+)?$/.test(part))
-        .flatMap(part => {
-        const [from = 0, to = from] = part.split('-').map(Number);
-        return Array.from({ length: to - from + 1 }, (_, at) => from + at);
-    });
-}
-async function allowedCpus() {
-    const status = await (0,promises_namespaceObject.readFile)('/proc/self/status', 'latin1').catch(() => '');
-    return cpuList(/^Cpus_allowed_list:\s*(.*)$/m.exec(status)?.[1] ?? '');
-}
-
-;// CONCATENATED MODULE: ./src/qemu/process.ts
-
-
-
-
-
-
-
-
-
-
-
-/** The program for a 64- or 32-bit Arm guest; the 64-bit one runs both. */
-const qemuProgram = 'qemu-system-aarch64';
-const startTimeout = 15_000;
-/** Program and arguments of a machine. */
-function qemuCommand(machine, { program, arguments: first }) {
-    return [program, ...first, ...qemuArguments(machine)];
-}
-/** The socket appears a moment before QEMU listens on it: until then a refusal is no answer. */
-async function connect(folder, patient) {
-    for (;;) {
-        try {
-            return await Qmp.connect(folder, runFiles.qmp);
-        }
-        catch (error) {
-            if (error.code !== 'ECONNREFUSED' || !patient())
-                throw error;
-            await (0,external_node_timers_promises_namespaceObject.setTimeout)(20);
-        }
-    }
-}
-/**
- * Starts QEMU in the run's folder and waits until it listens.
- * @param stdin file for its standard input
- * @throws BootFailure with QEMU's own words if it refuses
- */
-async function startQemu(machine, install, journal, stdin) {
-    const { folder, logs } = journal;
-    const [program, ...args] = qemuCommand(machine, install);
-    await goingOn();
-    const log = (0,external_node_fs_namespaceObject.openSync)((0,external_node_path_namespaceObject.join)(logs, logFiles.qemu), 'a');
-    const input = stdin === undefined ? undefined : (0,external_node_fs_namespaceObject.openSync)(stdin, 'r');
-    const child = (0,external_node_child_process_namespaceObject.spawn)(program, args, {
-        cwd: folder,
-        env: { ...process.env, ...install.env },
-        detached: true,
-        stdio: [input ?? 'ignore', log, log]
-    });
-    for (const file of [log, input])
-        if (file !== undefined)
-            (0,external_node_fs_namespaceObject.closeSync)(file);
-    let exit;
-    const ended = () => exit;
-    child.on('exit', (code, signal) => {
-        exit = signal === null ? `status ${code ?? '?'}` : `signal ${signal}`;
-    });
-    child.on('error', error => {
-        exit = messageOf(error);
-    });
-    child.unref();
-    const identity = child.pid === undefined ? undefined : identify(child.pid);
-    if (identity !== undefined) {
-        const patience = machine.disks.length > 0 ? flushPatience : undefined;
-        journal.record({ kind: 'process', name: qemuProgram, process: identity, patience });
-    }
-    const deadline = Date.now() + startTimeout;
-    while (!(0,external_node_fs_namespaceObject.existsSync)((0,external_node_path_namespaceObject.join)(folder, runFiles.qmp)) && exit === undefined && Date.now() < deadline)
-        await (0,external_node_timers_promises_namespaceObject.setTimeout)(20);
-    if (exit !== undefined || identity === undefined)
-        throw process_refused(logs, exit ?? 'no process');
-    try {
-        const qmp = await connect(folder, () => exit === undefined && Date.now() < deadline);
-        const { board, accelerator, clock, cpusAtBoot } = machine;
-        if (board.spinningSecondaries && cpusAtBoot === undefined && accelerator !== 'kvm' && clock === 'host')
-            await restrainSecondaries(qmp, logs, board.uarts);
-        const sshPort = machine.hasDisk ? sshPortIn(await qmp.human('info usernet')) : 0;
-        // It may be over before there is an answer.
-        if (!machine.hasDisk)
-            await qmp.execute('cont').catch(() => undefined);
-        const firstPacket = listensFor(machine) ? new FirstPacket((0,external_node_path_namespaceObject.join)(folder, runFiles.packets), qmp) : undefined;
-        return {
-            process: identity,
-            qmp,
-            sshPort,
-            firstPacket,
-            isAlive: () => exit === undefined && isAlive(identity),
-            exit: ended
-        };
-    }
-    catch (error) {
-        await (0,external_node_timers_promises_namespaceObject.setTimeout)(50); // the exit, if that is why, is on its way
-        const why = ended() ?? messageOf(error);
-        // It would hold the disk of another attempt.
-        await end([identity]);
-        throw process_refused(logs, why);
-    }
-}
-/**
- * Ends QEMU at once; the disk of a run is thrown away, so there is nothing to flush.
- * @param patience ms until it is left to the teardown, which kills it: more where it has the user's disks to write out
- */
-async function quitQemu({ qmp, process: identity }, patience = 3000) {
-    await Promise.race([qmp.execute('quit').catch(() => undefined), (0,external_node_timers_promises_namespaceObject.setTimeout)(1000, undefined, { ref: false })]);
-    qmp.close();
-    return (await waitForEnd([identity], patience)).length === 0;
-}
-/** The port that the kernel chose for SSH, in the monitor's table of connections. */
-function sshPortIn(usernet) {
-    const port = Number(/TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)\s+\S+\s+22\s/.exec(usernet)?.[1]);
-    if (!Number.isInteger(port))
-        throw new Error(`no SSH forward in:\n${usernet}`);
-    return port;
-}
-/** How long (ms) QEMU may take to write the user's disks out when it ends. */
-const flushPatience = 60_000;
-const refusals = [
-    {
-        pattern: /Could not set up host forwarding rule '([^']*)'/,
-        cause: 'a host port in `ports` is taken by another program, or needs root (below 1024)',
-        remedy: 'choose another host port'
-    },
-    {
-        pattern: /Failed to get (?:shared )?"[\w ]+" lock/,
-        cause: 'a file in `disks` is in use by another program, maybe another run',
-        remedy: 'wait until it has ended, or give each run a disk of its own'
-    },
-    {
-        pattern: /Image is not in qcow2 format/,
-        cause: 'a file in `disks` is of another format than it is said to be',
-        remedy: 'write `file:raw` or `file:qcow2`'
-    },
-    {
-        pattern: /unsupported machine type/,
-        cause: 'this QEMU is too old for the board',
-        remedy: 'use `qemu: auto` or `qemu: private`, or choose another board'
-    },
-    {
-        pattern: /invalid option|Invalid parameter|unknown option/i,
-        cause: 'QEMU does not know an argument',
-        remedy: 'check `qemu-args`'
-    },
-    {
-        pattern: /Cannot allocate memory|cannot set up guest memory/i,
-        cause: 'the host has too little memory',
-        remedy: 'lower `memory`'
-    },
-    {
-        pattern: /No space left on device/,
-        cause: 'the disk is full',
-        remedy: 'free some space, or point PI_QEMU_HOME at a larger disk'
-    }
-];
-function process_refused(logs, exit) {
-    const log = (0,external_node_path_namespaceObject.join)(logs, logFiles.qemu);
-    const text = (0,external_node_fs_namespaceObject.existsSync)(log) ? (0,external_node_fs_namespaceObject.readFileSync)(log, 'utf8').trim() : '';
-    const known = refusals.find(({ pattern }) => pattern.test(text));
-    return new BootFailure({
-        symptom: `QEMU did not start (${exit})${text === '' ? '' : `:\n${text.split('\n').slice(-6).join('\n')}`}`,
-        cause: known?.cause,
-        remedy: known?.remedy
-    });
-}
-
-;// CONCATENATED MODULE: ./src/qemu/private.ts
-
-
-
-
-
-
-
-
-
-
-
-
-
-/** Debian release whose QEMU it is: the stable one. */
-const private_suite = 'trixie';
-/** Name in the tool cache. */
-const toolName = 'pi-qemu-system-arm';
-/** Past this (ms), it is looked whether Debian has a newer build: QEMU gets security fixes, too. */
-const renewal = 30 * 24 * 60 * 60 * 1000;
-/** Debian's names for the hosts that it can be had for. */
-const private_hosts = {
-    x64: { debian: 'amd64', triplet: 'x86_64-linux-gnu', loader: 'ld-linux-x86-64.so.2' },
-    arm64: { debian: 'arm64', triplet: 'aarch64-linux-gnu', loader: 'ld-linux-aarch64.so.1' }
-};
-/** What QEMU's Arm machines may read in share/qemu; the rest is firmware of other architectures. */
-const sharedFiles = /^(keymaps|npcm.*\.bin|.*\.rom|vgabios.*|efi-.*|edk2-(arm|aarch64).*|firmware)$/;
-/**
- * What other jobs find it under: for a calendar month (UTC), so that a job with an empty machine does not have an old
- * one for ever. The cache adds the host's architecture.
- */
-function sharedQemuKey(now) {
-    return `${private_suite}-${now.toISOString().slice(0, 7)}`;
-}
-/** Whether there can be a private QEMU on this host's architecture. */
-function hasPrivateQemu() {
-    return private_hosts[process.arch] !== undefined;
-}
-/** The version of the private QEMU that is in the cache, if one is. */
-async function cachedPrivateVersion(home) {
-    const [cached] = cachedTools(await toolCacheFolder(home, process.env), { name: toolName, arch: process.arch });
-    return cached?.version.split('-')[0];
-}
-/**
- * How a private QEMU in a folder is started: by its own loader, with its own libraries, so that neither the host's
- * release nor its C library matters.
- */
-function privateInstall(folder, loader) {
-    const lib = (0,external_node_path_namespaceObject.join)(folder, 'lib');
-    return {
-        origin: 'private',
-        program: (0,external_node_path_namespaceObject.join)(lib, loader),
-        // The host's ld.so.cache would bring in the host's libraries.
-        arguments: [
-            ...['--inhibit-cache', '--library-path', lib, (0,external_node_path_namespaceObject.join)(folder, 'bin', qemuProgram), '-L', (0,external_node_path_namespaceObject.join)(folder, 'share')],
-            // Otherwise ps and top show the loader's name.
-            ...['-name', `process=${qemuProgram}`]
-        ],
-        // Otherwise it tries the folder of the host's modules, which are another version's.
-        env: { QEMU_MODULE_DIR: (0,external_node_path_namespaceObject.join)(lib, 'qemu') }
-    };
-}
-/** Semantic version that a build is kept under: `10.0.13-debian-0-deb13u1` for Debian's `1:10.0.13+ds-0+deb13u1`. */
-function cacheVersion({ version, build }) {
-    const revision = (/-([^-]+)$/.exec(build ?? '')?.[1] ?? '').replaceAll(/[^0-9A-Za-z]+/g, '-');
-    return revision === '' ? version : `${version}-debian-${revision}`;
-}
-/**
- * Debian stable's QEMU, apart from the host: from the tool cache, else fetched now. Past a month it is fetched again,
- * and the new one taken if there is one; where that fails, the old one does.
- * @throws HostFailure
- */
-async function providePrivateQemu(place) {
-    const { home, log } = place;
-    const host = private_hosts[process.arch];
-    if (host === undefined) {
-        throw new HostFailure({
-            symptom: `there is no private QEMU for a host of the architecture ${process.arch}`,
-            remedy: 'install a newer QEMU, and use `qemu: host`, or name the program as `qemu`'
-        });
-    }
-    const root = await toolCacheFolder(home, process.env);
-    let usable;
-    for (const cached of cachedTools(root, { name: toolName, arch: process.arch })) {
-        const install = await whole(cached.folder, host.loader);
-        if (install === undefined)
-            log.info(`The private QEMU in ${cached.folder} is damaged`);
-        else {
-            usable = { install, tool: cached };
-            break;
-        }
-    }
-    if (usable !== undefined && Date.now() - usable.tool.current < renewal)
-        return usable.install;
-    try {
-        return await fetchPrivateQemu(root, host, place);
-    }
-    catch (error) {
-        if (usable === undefined)
-            throw error;
-        log.warn(`The private QEMU is over a month old, and was not renewed: ${messageOf(error)}`);
-        // Not asked again in every run; another user's cannot be marked so, and is.
-        await touchTool(usable.tool).catch(() => undefined);
-        return usable.install;
-    }
-}
-async function fetchPrivateQemu(root, { debian, triplet, loader }, place) {
-    const { journal, log, shared, saves, hits } = place;
-    const stage = () => makeStaging(root, { name: toolName, run: journal.id }, path => {
-        journal.record({ kind: 'partial', path });
-    });
-    const keep = async (staging) => {
-        const { version, build } = await private_check(staging, loader);
-        const key = { name: toolName, version: cacheVersion({ version, build }), arch: process.arch };
-        const folder = await placeTool(staging, root, key, async (there) => (await whole(there, loader)) !== undefined);
-        log.info(`Kept in ${folder}`);
-        return { ...privateInstall(folder, loader), version, build };
-    };
-    const entry = { kind: 'qemu', key: sharedQemuKey(new Date()) };
-    if (shared !== undefined) {
-        const staging = await stage();
-        try {
-            if (await shared.restore(entry, staging, place)) {
-                const install = await keep(staging);
-                hits?.note('qemu');
-                return install;
-            }
-        }
-        catch (error) {
-            log.warn(`QEMU in the Actions cache cannot be used: ${messageOf(error)}`);
-        }
-        await removeTree(staging);
-    }
-    await ensureTools(['mmdebstrap'], log);
-    log.info(`Fetching QEMU from Debian ${private_suite}'s packages; the host's stays as it is`);
-    const packages = (0,external_node_path_namespaceObject.join)(journal.folder, 'qemu-packages');
-    await fetchPackages({ architecture: debian, suite: private_suite, packages: ['qemu-system-arm'], into: packages });
-    const staging = await stage();
-    log.info(`QEMU takes ${mib(await takeProgram(packages, staging, triplet, loader))}`);
-    await removeTree(packages);
-    const install = await keep(staging);
-    const folder = (0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.dirname)(install.program));
-    if (shared?.canSave === true)
-        void saves?.start('cache-save-qemu', () => shared.save(entry, folder, place));
-    return install;
-}
-/** Copies what is needed to run out of the unpacked packages: the program, its modules, their libraries. Returns bytes. */
-async function takeProgram(packages, to, triplet, loader) {
-    const lib = (0,external_node_path_namespaceObject.join)(packages, 'usr/lib', triplet);
-    const modules = (await (0,promises_namespaceObject.readdir)((0,external_node_path_namespaceObject.join)(lib, 'qemu'))).filter(name => name.endsWith('.so'));
-    const program = (0,external_node_path_namespaceObject.join)(packages, 'usr/bin', qemuProgram);
-    const libraries = new Set([(0,external_node_path_namespaceObject.join)(lib, loader)]);
-    for (const file of [program, ...modules.map(name => (0,external_node_path_namespaceObject.join)(lib, 'qemu', name))]) {
-        const listed = await tool((0,external_node_path_namespaceObject.join)(lib, loader), ['--inhibit-cache', '--library-path', lib, '--list', file]);
-        for (const path of librariesIn(listed, packages))
-            libraries.add(path);
-    }
-    const share = (0,external_node_path_namespaceObject.join)(packages, 'usr/share/qemu');
-    const shared = (await (0,promises_namespaceObject.readdir)(share, { recursive: true, withFileTypes: true }))
-        .filter(entry => entry.isFile())
-        .map(entry => (0,external_node_path_namespaceObject.join)(entry.parentPath, entry.name).slice(share.length + 1))
-        .filter(path => sharedFiles.test(path.split('/')[0] ?? ''));
-    const copies = [
-        [program, (0,external_node_path_namespaceObject.join)('bin', qemuProgram)],
-        ...[...libraries].map(path => [path, (0,external_node_path_namespaceObject.join)('lib', (0,external_node_path_namespaceObject.basename)(path))]),
-        ...modules.map(name => [(0,external_node_path_namespaceObject.join)(lib, 'qemu', name), (0,external_node_path_namespaceObject.join)('lib/qemu', name)]),
-        ...shared.map(path => [(0,external_node_path_namespaceObject.join)(share, path), (0,external_node_path_namespaceObject.join)('share', path)])
-    ];
-    for (const [from, path] of copies) {
-        await (0,promises_namespaceObject.mkdir)((0,external_node_path_namespaceObject.dirname)((0,external_node_path_namespaceObject.join)(to, path)), { recursive: true });
-        await (0,promises_namespaceObject.copyFile)(from, (0,external_node_path_namespaceObject.join)(to, path));
-    }
-    const sizes = await tool('du', ['-sb', to]);
-    return Number.parseInt(sizes);
-}
-/**
- * Files of the libraries that the dynamic loader lists for a program.
- * @throws HostFailure if one is not to be found below `root`
- */
-function librariesIn(listed, root) {
-    return listed.split('\n').flatMap(line => {
-        const [, name = '', path = ''] = /^\s*(\S+)(?: => (.+?))?(?: \(0x[0-9a-f]+\))?$/.exec(line) ?? [];
-        // The kernel's own, and what needs none.
-        if (name === '' || /^linux-vdso/.test(name) || /statically linked/.test(line))
-            return [];
-        const file = path === '' && name.startsWith('/') ? name : path;
-        if (file.startsWith(`${root}/`))
-            return [file];
-        throw new HostFailure({ symptom: `the packages of the private QEMU are not complete: no ${name}` });
-    });
-}
-/** What is in a folder, if it runs. */
-async function whole(folder, loader) {
-    return private_check(folder, loader).catch(() => undefined);
-}
-/** @throws HostFailure if it does not run, or lacks a board */
-async function private_check(folder, loader) {
-    const start = privateInstall(folder, loader);
-    const { title, machines } = await probe(start);
-    const lacking = Object.values(boards).filter(board => title !== undefined && hasBoard(title.version, board) && !machines.has(board.machine));
-    if (title === undefined || lacking.length > 0) {
-        throw new HostFailure({
-            symptom: `the private QEMU in ${folder} ${title === undefined ? 'does not run' : `lacks ${lacking.map(({ name }) => name).join(', ')}`}`
-        });
-    }
-    return { ...start, ...title };
-}
-
-;// CONCATENATED MODULE: ./src/qemu/install.ts
-
-
-
-
-
-
-
-
-
-/**
- * Finds, installs or fetches the QEMU for a board, and says in the log which it is, and why.
- * @param certain is called once it is known which it will be; it may take a while until it is there
- * @throws BadInput if what the user asked for cannot run the board
- * @throws HostFailure if it cannot be had
- */
-async function provideQemu(choice, board, place, certain = () => undefined) {
-    const { log } = place;
-    const { host, ...decision } = await decide(choice, board, log, certain);
-    certain();
-    const install = decision.use === 'private'
-        ? await providePrivateQemu(place)
-        : choice.kind === 'path'
-            ? await ownQemu(choice.path, board)
-            : certainly(host);
-    log.info(`QEMU ${describeInstall(install)}: ${decision.why}`);
-    return install;
-}
-/** `10.0.13, private (Debian 1:10.0.13+ds-0+deb13u1)` */
-function describeInstall({ version, origin, build, program }) {
-    const from = { host: "the host's", private: 'private', path: program }[origin];
-    return `${version}, ${from}${build === undefined ? '' : ` (${build})`}`;
-}
-async function decide(choice, board, log, certain) {
-    if (choice.kind === 'path' || choice.kind === 'private')
-        return chooseQemu(choice, board, { installed: undefined, candidate: undefined });
-    const host = await hostQemu();
-    const candidate = host === undefined ? await aptCandidate(tools[qemuProgram].package, log) : undefined;
-    const there = { installed: host?.version, candidate: candidate && upstreamVersion(candidate) };
-    const decision = chooseQemu(choice, board, there);
-    if (decision.use !== 'host-package')
-        return { ...decision, host };
-    certain();
-    await ensureTools([qemuProgram], log);
-    // What came is not always what was announced.
-    const came = await hostQemu();
-    return { ...chooseQemu(choice, board, { installed: came?.version, candidate: undefined }), host: came };
-}
-/** The QEMU that the host has; undefined if it has none. */
-async function hostQemu() {
-    const program = await findTool(qemuProgram);
-    if (program === undefined)
-        return undefined;
-    const start = { program, arguments: [], env: {} };
-    const title = (await askTitle(start)) ?? { version: unknownVersion, build: undefined };
-    return { ...start, ...title, origin: 'host' };
-}
-function certainly(host) {
-    if (host === undefined || host.version === unknownVersion)
-        throw new HostFailure({ symptom: `${host?.program ?? qemuProgram} does not tell its version` });
-    return host;
-}
-async function ownQemu(path, board) {
-    const start = { program: path, arguments: [], env: {} };
-    const { title, machines } = await probe(start).catch((error) => {
-        throw new BadInput([`input \`qemu\` names ${path}, which cannot be run: ${messageOf(error)}`]);
-    });
-    if (title === undefined) {
-        throw new BadInput([
-            `input \`qemu\` names ${path}, which is no QEMU system emulator; valid: auto, host, private, or the path of a ${qemuProgram}`
-        ]);
-    }
-    if (!machines.has(board.machine)) {
-        const other = nearestBoard(board, title.version);
-        const instead = other === undefined || !machines.has(boards[other].machine) ? '' : `, or \`board: ${other}\``;
-        throw new BadInput([
-            `input \`qemu\` names ${path}, QEMU ${title.version}, which has no board \`${board.name}\` (in QEMU since ${board.sinceQemu.join('.')}); valid: \`qemu: auto\` or \`qemu: private\`${instead}`
-        ]);
-    }
-    return { ...start, ...title, origin: 'path' };
-}
-
-// EXTERNAL MODULE: external "node:zlib"
-var external_node_zlib_ = __nccwpck_require__(8522);
-;// CONCATENATED MODULE: ./src/qemu/png.ts
-
-/**
- * Reads a binary portable pixmap (P6, netpbm's ppm(5)) as QEMU writes it: three numbers and no comments.
- * @throws Error if it is anything else, or cut off
- */
-function readPixmap(file) {
-    // The header is in ASCII, and ends with one white space.
-    const header = /^P6\s+(\d+)\s+(\d+)\s+255\s/.exec(file.subarray(0, 64).toString('latin1'));
-    const [width, height] = [Number(header?.[1]), Number(header?.[2])];
-    const start = header?.[0].length ?? 0;
-    const rgb = file.subarray(start, start + width * height * 3);
-    if (!(width > 0 && height > 0) || rgb.length < width * height * 3)
-        throw new Error('no whole pixmap of 8 bits a colour');
-    return { width, height, rgb };
-}
-const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-/** A picture as PNG (W3C's PNG specification): 8 bits a channel, no alpha, each row without a filter. */
-function png({ width, height, rgb }) {
-    const size = Buffer.alloc(8);
-    size.writeUInt32BE(width, 0);
-    size.writeUInt32BE(height, 4);
-    // Bit depth 8, colour type 2 (RGB), and the only compression, filter method and no interlacing.
-    const header = Buffer.concat([size, Buffer.from([8, 2, 0, 0, 0])]);
-    const noFilter = Buffer.from([0]);
-    const rows = Array.from({ length: height }, (_, row) => [
-        noFilter,
-        rgb.subarray(row * width * 3, (row + 1) * width * 3)
-    ]);
-    return Buffer.concat([
-        signature,
-        chunk('IHDR', header),
-        chunk('IDAT', (0,external_node_zlib_.deflateSync)(Buffer.concat(rows.flat()))),
-        chunk('IEND', Buffer.alloc(0))
-    ]);
-}
-function chunk(type, data) {
-    const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
-    const [length, check] = [Buffer.alloc(4), Buffer.alloc(4)];
-    length.writeUInt32BE(data.length);
-    check.writeUInt32BE(crc32(body));
-    return Buffer.concat([length, body, check]);
-}
-/** CRC-32 by the reflected polynomial of ISO 3309, bit by bit; zlib has one only since Node 20.15. */
-function crc32(data) {
-    let crc = 0xffffffff;
-    for (const byte of data) {
-        crc ^= byte;
-        for (let bit = 0; bit < 8; bit++)
-            crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-    }
-    return ~crc >>> 0;
-}
-
-;// CONCATENATED MODULE: ./src/qemu/screen.ts
-
-
-
-
-/**
- * Writes what is on the machine's screen to a PNG file. QEMU gives a pixmap, which every version of it can (PNG needs
- * 7.1), and it is made a PNG here.
- * @param file relative to this process; an older one is replaced
- * @throws HostFailure if the machine has no display, or the file cannot be written
- */
-async function screenshot(qmp, file) {
-    const target = (0,external_node_path_namespaceObject.resolve)(file);
-    const pixmap = `${target}.ppm`;
-    try {
-        await qmp.execute('screendump', { filename: pixmap });
-        await (0,promises_namespaceObject.writeFile)(target, png(readPixmap(await (0,promises_namespaceObject.readFile)(pixmap))));
-    }
-    catch (error) {
-        throw noScreenshot(target, messageOf(error));
-    }
-    finally {
-        await (0,promises_namespaceObject.rm)(pixmap, { force: true });
-    }
-}
-function noScreenshot(file, why) {
-    // QEMU's words for a machine without a graphical console.
-    if (/no console to take a screendump from/i.test(why))
-        return new HostFailure({
-            symptom: 'there is no screen to take a picture of',
-            cause: 'the emulated board has no display (`virt` has one only with `vnc`)',
-            remedy: 'use a Pi board, or `vnc` on `virt`'
-        });
-    return new HostFailure({ symptom: `the screenshot ${file} could not be made: ${why}` });
-}
-
-;// CONCATENATED MODULE: ./src/qemu/serial.ts
-
-
-
-
-/** Lines kept per UART: enough to see a boot's end, and to show it. */
-const kept = 400;
-/** What Linux says last; boards without a power switch stand still then. */
-const poweredOff = /reboot: (?:Power down|System halted)/;
-/** Follows what the guest writes to its UARTs, which QEMU appends to files. */
-class SerialLog {
-    onData;
-    uarts;
-    /** @param onData gets what is new as it is, whichever UART it came from */
-    constructor(logs, uarts, onData = () => undefined) {
-        this.onData = onData;
-        this.uarts = Array.from({ length: uarts }, (_, uart) => ({
-            file: (0,external_node_path_namespaceObject.join)(logs, logFiles.serial(uart)),
-            decoder: new external_node_string_decoder_namespaceObject.StringDecoder('utf8'),
-            position: 0,
-            rest: '',
-            lines: []
-        }));
-    }
-    /** The log that has the most to say, for messages and the output. */
-    get mainFile() {
-        return [...this.uarts].sort((a, b) => b.position - a.position)[0]?.file ?? '';
-    }
-    /** Bytes seen so far. */
-    get bytes() {
-        return this.uarts.reduce((sum, { position }) => sum + position, 0);
-    }
-    /** Reads what is new; returns the new lines, the unfinished last one included (a prompt has no line end). */
-    poll() {
-        return this.read().flatMap(({ finished, unfinished }) => [...finished, unfinished]);
-    }
-    /** Reads what is new, by UART; one that said nothing is left out. */
-    read() {
-        return this.uarts.flatMap(uart => {
-            const text = readFrom(uart.file, uart.position);
-            if (text.length === 0)
-                return [];
-            this.onData(text);
-            uart.position += text.length;
-            const lines = (uart.rest + uart.decoder.write(text)).split(/\r*\n/);
-            uart.rest = lines.at(-1) ?? '';
-            const finished = lines.slice(0, -1).map(line => printable(line));
-            uart.lines.push(...finished);
-            uart.lines.splice(0, Math.max(0, uart.lines.length - kept));
-            return [{ finished, unfinished: printable(uart.rest) }];
-        });
-    }
-    /** What each UART has said since its last line end. */
-    get unfinished() {
-        return this.uarts.map(({ rest }) => printable(rest));
-    }
-    /** The last lines of the busiest UART. */
-    tail(count) {
-        const busiest = [...this.uarts].sort((a, b) => b.position - a.position)[0];
-        return busiest === undefined
-            ? []
-            : [...busiest.lines, printable(busiest.rest)].filter(line => line !== '').slice(-count);
-    }
-}
-function readFrom(file, position) {
-    let descriptor;
-    try {
-        descriptor = (0,external_node_fs_namespaceObject.openSync)(file, 'r');
-    }
-    catch {
-        return Buffer.alloc(0); // QEMU has not made it yet
-    }
-    try {
-        const buffer = Buffer.alloc(256 * 1024);
-        return buffer.subarray(0, (0,external_node_fs_namespaceObject.readSync)(descriptor, buffer, 0, buffer.length, position));
-    }
-    finally {
-        (0,external_node_fs_namespaceObject.closeSync)(descriptor);
-    }
-}
-/** Without colours and other control sequences; workflow commands from a console are defused. */
-function printable(line) {
-    return (line
-        // eslint-disable-next-line no-control-regex
-        .replace(/\x1b(\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>cM78])/g, '')
-        // eslint-disable-next-line no-control-regex
-        .replace(/[\x00-\x08\x0b-\x1f]/g, '')
-        .replace(/^(\s*):(?=:)/, '$1: ')
-        .replaceAll('##[', '# #['));
-}
-
-;// CONCATENATED MODULE: ./src/qemu/device-tree.ts
-
-
-
-
-
-/**
- * Makes a run's own device tree with fdtput and fdtoverlay. Returns one sentence per change, for the log.
- * @throws HostFailure if an overlay does not fit
- */
-async function makeDeviceTree({ from, to, fixes, overlays, seed }) {
-    await (0,promises_namespaceObject.copyFile)(from, to);
-    const notes = [];
-    for (const fix of fixes) {
-        if (fix.make === true && typeof fix.node === 'string')
-            await tool('fdtput', ['-p', '-c', to, fix.node]);
-        const nodes = await nodesOf(to, fix);
-        for (const node of nodes)
-            await applyFix(to, node, fix);
-        const names = nodes.map(node => node.slice(node.lastIndexOf('/') + 1));
-        if (nodes.length > 0)
-            notes.push(`Device tree: ${changesOf(fix)} for ${names.join(', ')} (${fix.why})`);
-    }
-    if (overlays.length > 0) {
-        const args = ['-i', to, '-o', to, ...overlays];
-        const { code, stdout, stderr } = await tryTool('fdtoverlay', args);
-        if (code !== 0) {
-            throw new HostFailure({
-                symptom: `the overlays ${overlays.map(file => (0,external_node_path_namespaceObject.basename)(file)).join(', ')} cannot be applied to ${(0,external_node_path_namespaceObject.basename)(from)}: ${(stderr || stdout).trim()}`,
-                cause: 'an overlay is for another board, or the device tree was built without symbols (dtc -@), as mainline ones often are',
-                remedy: "use Raspberry Pi's device trees, or give one with the change in it as `dtb`"
-            });
-        }
-        notes.push(`Device tree: with ${overlays.map(file => (0,external_node_path_namespaceObject.basename)(file)).join(', ')}`);
-    }
-    if (seed !== undefined)
-        await addSeed(to, seed);
-    return notes;
-}
-/**
- * Gives the kernel's random generator a start, as a Pi's firmware does (`/chosen/rng-seed`, dt-schema's chosen.yaml): without
- * it, what needs randomness early waits for seconds. The bytes are the guest's alone, so they are on no command line.
- */
-async function addSeed(tree, seed) {
-    const place = (0,external_node_crypto_.randomUUID)().padEnd(seed.length - 1, '-');
-    await tool('fdtput', ['-p', '-t', 's', tree, '/chosen', 'rng-seed', place]);
-    const blob = await (0,promises_namespaceObject.readFile)(tree);
-    const at = blob.indexOf(`${place}\0`);
-    if (at < 0)
-        throw new Error(`no place for the seed in ${tree}`);
-    seed.copy(blob, at);
-    await (0,promises_namespaceObject.writeFile)(tree, blob);
-}
-async function nodesOf(tree, { node, under = '/soc' }) {
-    if (typeof node === 'string')
-        return (await tryTool('fdtget', ['-p', tree, node])).code === 0 ? [node] : [];
-    const { code, stdout } = await tryTool('fdtget', ['-l', tree, under]);
-    if (code !== 0)
-        return [];
-    return stdout
-        .split('\n')
-        .filter(name => name !== '' && node.test(name))
-        .map(name => `${under}/${name}`);
-}
-async function applyFix(tree, node, { set = {}, unset = [], childless }) {
-    for (const [property, value] of Object.entries(set)) {
-        const cells = typeof value === 'object';
-        const words = value === true ? [] : cells ? value.map(cell => cell.toString(16)) : [value];
-        await tool('fdtput', ['-t', cells ? 'x' : 's', tree, node, property, ...words]);
-    }
-    const present = (await tool('fdtget', ['-p', tree, node])).split('\n');
-    for (const property of unset)
-        if (present.includes(property))
-            await tool('fdtput', ['-d', tree, node, property]);
-    if (childless !== true)
-        return;
-    for (const child of (await tool('fdtget', ['-l', tree, node])).split('\n').filter(name => name !== ''))
-        await tool('fdtput', ['-r', tree, `${node}/${child}`]);
-}
-function changesOf({ set = {}, unset = [], childless }) {
-    return [
-        ...Object.entries(set).map(([property, value]) => value === true
-            ? `+${property}`
-            : `${property}=${typeof value === 'string' ? value : value.map(cell => `0x${cell.toString(16)}`).join(' ')}`),
-        ...unset.map(property => `-${property}`),
-        ...(childless === true ? ['without its nodes'] : [])
-    ].join(' ');
-}
-
-;// CONCATENATED MODULE: ./src/qemu/index.ts
-
-
-
-
-
-
-
-
-
-
-
-
 ;// CONCATENATED MODULE: ./src/plan/cpus.ts
 
 /** Major version of QEMU from which its raspi boards were seen to start CPUs by PSCI (7.2 and 10.0). */
@@ -70913,7 +72543,7 @@ function cpusAtBoot({ inputs, image, board, hostCpus, qemu = '', ownArguments })
  * @throws BadInput if they do not go together
  */
 function planMachine(request) {
-    const { inputs, image, architecture, board, volumes, genericKernel, hostCpus, qemu, logs, clock, cmdline } = request;
+    const { inputs, image, architecture, board, volumes, genericKernel, hostCpus, qemu, tap, logs, clock, cmdline } = request;
     const system = image?.architecture ?? architecture;
     const variant = system && board.architectures[system];
     // A Pi is emulated whatever the host is; so is a CPU or a time that was asked for.
@@ -70963,7 +72593,7 @@ function planMachine(request) {
             (inputs.kernel === undefined ? own(variant?.initramfs.find(name => available.has(name))) : undefined),
         kernelArguments: [
             ...root,
-            ...[`earlycon=${board.earlycon}`, ...board.consoles[naming], 'loglevel=7'],
+            ...[`earlycon=${board.earlycon}`, ...consolesOf(board, naming, inputs), 'loglevel=7'],
             // A Pi has no clock: without this its time starts in the past, and TLS fails.
             `systemd.clock_usec=${clock}000`,
             ...board.kernelArguments,
@@ -70971,12 +72601,18 @@ function planMachine(request) {
             ...(atBoot === undefined ? [] : [`maxcpus=${atBoot}`]),
             ...(genericKernel === undefined ? [] : modulesArguments(genericKernel)),
             ...(image?.kernelArguments ?? []),
+            // gdb has the kernel's symbols where it was linked to be.
+            ...(inputs.debugging.gdb === undefined ? [] : ['nokaslr']),
             ...(inputs.append === undefined ? [] : [inputs.append])
         ],
         volumes: [...volumes, ...(genericKernel === undefined ? [] : [modulesVolume(genericKernel)])],
         sharedFolders: request.sharedFolders ?? [],
         disks: inputs.disks,
         forwards: inputs.ports,
+        network: tap === undefined
+            ? { kind: 'user', listen: inputs.listen, sshPort: inputs.sshPort ?? 0 }
+            : { kind: 'tap', device: tap },
+        access: accessOf(inputs),
         extra: inputs.qemuArgs,
         logs
     };
@@ -70987,6 +72623,15 @@ function planMachine(request) {
         // A user's own tree is taken as it is, but for the overlays asked for.
         deviceTree: tree === undefined ? undefined : { from: tree, fixes: inputs.dtb === undefined ? fixes : [], overlays }
     };
+}
+/** A board that gets a display for the occasion has the kernel's words on it, as the others have. */
+function consolesOf(board, naming, { debugging }) {
+    const consoles = board.consoles[naming];
+    return debugging.vnc === undefined || consoles.includes(screenConsole) ? consoles : [screenConsole, ...consoles];
+}
+/** Whoever looks into a failed run needs the console. */
+function accessOf({ debugging }) {
+    return debugging.onFailure === undefined ? debugging : { ...debugging, serial: 'socket' };
 }
 /** A kernel, an initramfs or arguments of the user's own may count on the card. */
 function bootsFromUsb(inputs, image, board) {
@@ -71028,7 +72673,7 @@ function isMainlineBcm2711(dtb) {
 
 /** Programs that a run of these inputs needs on the host, besides QEMU itself. */
 function toolsFor(inputs) {
-    const { mode, image, saveImage, password, diskSize, firmware, disks = [], overlays = [] } = inputs;
+    const { mode, image, saveImage, password, diskSize, firmware, disks = [], overlays = [], network } = inputs;
     if (image.kind === 'none') {
         const bare = [
             [disks.length > 0, 'qemu-img'],
@@ -71054,6 +72699,7 @@ function toolsFor(inputs) {
     const save = saveImage?.format === 'xz' ? ['xz'] : saveImage?.format === 'zst' ? ['zstd'] : [];
     const wishes = [
         ...(password === undefined ? [] : ['openssl']),
+        ...(network === 'tap' ? ['ip', 'dnsmasq'] : []),
         ...(diskSize === undefined ? [] : ['resize2fs']),
         // An image whose architecture its name does not tell may turn out to need another.
         ...(firmware === undefined ? [] : [uefiFor(architectureOf(image) ?? 'arm64').tool])
@@ -71183,496 +72829,104 @@ async function unlessFailing(others, work) {
     return Promise.race([work, ...failures]);
 }
 
-;// CONCATENATED MODULE: ./src/disks.ts
+;// CONCATENATED MODULE: ./src/debug/console.ts
 
 
 
 
-
-/** The first bytes of a qcow2 file (QEMU, docs/interop/qcow2.txt). */
-const qcow2Magic = 'QFI\xfb';
+/** Ctrl-], as telnet and virsh have it. */
+const console_escape = 0x1d;
 /**
- * Looks at the user's disks before QEMU does: that they are what they are said to be, may be written, are not in use, and
- * that the files they rest on are there.
- * @throws BadInput with every fault
+ * Connects a terminal to a serial console until Ctrl-] is pressed or the machine ends. Every other key goes to the guest,
+ * Ctrl-C included; input that ends (a pipe) leaves the connection open.
+ * @param path UNIX socket, as in the output `serial-socket`
+ * @param attached called once what the guest says arrives
+ * @throws HostFailure if nobody listens there
  */
-async function checkDisks(disks) {
-    const faults = (await Promise.all(disks.map(faultOf))).filter(fault => fault !== undefined);
-    if (faults.length > 0)
-        throw new BadInput(faults.map(fault => `input \`disks\` names ${fault}`));
-}
-async function faultOf({ path, format }) {
-    const writable = await (0,promises_namespaceObject.access)(path, external_node_fs_namespaceObject.constants.R_OK | external_node_fs_namespaceObject.constants.W_OK).then(() => true, () => false);
-    if (!writable)
-        return `${path}, which this user may not read and write`;
-    const isQcow2 = (await firstBytes(path, 4)) === qcow2Magic;
-    if (isQcow2 !== (format === 'qcow2')) {
-        return isQcow2
-            ? `${path} as raw, but it is a qcow2 file; write \`${path}:qcow2\``
-            : `${path} as qcow2, but it is not a qcow2 file; write \`${path}:raw\``;
-    }
-    // It opens what the disk rests on (backing files, a data file) as well, and asks for the lock QEMU will take.
-    const { code, stderr } = await tryTool('qemu-img', ['info', '-f', format, '--backing-chain', path]);
-    if (code === 0)
-        return undefined;
-    return /Failed to get .* lock/.test(stderr)
-        ? `${path}, which is in use by another program, maybe another run`
-        : `${path}, which cannot be opened: ${stderr.trim().replace(/^qemu-img: /, '')}`;
-}
-async function firstBytes(path, count) {
-    const file = await (0,promises_namespaceObject.open)(path, 'r');
-    try {
-        const { buffer, bytesRead } = await file.read(Buffer.alloc(count), 0, count, 0);
-        return buffer.toString('latin1', 0, bytesRead);
-    }
-    finally {
-        await file.close();
-    }
-}
-/** Patterns of what stays on the host: a disk that lies in the workspace is in the guest already. */
-function excludedPatterns({ syncExclude, disks, workspace }) {
-    const inside = disks
-        .map(({ path }) => (0,external_node_path_namespaceObject.relative)(workspace, path))
-        .filter(path => !path.startsWith('../'))
-        // As in .gitignore: a backslash takes the next letter as it is.
-        .map(path => `/${path.replace(/[\\*?[\]!# ]/g, '\\$&')}`);
-    return [...syncExclude, ...inside];
-}
-
-;// CONCATENATED MODULE: ./src/report/diagnosis.ts
-/** Most telling first: one trouble often leads to a message of the next row. */
-const diagnosis_symptoms = [
-    {
-        pattern: /(?:ALERT! +(?:root device )?|Gave up waiting for root)(.*)(?: does not exist|device)/i,
-        symptom: 'the guest found no root file system',
-        cause: '`root=` on the kernel command line names a partition that the disk does not have, or its driver is missing',
-        remedy: 'check `append`, `kernel` and `initrd`: the initramfs has to belong to the kernel'
-    },
-    {
-        pattern: /VFS: (?:Unable to mount root fs|Cannot open root device)/,
-        symptom: 'the kernel found no root file system',
-        cause: '`root=` names a partition that the disk does not have, or the kernel has no driver for the disk and no initramfs',
-        remedy: 'check `append`, and give `initrd` if the kernel needs one'
-    },
-    {
-        pattern: /Waiting for root device (\S+?)\.{3}/,
-        symptom: 'the kernel waits for a root file system that does not appear',
-        cause: '`root=` names a partition that the disk does not have, or the kernel has no driver for the disk and no initramfs',
-        remedy: 'check `append`, and give `initrd` if the kernel needs one',
-        lingers: 20_000
-    },
-    {
-        pattern: /ALERT! cannot mount/,
-        symptom: 'the guest cannot mount its root file system',
-        cause: 'the file system is damaged, or of a kind the kernel does not know',
-        remedy: 'check the image with e2fsck'
-    },
-    {
-        pattern: /No working init found|Requested init \S+ failed|switch_root: can't execute/,
-        symptom: 'the guest has no init to start',
-        cause: 'the root file system is empty, or its programs are for another architecture',
-        remedy: 'check that `image` and `board` belong together'
-    },
-    {
-        pattern: /You are in emergency mode|Welcome to emergency mode|Cannot open access to console, the root account is locked/i,
-        symptom: 'the guest stopped in emergency mode',
-        cause: 'a mount in /etc/fstab failed, or an essential service',
-        remedy: 'look for the first “Failed to mount” or “Dependency failed” in the serial log'
-    },
-    {
-        pattern: /^\(initramfs\)/,
-        symptom: 'the guest stopped in the initramfs',
-        cause: 'it could not prepare or mount the root file system',
-        remedy: 'look at the lines before the prompt in the serial log'
-    },
-    {
-        pattern: /no DHCP lease|udhcpc: no lease, failing|No DHCPOFFERS received|dhcpcd.*timed out/i,
-        symptom: 'the guest got no network address (no DHCP lease)',
-        cause: 'the emulated network device did not answer in time, or `qemu-args` changed the network',
-        remedy: 'try again; on a very slow host use `board: virt`, whose network is faster'
-    },
-    {
-        pattern: /no network interface appeared/,
-        symptom: 'the guest has no network interface',
-        cause: "the kernel has no driver for the board's network device, or the device tree switches USB off",
-        remedy: "use the image's own kernel and device tree"
-    },
-    {
-        pattern: /ssh(?:d)?\.service: Failed|Failed to start.*(?:OpenSSH|ssh|Secure Shell)/i,
-        symptom: 'the SSH server of the guest did not start',
-        cause: 'its configuration is wrong, or openssh-server is damaged',
-        remedy: 'look for “sshd” in the serial log'
-    },
-    {
-        pattern: /Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000[\da-f]{2}00/,
-        symptom: 'the init of the guest ended, and its kernel panicked',
-        cause: 'a program that is run as init must not end; or it could not do its work',
-        remedy: 'look at the lines before “Kernel panic” in the serial log; to end a run, let init switch the guest off'
-    },
-    {
-        pattern: /BdsDxe: No bootable option|UEFI Interactive Shell|^Shell> /,
-        symptom: 'the UEFI firmware found nothing to start',
-        cause: 'the image has no boot loader for this architecture, or it is damaged',
-        remedy: 'check that the EFI system partition has EFI/BOOT/BOOTAA64.EFI'
-    },
-    {
-        pattern: /^grub(?: rescue)?>/,
-        symptom: 'the boot loader of the guest stopped',
-        cause: 'GRUB does not find its configuration, or its file system',
-        remedy: 'look at the serial log; the image has to be whole, and boot elsewhere'
-    },
-    {
-        pattern: /Kernel panic - not syncing: (.*)/,
-        symptom: 'the kernel of the guest panicked',
-        cause: 'kernel, device tree, initramfs or root file system do not fit together',
-        remedy: 'look at the lines before “Kernel panic” in the serial log'
-    },
-    {
-        pattern: /PC is at bcm2835_finish_data/,
-        symptom: "the driver of the card slot crashed in the guest's kernel",
-        cause: 'its interrupts came too late: those of the USB outran the emulation, on a host that is slow or busy',
-        remedy: 'use `storage: usb`, or `clock: icount`'
-    },
-    {
-        pattern: /Internal error: |Unable to handle kernel (?:NULL pointer|paging request)/,
-        symptom: 'the kernel of the guest crashed',
-        cause: 'a driver met hardware that QEMU does not emulate, or a bug of the kernel',
-        remedy: 'try another `dtb`, `kernel` or board'
-    }
-];
-/**
- * The first row that any of the lines shows, and the line that showed it.
- * @param quiet how long (ms) the console has been silent since the last of the lines
- */
-function diagnose(lines, quiet = 0) {
-    for (const row of diagnosis_symptoms) {
-        const candidates = row.lingers === undefined ? lines : quiet >= row.lingers ? lines.slice(-1) : [];
-        const line = candidates.find(candidate => row.pattern.test(candidate));
-        if (line !== undefined)
-            return { row, line };
-    }
-    return undefined;
-}
-
-;// CONCATENATED MODULE: ./src/bare/console.ts
-
-/** How long (ms) an unfinished line has to stand still before it counts: a prompt has no line end. */
-const promptPatience = 500;
-/** Follows a console's lines for what decides how a bare kernel's run ends. */
-class ConsoleWatch {
-    expect;
-    /** The first line that shows what was expected. */
-    matched;
-    /** The line with which the guest switched itself off. */
-    off;
-    /** The line with which its kernel panicked. */
-    panic;
-    constructor(expect) {
-        this.expect = expect;
-    }
-    /** Takes lines that are complete. */
-    see(lines) {
-        for (const line of lines) {
-            if (this.matched === undefined && this.shows(line))
-                this.matched = line;
-            if (poweredOff.test(line))
-                this.off ??= line;
-            if (/Kernel panic - not syncing/.test(line))
-                this.panic ??= line;
-        }
-    }
-    /**
-     * Takes the beginnings of lines.
-     * @param quiet how long (ms) nothing was added to them
-     */
-    seeUnfinished(lines, quiet) {
-        if (quiet >= promptPatience)
-            this.matched ??= lines.find(line => line !== '' && this.shows(line));
-    }
-    /** Whether there is nothing left to wait for. */
-    get decided() {
-        return (this.matched ?? this.off ?? this.panic) !== undefined;
-    }
-    shows(line) {
-        return this.expect?.test(line) === true;
-    }
-}
-
-;// CONCATENATED MODULE: ./src/bare/ending.ts
-
-/**
- * The result of a run that ended so.
- * @throws BootFailure if the kernel panicked or QEMU died, TimeLimit if neither pattern nor power-off came in time
- */
-function resultOf(ending, { expect, seconds, tail, found, log }) {
-    const pattern = String(expect);
-    const shown = tail.length === 0 ? '; the console stayed empty' : `; its last lines:\n${tail.join('\n')}`;
-    const after = `after ${seconds.toFixed(1)} s`;
-    const passed = { outcome: 'success', exitCode: 0, signal: undefined };
-    switch (ending.kind) {
-        case 'matched':
-            return { ...passed, verdict: `The console showed ${pattern} ${after}: ${ending.line.trim()}` };
-        case 'off': {
-            const { status = 0 } = ending;
-            const how = `The guest switched itself off ${after}`;
-            if (status !== 0)
-                return {
-                    ...passed,
-                    outcome: 'script-failed',
-                    exitCode: status,
-                    verdict: `${how} with status ${status}${shown}`
-                };
-            return expect === undefined
-                ? { ...passed, verdict: how }
-                : {
-                    ...passed,
-                    ...{ outcome: 'script-failed', exitCode: 1 },
-                    verdict: `${how}, but its console did not show ${pattern}${shown}`
-                };
-        }
-        case 'panic':
-            throw new BootFailure({
-                symptom: `${found?.symptom ?? 'the kernel of the guest panicked'} (“${ending.line.trim()}”)`,
-                cause: found?.cause,
-                remedy: found?.remedy,
-                log
-            });
-        case 'died':
-            throw new BootFailure({
-                symptom: `QEMU ended ${after} (${ending.exit})${shown}`,
-                cause: 'it crashed, or was ended from outside (out of memory?)',
-                remedy: `look at qemu.log beside the serial log; on a small host lower \`memory\``,
-                log
-            });
-        case 'late': {
-            const missing = expect === undefined ? 'the guest did not switch itself off' : `the console did not show ${pattern}`;
-            throw new TimeLimit({
-                symptom: `${missing} within ${ending.limit / 1000} s (${ending.input})${shown}`,
-                ...whyLate(tail, found),
-                log
-            });
-        }
-    }
-}
-function whyLate(tail, found) {
-    if (found !== undefined)
-        return { cause: `${found.symptom}: ${found.cause}`, remedy: found.remedy };
-    return tail.length === 0
-        ? {
-            cause: 'the kernel died before its console was up, or writes to another one',
-            remedy: 'check that `kernel`, `dtb` and `board` belong together'
-        }
-        : { cause: 'it hangs, is slow, or does something else', remedy: 'raise `run-timeout`, or look at the serial log' };
-}
-
-;// CONCATENATED MODULE: ./src/bare/kernel.ts
-
-
-/**
- * Reads what a kernel file says of itself. Sources of the numbers: Linux, Documentation/arch/arm64/booting.rst ("ARM\x64"
- * at byte 56) and arch/arm/boot/compressed/head.S (0x016f2818 at byte 0x24); EFI zboot is "MZ" with "zimg" at byte 4;
- * ELF's class (1: 32 bits, 2: 64 bits) is byte 4.
- */
-function kernelFacts(head) {
-    const at = (offset, text) => head.toString('latin1', offset, offset + text.length) === text;
-    if (at(0, '\x1f\x8b'))
-        return kernelFacts(unpackedHead(head));
-    if (at(56, 'ARMd'))
-        return { bits: 64, linux: true };
-    if (at(0, 'MZ') && at(4, 'zimg'))
-        return { bits: 64, linux: true };
-    if (head.length >= 0x28 && head.readUInt32LE(0x24) === 0x016f2818)
-        return { bits: 32, linux: true };
-    if (at(0, '\x7fELF'))
-        return { bits: head[4] === 1 ? 32 : 64, linux: false };
-    return { bits: undefined, linux: false };
-}
-/** The beginning of what a cut-off gzip stream holds; empty if it holds nothing. */
-function unpackedHead(head) {
-    try {
-        return (0,external_node_zlib_.gunzipSync)(head, { finishFlush: external_node_zlib_.constants.Z_SYNC_FLUSH });
-    }
-    catch {
-        return Buffer.alloc(0);
-    }
-}
-/** {@link kernelFacts} of a file. */
-async function inspectKernel(file) {
-    const handle = await (0,promises_namespaceObject.open)(file, 'r');
-    try {
-        const { buffer, bytesRead } = await handle.read(Buffer.alloc(65_536), 0, 65_536, 0);
-        return kernelFacts(buffer.subarray(0, bytesRead));
-    }
-    finally {
-        await handle.close();
-    }
-}
-/**
- * As what a board runs a kernel; without a word from the file, as its first one. Undefined if it starts none of that
- * kind.
- */
-function architectureFor(board, { bits }) {
-    const able = Object.entries(board.architectures);
-    // A 64-bit Pi runs 32-bit systems on a 64-bit kernel: there it is the kernel that counts.
-    return able.find(([, { kernels }]) => bits === undefined || kernels.includes('kernel8.img') === (bits === 64))?.[0];
-}
-/** What is wrong with a kernel on a board, as sentences for the reader. */
-function kernelFaults(board, file, { dtb }, others) {
-    if (architectureFor(board, file) === undefined) {
-        const able = others.filter(other => architectureFor(other, file) !== undefined).map(({ name }) => name);
-        return [
-            `input \`kernel\` is a ${file.bits ?? '?'}-bit one, which board \`${board.name}\` does not start; boards that do: ${able.join(', ')}`
-        ];
-    }
-    return file.linux && board.needsDeviceTree && dtb === undefined
-        ? [
-            `board \`${board.name}\` needs a device tree for Linux; give \`dtb\` (${board.deviceTrees[0] ?? 'its .dtb'}, say)`
-        ]
-        : [];
-}
-
-;// CONCATENATED MODULE: ./src/bare/index.ts
-
-
-
-
-
-
-
-
-
-
-
-
-/** How often (ms) the console and QEMU are looked at. */
-const watchInterval = 100;
-/** After a panic or a power-off the console may have more to say; QEMU's own end is told in two ways, one a moment late. */
-const lastWords = 500;
-/** Lines of console shown with a failure. */
-const shownLines = 12;
-/**
- * A run without an image: the kernel's serial output is what the reader came for. No SSH, no workspace, no disk but the
- * user's own.
- */
-async function runBare(inputs, context) {
-    const { phases, journal, log, output, stdout } = context;
-    await phases.run('plan', 'Plan', async () => {
-        for (const line of describeBare(inputs))
-            log.info(line);
-        return Promise.resolve();
-    });
-    const install = await readyQemu(inputs, boardFor(inputs, undefined), context);
-    await readyTools(inputs, context);
-    const machine = await phases.run('machine', 'Kernel, device tree and disks', () => makeMachine(inputs, context));
-    const { board } = machine;
-    output('board', board.name);
-    log.debug(qemuCommand(machine, install).join(' '));
-    log.info(`${board.title}: ${board.fidelity}`);
-    const serial = new SerialLog(journal.logs, board.uarts, stdout);
-    const qemu = await phases.run('qemu', 'Start QEMU', () => startQemu(machine, install, journal));
-    output('serial-log', serial.mainFile);
-    const started = Date.now();
-    const ending = await phases.run('console', 'Serial console', () => {
-        log.endGroup(); // it is what the reader came for: not folded away
-        return follow(inputs, qemu, serial);
-    });
-    // What we say next begins a line of its own: a workflow command has to.
-    if (serial.unfinished.some(line => line !== ''))
-        stdout(Buffer.from('\n'));
-    output('serial-log', serial.mainFile);
-    const seconds = (Date.now() - started) / 1000;
-    await phases.run('power-off', 'Switch the Pi off', () => quitQemu(qemu, inputs.disks.length > 0 ? flushPatience : undefined));
-    return resultOf(ending, {
-        expect: inputs.expect,
-        seconds,
-        tail: serial.tail(shownLines),
-        found: diagnose(serial.tail(shownLines), ending.kind === 'late' ? Infinity : 0)?.row,
-        log: serial.mainFile
-    });
-}
-/** What is going to happen, in words, for the log. */
-function describeBare(inputs) {
-    const { board, kernel, initrd, dtb, disks, expect } = inputs;
-    return [
-        'image: none, a bare kernel',
-        `board: ${board === undefined ? '' : boards[board].title}`,
-        `kernel: ${kernel ?? ''}`,
-        ...(initrd === undefined ? [] : [`initramfs: ${initrd}`]),
-        ...(dtb === undefined ? [] : [`device tree: ${dtb}`]),
-        ...disks.map(({ path, format }) => `disk: ${path} (${format}), writable`),
-        `ends: ${expect === undefined ? 'when the guest switches itself off' : `when the console shows ${String(expect)}`}, at most ${limitOf(inputs).limit / 1000} s`
-    ];
-}
-/** Without a limit of its own, a kernel may take as long as an image's boot. */
-function limitOf({ runTimeout, bootTimeout }) {
-    return runTimeout === undefined
-        ? { limit: bootTimeout, input: 'boot-timeout' }
-        : { limit: runTimeout, input: 'run-timeout' };
-}
-async function makeMachine(inputs, { journal, log }) {
-    const board = boardFor(inputs, undefined);
-    const file = await inspectKernel(inputs.kernel ?? '');
-    const faults = kernelFaults(board, file, inputs, Object.values(boards));
-    if (faults.length > 0)
-        throw new BadInput(faults);
-    await checkDisks(inputs.disks);
-    const architecture = architectureFor(board, file);
-    const { machine, deviceTree } = planMachine({
-        ...{ inputs, board, architecture, image: undefined, volumes: [], logs: journal.logs },
-        clock: Date.now()
-    });
-    if (deviceTree !== undefined) {
-        const notes = await makeDeviceTree({ ...deviceTree, to: (0,external_node_path_namespaceObject.join)(journal.folder, runFiles.deviceTree) });
-        for (const note of notes)
-            log.info(note);
-    }
-    return machine;
-}
-async function follow(inputs, qemu, serial) {
-    const watch = new ConsoleWatch(inputs.expect);
-    const { limit, input } = limitOf(inputs);
-    const started = Date.now();
-    let spoke = started;
-    const listen = () => {
-        for (let parts = serial.read(); parts.length > 0; parts = serial.read()) {
-            spoke = Date.now();
-            for (const { finished } of parts)
-                watch.see(finished);
-        }
+async function attachConsole(path, stdin, stdout, attached = () => undefined) {
+    const socket = await console_connect(path);
+    const raw = (on) => {
+        if (stdin.isTTY === true)
+            stdin.setRawMode?.(on);
     };
-    for (;;) {
-        await (0,external_node_timers_promises_namespaceObject.setTimeout)(watchInterval);
-        listen();
-        watch.seeUnfinished(serial.unfinished, Date.now() - spoke);
-        const ended = !qemu.isAlive();
-        if (watch.decided || ended) {
-            await (0,external_node_timers_promises_namespaceObject.setTimeout)(watch.matched === undefined ? lastWords : 0);
-            listen();
-            watch.see(serial.unfinished);
-            return endingOf(watch, ended || !qemu.isAlive() ? qemu : undefined, inputs);
-        }
-        if (Date.now() - started > limit)
-            return { kind: 'late', limit, input };
+    let end = () => undefined;
+    const ended = new Promise(resolve => (end = resolve));
+    const type = (chunk) => {
+        const { text, leaves } = typed(chunk);
+        if (text.length > 0)
+            socket.write(text);
+        if (leaves)
+            end('left');
+    };
+    socket.on('data', (chunk) => stdout.write(chunk));
+    socket.on('close', () => {
+        end('closed');
+    });
+    raw(true);
+    stdin.on('data', type);
+    try {
+        attached();
+        return await ended;
+    }
+    finally {
+        stdin.off('data', type);
+        stdin.pause();
+        raw(false);
+        socket.end();
     }
 }
-/** @param ended QEMU, if it has ended */
-function endingOf(watch, ended, { qemuArgs }) {
-    const { matched, panic, off } = watch;
-    if (matched !== undefined)
-        return { kind: 'matched', line: matched };
-    if (panic !== undefined)
-        return { kind: 'panic', line: panic };
-    if (off !== undefined || ended?.qmp.shutdownReason?.startsWith('guest-') === true)
-        return { kind: 'off' };
-    const exit = ended?.exit() ?? 'status unknown';
-    // With semihosting the guest ends QEMU itself, without an event, and chooses the status.
-    const status = /^status (\d+)$/.exec(exit)?.[1];
-    return qemuArgs.some(word => word.startsWith('-semihosting')) && status !== undefined
-        ? { kind: 'off', status: Number(status) }
-        : { kind: 'died', exit };
+/** What goes to the guest of what was typed, and whether the rest of it leaves the console. */
+function typed(chunk) {
+    const at = chunk.indexOf(console_escape);
+    return at < 0 ? { text: chunk, leaves: false } : { text: chunk.subarray(0, at), leaves: true };
+}
+async function console_connect(path) {
+    // A socket's path has 107 bytes at most; through the folder's descriptor it always fits.
+    const folder = await (0,promises_namespaceObject.open)((0,external_node_path_namespaceObject.dirname)(path), 'r').catch((error) => {
+        throw noConsole(path, messageOf(error));
+    });
+    try {
+        return await new Promise((resolve, reject) => {
+            const socket = (0,external_node_net_.createConnection)((0,external_node_path_namespaceObject.join)('/proc/self/fd', String(folder.fd), (0,external_node_path_namespaceObject.basename)(path)));
+            socket.once('connect', () => {
+                socket.off('error', reject);
+                socket.on('error', () => undefined); // `close` follows
+                resolve(socket);
+            });
+            socket.once('error', reject);
+        });
+    }
+    catch (error) {
+        throw noConsole(path, messageOf(error));
+    }
+    finally {
+        await folder.close();
+    }
+}
+function noConsole(path, why) {
+    return new HostFailure({
+        symptom: `there is no serial console at ${path} (${why})`,
+        cause: 'the Pi is not up any more, or it runs without `serial: socket`',
+        remedy: 'start it with `serial: socket`'
+    });
+}
+
+;// CONCATENATED MODULE: ./src/debug/outputs.ts
+
+
+/** Sets the outputs about the ways into a machine; again once more is known of which UART is the console. */
+function tellAccess({ access }, serial, { journal, output }) {
+    output('serial-log', serial.mainFile);
+    if (access?.serial === 'socket')
+        output('serial-socket', (0,external_node_path_namespaceObject.join)(journal.folder, runFiles.serial(serial.mainUart)));
+    if (access?.monitor !== true)
+        return;
+    output('monitor-socket', (0,external_node_path_namespaceObject.join)(journal.folder, runFiles.monitor));
+    output('qmp-socket', (0,external_node_path_namespaceObject.join)(journal.folder, runFiles.userQmp));
 }
 
 ;// CONCATENATED MODULE: ./src/guest/ssh.ts
+
 
 
 
@@ -71684,10 +72938,10 @@ class LoginError extends Error {
         this.refused = refused;
     }
 }
-/** Tries once to reach an SSH server on 127.0.0.1; resolves when it greets, before anything is said in return. */
-function knock(port, timeout) {
+/** Tries once to reach an SSH server; resolves when it greets, before anything is said in return. */
+function knock(port, timeout, host = loopback) {
     return new Promise((resolve, reject) => {
-        const socket = (0,external_node_net_.createConnection)(port, '127.0.0.1');
+        const socket = (0,external_node_net_.createConnection)(port, host);
         const fail = (reason) => {
             socket.destroy();
             reject(new LoginError(reason, false));
@@ -71815,8 +73069,9 @@ const isStream = (input) => input !== undefined && typeof input !== 'string' && 
 
 
 
+
 /** How often (ms) the console and QEMU are looked at. */
-const readiness_watchInterval = 200;
+const watchInterval = 200;
 /**
  * How long (ms) one knock waits for the SSH server's greeting before the next: the first, and at most. A knock that met
  * a guest without an address is passed on by QEMU only 6 s later (libslirp, TCP's first retransmission), so the first is
@@ -71833,7 +73088,7 @@ const loginTimeout = 120_000;
  */
 const refusalPatience = 90_000;
 /** Lines of console shown with a failure. */
-const readiness_shownLines = 60;
+const shownLines = 60;
 /** The guest rebooted before it let us in. */
 class Rebooted extends Error {
 }
@@ -71875,7 +73130,7 @@ async function knocking({ login, qemu, serial, knockInterval = 100 }, stop) {
         stop.throwIfAborted();
         const knocked = Date.now();
         try {
-            const session = await GuestSession.login(await knock(login.port, patience), login, loginTimeout);
+            const session = await GuestSession.login(await knock(login.port, patience, login.host), login, loginTimeout);
             if (stop.aborted)
                 session.close();
             return session;
@@ -71920,7 +73175,7 @@ async function watching({ qemu, serial, timeout, log }, stop) {
     let reported = started;
     let spoke = started;
     for (;;) {
-        await (0,external_node_timers_promises_namespaceObject.setTimeout)(readiness_watchInterval, undefined, { signal: stop });
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(watchInterval, undefined, { signal: stop });
         const lines = serial.poll();
         if (lines.length > 0)
             spoke = Date.now();
@@ -71928,13 +73183,12 @@ async function watching({ qemu, serial, timeout, log }, stop) {
             // What follows within a moment often names the cause better.
             await (0,external_node_timers_promises_namespaceObject.setTimeout)(500, undefined, { signal: stop });
             serial.poll();
-            const found = diagnose(serial.tail(readiness_shownLines), Date.now() - spoke);
+            const found = diagnose(serial.tail(shownLines), Date.now() - spoke);
             if (found !== undefined) {
                 const { row, line } = found;
                 throw new BootFailure({
                     symptom: `${row.symptom} (“${line.trim()}”)`,
-                    cause: row.cause,
-                    remedy: row.remedy,
+                    ...explain(row),
                     log: serial.mainFile
                 });
             }
@@ -71948,7 +73202,7 @@ async function watching({ qemu, serial, timeout, log }, stop) {
             });
         }
         if (Date.now() - started > timeout)
-            throw new TimeLimit(tooSlow(serial, timeout));
+            throw new TimeLimit({ ...tooSlow(serial, timeout), ...(await whyStopped(qemu)) });
         if (Date.now() - reported > 15_000) {
             reported = Date.now();
             log.info(`Still booting after ${Math.round((reported - started) / 1000)} s: ${serial.tail(1)[0]?.slice(0, 100) ?? 'nothing on the console yet'}`);
@@ -71964,28 +73218,36 @@ function tooSlow(serial, timeout) {
             symptom: `${symptom}; the console stayed empty`,
             cause: 'the kernel died before its console was up, or writes to another one',
             remedy: 'check `kernel` and `dtb`: they have to belong to the board',
+            see: 'boot-timeout',
             log
         };
     }
     const up = serial
-        .tail(readiness_shownLines)
+        .tail(shownLines)
         .some(line => /login:|Reached target.*(?:Multi-User|Graphical)|Startup finished|mini: up/.test(line));
     return up
         ? {
             symptom: `${symptom}; the guest is up, but its SSH server does not answer`,
             cause: 'no SSH server is enabled in the image, or the guest has no network',
             remedy: 'use `provision: auto`, or enable SSH in the image',
+            see: 'boot-timeout',
             log
         }
-        : {
-            symptom: `${symptom}; the guest was still booting`,
+        : { symptom: `${symptom}; the guest was still booting`, ...whySlow(serial), log };
+}
+function whySlow(serial) {
+    const found = recognise('late', serial.tail(shownLines).join('\n'));
+    if (found === undefined)
+        return {
             cause: 'it is slow, or hangs',
             remedy: 'raise `boot-timeout`, or look at the serial log',
-            log
+            see: 'boot-timeout'
         };
+    const { row, line } = found;
+    return { ...explain(row), cause: `${row.symptom} (“${line.trim()}”): ${row.cause}` };
 }
 function showConsole({ serial, log }) {
-    const lines = serial.tail(readiness_shownLines);
+    const lines = serial.tail(shownLines);
     log.group(`Serial console, last ${lines.length} lines`);
     for (const line of lines)
         log.info(line);
@@ -71994,7 +73256,7 @@ function showConsole({ serial, log }) {
 /** Fails once QEMU has ended or the guest's kernel has panicked; the connection alone would notice much later. */
 async function watchGuest(qemu, serial, stop) {
     for (;;) {
-        await (0,external_node_timers_promises_namespaceObject.setTimeout)(readiness_watchInterval, undefined, { signal: stop });
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(watchInterval, undefined, { signal: stop });
         if (!qemu.isAlive() || serial.poll().some(line => /Kernel panic - not syncing/.test(line))) {
             await (0,external_node_timers_promises_namespaceObject.setTimeout)(300, undefined, { signal: stop });
             throw lostGuest(qemu, serial);
@@ -72004,15 +73266,16 @@ async function watchGuest(qemu, serial, stop) {
 /** The message of a broken connection, with what QEMU and the console know about it. */
 function lostGuest(qemu, serial, error) {
     serial.poll();
-    const found = diagnose(serial.tail(readiness_shownLines));
+    const found = diagnose(serial.tail(shownLines));
     const reason = error === undefined ? '' : ` (${messageOf(error)})`;
     return new BootFailure(qemu.isAlive()
         ? {
             symptom: found === undefined
                 ? `the connection to the guest broke${reason}`
                 : `${found.row.symptom} (“${found.line.trim()}”)`,
-            cause: found?.row.cause ?? 'the guest hangs, rebooted, or its SSH server ended',
-            remedy: found?.row.remedy ?? 'look at the serial log',
+            cause: 'the guest hangs, rebooted, or its SSH server ended',
+            remedy: 'look at the serial log',
+            ...(found && explain(found.row)),
             log: serial.mainFile
         }
         : {
@@ -72054,10 +73317,10 @@ function shellCommand(shell, script) {
 /** What {@link exitCodes} says when our own preparation failed: a number no preparation step returns by itself. */
 const noSuchDirectory = 83;
 /**
- * Run as root once after login: sets the clock, mounts the workspace, lays down the script.
+ * Run as root once after login: sets the clock, lets the user's keys in, mounts the workspace, lays down the script.
  * Everything goes in one message, since each round trip into an emulated Pi takes a good part of a second.
  */
-function setupText({ folder, user, clock, startCpus, script, mount }) {
+function setupText({ folder, user, clock, startCpus, authorized, script, mount }) {
     const lines = [
         'set -e',
         'umask 022',
@@ -72068,6 +73331,10 @@ function setupText({ folder, user, clock, startCpus, script, mount }) {
     ];
     if (startCpus === true)
         lines.push('for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do [ "$(cat $cpu)" = 1 ] || echo 1 > $cpu; done');
+    if (authorized !== undefined && authorized.keys.length > 0) {
+        const keys = authorized.keys.map(shellQuote).join(' ');
+        lines.push(...authorized.files.map(file => `printf '%s\\n' ${keys} >> ${file}`));
+    }
     if (mount !== undefined) {
         const path = shellQuote(mount.path);
         lines.push(`mkdir -p ${path}`, 
@@ -72080,7 +73347,13 @@ function setupText({ folder, user, clock, startCpus, script, mount }) {
         const start = startText(script, scriptFile, [`echo $$ > ${folder}/pid`]);
         lines.push(...(directory === '' ? [] : [`[ -d ${directory} ] || exit ${noSuchDirectory}`]), `printf %s ${shellQuote(script.run)} > ${scriptFile}`, `printf %s ${shellQuote(start)} > ${folder}/start`, `: > ${folder}/pid`, ...(script.first === undefined ? [] : [script.first]), `chown -R ${user} ${folder}`);
     }
+    // The shell's own words: a program that starts takes an emulated Pi a twentieth of a second.
+    lines.push('read -r kernel < /proc/sys/kernel/osrelease && echo "kernel: $kernel"');
     return lines.join('\n') + '\n';
+}
+/** The release of the guest's kernel in what {@link setupText} printed. */
+function kernelIn(output) {
+    return /^kernel: (\S+)$/m.exec(output)?.[1];
 }
 /** What a shell runs to start a script that lies in a file: its environment, its folder, its own shell. */
 function startText({ env, paths = [], workingDirectory, shell }, scriptFile, first = []) {
@@ -72210,12 +73483,18 @@ const settlePatience = 120_000;
 class Guest {
     session;
     user;
+    runId;
     /** Where its files lie in the guest. */
     folder;
     constructor(session, user, runId) {
         this.session = session;
         this.user = user;
+        this.runId = runId;
         this.folder = guestFolder(runId);
+    }
+    /** The same guest by another connection. */
+    over(session) {
+        return new Guest(session, this.user, this.runId);
     }
     /** Runs a text with root's shell; the user has sudo without a password on a provisioned image. */
     asRoot(text) {
@@ -72229,10 +73508,11 @@ class Guest {
     async stop() {
         await this.asRoot(stopText(this.folder)).catch(() => undefined);
     }
-    /** Sets the clock, mounts the workspace, lays down the script. */
+    /** Sets the clock, mounts the workspace, lays down the script; what it printed. */
     async setUp(request) {
         const { code, stderr, stdout } = await this.asRoot(setupText({ ...request, folder: this.folder, user: this.user }));
         this.checkSetUp(request, { code, output: (stderr || stdout).trim() });
+        return stdout;
     }
     /**
      * Looks at what became of the set-up, by whichever way it was run.
@@ -72282,6 +73562,13 @@ class Guest {
         const asking = this.session.exec('sh', { input: text(this.folder) }).then(({ stdout }) => stdout, () => '');
         return Promise.race([asking, (0,external_node_timers_promises_namespaceObject.setTimeout)(stopPatience, '', { ref: false })]);
     }
+    /**
+     * Runs a text as root; what it printed, undefined if that took longer than `timeout` (ms) or the connection broke.
+     */
+    async askRoot(text, timeout) {
+        const asking = this.asRoot(text).then(({ code, signal, stdout }) => (code === undefined && signal === undefined ? undefined : stdout), () => undefined);
+        return Promise.race([asking, (0,external_node_timers_promises_namespaceObject.setTimeout)(timeout, undefined, { ref: false })]);
+    }
     /** Copies files into a folder in the guest; what there is to say about it, a line each. */
     async copyOut(request) {
         const { stdout, stderr } = await this.asRoot(copyOutText(request));
@@ -72322,18 +73609,23 @@ class Guest {
 ;// CONCATENATED MODULE: ./src/guest/ssh-config.ts
 
 
+
 /** The host's name in the file. */
 const sshHost = 'pi';
+/** Name of the file in the folder of the run. */
+const sshConfigFile = 'ssh-config';
 /** Writes a file for `ssh -F FILE pi`, with the guest's key known and checked; returns its path. */
-async function writeSshConfig(folder, { port, user, hostKey }, keyFile) {
+async function writeSshConfig(folder, { host = loopback, port, user, hostKey }, keyFile) {
     const known = (0,external_node_path_namespaceObject.join)(folder, 'known_hosts');
+    // sshd(8): the usual port goes without saying.
+    const name = port === 22 ? host : `[${host}]:${port}`;
     if (hostKey !== undefined)
-        await (0,promises_namespaceObject.writeFile)(known, `[127.0.0.1]:${port} ssh-ed25519 ${hostKey.toString('base64')}\n`);
-    const file = (0,external_node_path_namespaceObject.join)(folder, 'ssh-config');
+        await (0,promises_namespaceObject.writeFile)(known, `${name} ssh-ed25519 ${hostKey.toString('base64')}\n`);
+    const file = (0,external_node_path_namespaceObject.join)(folder, sshConfigFile);
     // ssh expands %x in file names.
     const fileName = (path) => `"${path.replaceAll('%', '%%')}"`;
     const settings = {
-        HostName: '127.0.0.1',
+        HostName: host,
         Port: port,
         User: user,
         IdentityFile: fileName(keyFile),
@@ -72356,6 +73648,502 @@ async function writeSshConfig(folder, { port, user, hostKey }, keyFile) {
 
 
 
+
+;// CONCATENATED MODULE: ./src/debug/ways.ts
+/** How to get into a Pi, a line each: commands for a terminal of this host, and addresses. */
+function waysIn({ debugging, sshConfig, letUsIn, serialSocket, monitorSocket }) {
+    const { gdb, monitor, vnc } = debugging;
+    const rows = [
+        [letUsIn ? 'SSH' : 'SSH, if its server answers by now', sshConfig && `ssh -F ${sshConfig} pi`],
+        ['serial console, Ctrl-] leaves it', `socat -,rawer,escape=0x1d UNIX-CONNECT:${serialSocket}`],
+        ['display', vnc === undefined ? undefined : `VNC on 127.0.0.1:${vnc}`],
+        ['gdb', gdb === undefined ? undefined : `target remote 127.0.0.1:${gdb.port}`],
+        ["QEMU's monitor", monitor ? `socat - UNIX-CONNECT:${monitorSocket}` : undefined]
+    ];
+    return rows.flatMap(([way, how]) => (how === undefined ? [] : [`${way}: ${how}`]));
+}
+
+;// CONCATENATED MODULE: ./src/debug/stay.ts
+
+
+
+
+
+
+
+
+
+/** Name of the file in the run's folder whose appearance ends the wait. */
+const endFile = 'end-debugging';
+/** How often (ms) the file, the time and QEMU are looked at. */
+const stay_interval = 250;
+/**
+ * Does work that may fail. If it does, and `debug-on-failure` is given, the Pi stays up for that time before the failure
+ * goes its way: until the file is touched, the time is over, or QEMU ends.
+ * @param failed says in words how the work failed, where it did without throwing
+ */
+async function stayOnFailure(inputs, context, work, failed) {
+    const limit = inputs.debugging.onFailure;
+    if (limit === undefined)
+        return work();
+    const stay = (why, letUsIn) => stayUp({ inputs, limit, why, letUsIn }, context);
+    let result;
+    try {
+        result = await work();
+    }
+    catch (error) {
+        await stay(describeFailure(error), false);
+        throw error;
+    }
+    const why = failed(result);
+    if (why !== undefined)
+        await stay(why, true);
+    return result;
+}
+async function stayUp({ inputs, limit, why, letUsIn }, { journal, log, phases }) {
+    const qemu = livingQemu(journal.folder);
+    if (qemu === undefined)
+        return;
+    await phases.run('debug', 'The Pi stays up, for debugging', async () => {
+        log.endGroup(); // whoever waits for this has to see it
+        const folder = folderOf(qemu, journal.folder);
+        const config = (0,external_node_path_namespaceObject.join)(folder, sshConfigFile);
+        const file = (0,external_node_path_namespaceObject.join)(journal.folder, endFile);
+        const until = Date.now() + limit;
+        log.info(why);
+        log.info(`The Pi stays up until ${new Date(until).toISOString().slice(0, 19)}Z, or until the end of: touch ${file}`);
+        const ways = waysIn({
+            ...{ debugging: inputs.debugging, letUsIn, sshConfig: (0,external_node_fs_namespaceObject.existsSync)(config) ? config : undefined },
+            serialSocket: (0,external_node_path_namespaceObject.join)(folder, runFiles.serial(busiestUart((0,external_node_path_namespaceObject.join)(journal.logs, (0,external_node_path_namespaceObject.relative)(journal.folder, folder))))),
+            monitorSocket: (0,external_node_path_namespaceObject.join)(folder, runFiles.monitor)
+        });
+        for (const way of ways)
+            log.info(way);
+        log.info(await ending(qemu, file, until));
+    });
+}
+/** Resolves once the wait is over; says why. */
+async function ending(qemu, file, until) {
+    for (;;) {
+        if ((0,external_node_fs_namespaceObject.existsSync)(file))
+            return `${file} is there: done with debugging`;
+        if (Date.now() >= until)
+            return 'The time for debugging is over (debug-on-failure)';
+        if (!isAlive(qemu))
+            return 'The Pi is gone: done with debugging';
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(stay_interval);
+    }
+}
+/** The QEMU that was started last, if it lives. */
+function livingQemu(folder) {
+    const started = readJournal(folder).flatMap(entry => entry.kind === 'process' && entry.name === qemuProgram ? [entry.process] : []);
+    return started.filter(isAlive).at(-1);
+}
+/** The folder that a QEMU works in: the run's, or that of a part of it, such as `prepare`. */
+function folderOf({ pid }, otherwise) {
+    try {
+        return (0,external_node_fs_namespaceObject.readlinkSync)(`/proc/${pid}/cwd`);
+    }
+    catch {
+        return otherwise; // it has just ended
+    }
+}
+/** The UART with the longest log; boards have two at most. */
+function busiestUart(logs) {
+    const [first = 0, second = 0] = [0, 1].map(uart => (0,external_node_fs_namespaceObject.statSync)((0,external_node_path_namespaceObject.join)(logs, logFiles.serial(uart)), { throwIfNoEntry: false })?.size ?? 0);
+    return second > first ? 1 : 0;
+}
+
+;// CONCATENATED MODULE: ./src/debug/index.ts
+
+
+
+
+;// CONCATENATED MODULE: ./src/disks.ts
+
+
+
+
+
+/** The first bytes of a qcow2 file (QEMU, docs/interop/qcow2.txt). */
+const qcow2Magic = 'QFI\xfb';
+/**
+ * Looks at the user's disks before QEMU does: that they are what they are said to be, may be written, are not in use, and
+ * that the files they rest on are there.
+ * @throws BadInput with every fault
+ */
+async function checkDisks(disks) {
+    const faults = (await Promise.all(disks.map(faultOf))).filter(fault => fault !== undefined);
+    if (faults.length > 0)
+        throw new BadInput(faults.map(fault => `input \`disks\` names ${fault}`));
+}
+async function faultOf({ path, format }) {
+    const writable = await (0,promises_namespaceObject.access)(path, external_node_fs_namespaceObject.constants.R_OK | external_node_fs_namespaceObject.constants.W_OK).then(() => true, () => false);
+    if (!writable)
+        return `${path}, which this user may not read and write`;
+    const isQcow2 = (await firstBytes(path, 4)) === qcow2Magic;
+    if (isQcow2 !== (format === 'qcow2')) {
+        return isQcow2
+            ? `${path} as raw, but it is a qcow2 file; write \`${path}:qcow2\``
+            : `${path} as qcow2, but it is not a qcow2 file; write \`${path}:raw\``;
+    }
+    // It opens what the disk rests on (backing files, a data file) as well, and asks for the lock QEMU will take.
+    const { code, stderr } = await tryTool('qemu-img', ['info', '-f', format, '--backing-chain', path]);
+    if (code === 0)
+        return undefined;
+    return /Failed to get .* lock/.test(stderr)
+        ? `${path}, which is in use by another program, maybe another run`
+        : `${path}, which cannot be opened: ${stderr.trim().replace(/^qemu-img: /, '')}`;
+}
+async function firstBytes(path, count) {
+    const file = await (0,promises_namespaceObject.open)(path, 'r');
+    try {
+        const { buffer, bytesRead } = await file.read(Buffer.alloc(count), 0, count, 0);
+        return buffer.toString('latin1', 0, bytesRead);
+    }
+    finally {
+        await file.close();
+    }
+}
+/**
+ * Patterns of what stays on the host: a disk that lies in the workspace is in the guest already, and the report is written
+ * when the guest is gone.
+ */
+function excludedPatterns({ syncExclude, disks, reportDir, workspace }) {
+    const inside = [...disks.map(({ path }) => path), ...(reportDir === undefined ? [] : [reportDir])]
+        .map(path => (0,external_node_path_namespaceObject.relative)(workspace, path))
+        .filter(path => !path.startsWith('../'))
+        // As in .gitignore: a backslash takes the next letter as it is.
+        .map(path => `/${path.replace(/[\\*?[\]!# ]/g, '\\$&')}`);
+    return [...syncExclude, ...inside];
+}
+
+;// CONCATENATED MODULE: ./src/bare/console.ts
+
+/** How long (ms) an unfinished line has to stand still before it counts: a prompt has no line end. */
+const promptPatience = 500;
+/** Follows a console's lines for what decides how a bare kernel's run ends. */
+class ConsoleWatch {
+    expect;
+    /** The first line that shows what was expected. */
+    matched;
+    /** The line with which the guest switched itself off. */
+    off;
+    /** The line with which its kernel panicked. */
+    panic;
+    constructor(expect) {
+        this.expect = expect;
+    }
+    /** Takes lines that are complete. */
+    see(lines) {
+        for (const line of lines) {
+            if (this.matched === undefined && this.shows(line))
+                this.matched = line;
+            if (poweredOff.test(line))
+                this.off ??= line;
+            if (/Kernel panic - not syncing/.test(line))
+                this.panic ??= line;
+        }
+    }
+    /**
+     * Takes the beginnings of lines.
+     * @param quiet how long (ms) nothing was added to them
+     */
+    seeUnfinished(lines, quiet) {
+        if (quiet >= promptPatience)
+            this.matched ??= lines.find(line => line !== '' && this.shows(line));
+    }
+    /** Whether there is nothing left to wait for. */
+    get decided() {
+        return (this.matched ?? this.off ?? this.panic) !== undefined;
+    }
+    shows(line) {
+        return this.expect?.test(line) === true;
+    }
+}
+
+;// CONCATENATED MODULE: ./src/bare/ending.ts
+
+
+/**
+ * The result of a run that ended so.
+ * @throws BootFailure if the kernel panicked or QEMU died, TimeLimit if neither pattern nor power-off came in time
+ */
+function resultOf(ending, { expect, seconds, tail, found, log }) {
+    const pattern = String(expect);
+    const shown = tail.length === 0 ? '; the console stayed empty' : `; its last lines:\n${tail.join('\n')}`;
+    const after = `after ${seconds.toFixed(1)} s`;
+    const passed = { outcome: 'success', exitCode: 0, signal: undefined };
+    switch (ending.kind) {
+        case 'matched':
+            return { ...passed, verdict: `The console showed ${pattern} ${after}: ${ending.line.trim()}` };
+        case 'off': {
+            const { status = 0 } = ending;
+            const how = `The guest switched itself off ${after}`;
+            if (status !== 0)
+                return {
+                    ...passed,
+                    outcome: 'script-failed',
+                    exitCode: status,
+                    verdict: `${how} with status ${status}${shown}`
+                };
+            return expect === undefined
+                ? { ...passed, verdict: how }
+                : {
+                    ...passed,
+                    ...{ outcome: 'script-failed', exitCode: 1 },
+                    verdict: `${how}, but its console did not show ${pattern}${shown}`
+                };
+        }
+        case 'panic':
+            throw new BootFailure({
+                symptom: `${found?.symptom ?? 'the kernel of the guest panicked'} (“${ending.line.trim()}”)`,
+                ...(found && explain(found)),
+                log
+            });
+        case 'died':
+            throw new BootFailure({
+                symptom: `QEMU ended ${after} (${ending.exit})${shown}`,
+                cause: 'it crashed, or was ended from outside (out of memory?)',
+                remedy: `look at qemu.log beside the serial log; on a small host lower \`memory\``,
+                log
+            });
+        case 'late': {
+            const missing = expect === undefined ? 'the guest did not switch itself off' : `the console did not show ${pattern}`;
+            throw new TimeLimit({
+                symptom: `${missing} within ${ending.limit / 1000} s (${ending.input})${shown}`,
+                ...whyLate(tail, found),
+                log
+            });
+        }
+    }
+}
+function whyLate(tail, found) {
+    if (found !== undefined)
+        return { ...explain(found), cause: `${found.symptom}: ${found.cause}` };
+    return tail.length === 0
+        ? {
+            cause: 'the kernel died before its console was up, or writes to another one',
+            remedy: 'check that `kernel`, `dtb` and `board` belong together'
+        }
+        : { cause: 'it hangs, is slow, or does something else', remedy: 'raise `run-timeout`, or look at the serial log' };
+}
+
+;// CONCATENATED MODULE: ./src/bare/kernel.ts
+
+
+/**
+ * Reads what a kernel file says of itself. Sources of the numbers: Linux, Documentation/arch/arm64/booting.rst ("ARM\x64"
+ * at byte 56) and arch/arm/boot/compressed/head.S (0x016f2818 at byte 0x24); EFI zboot is "MZ" with "zimg" at byte 4;
+ * ELF's class (1: 32 bits, 2: 64 bits) is byte 4.
+ */
+function kernelFacts(head) {
+    const at = (offset, text) => head.toString('latin1', offset, offset + text.length) === text;
+    if (at(0, '\x1f\x8b'))
+        return kernelFacts(unpackedHead(head));
+    if (at(56, 'ARMd'))
+        return { bits: 64, linux: true };
+    if (at(0, 'MZ') && at(4, 'zimg'))
+        return { bits: 64, linux: true };
+    if (head.length >= 0x28 && head.readUInt32LE(0x24) === 0x016f2818)
+        return { bits: 32, linux: true };
+    if (at(0, '\x7fELF'))
+        return { bits: head[4] === 1 ? 32 : 64, linux: false };
+    return { bits: undefined, linux: false };
+}
+/** The beginning of what a cut-off gzip stream holds; empty if it holds nothing. */
+function unpackedHead(head) {
+    try {
+        return (0,external_node_zlib_.gunzipSync)(head, { finishFlush: external_node_zlib_.constants.Z_SYNC_FLUSH });
+    }
+    catch {
+        return Buffer.alloc(0);
+    }
+}
+/** {@link kernelFacts} of a file. */
+async function inspectKernel(file) {
+    const handle = await (0,promises_namespaceObject.open)(file, 'r');
+    try {
+        const { buffer, bytesRead } = await handle.read(Buffer.alloc(65_536), 0, 65_536, 0);
+        return kernelFacts(buffer.subarray(0, bytesRead));
+    }
+    finally {
+        await handle.close();
+    }
+}
+/**
+ * As what a board runs a kernel; without a word from the file, as its first one. Undefined if it starts none of that
+ * kind.
+ */
+function architectureFor(board, { bits }) {
+    const able = Object.entries(board.architectures);
+    // A 64-bit Pi runs 32-bit systems on a 64-bit kernel: there it is the kernel that counts.
+    return able.find(([, { kernels }]) => bits === undefined || kernels.includes('kernel8.img') === (bits === 64))?.[0];
+}
+/** What is wrong with a kernel on a board, as sentences for the reader. */
+function kernelFaults(board, file, { dtb }, others) {
+    if (architectureFor(board, file) === undefined) {
+        const able = others.filter(other => architectureFor(other, file) !== undefined).map(({ name }) => name);
+        return [
+            `input \`kernel\` is a ${file.bits ?? '?'}-bit one, which board \`${board.name}\` does not start; boards that do: ${able.join(', ')}`
+        ];
+    }
+    return file.linux && board.needsDeviceTree && dtb === undefined
+        ? [
+            `board \`${board.name}\` needs a device tree for Linux; give \`dtb\` (${board.deviceTrees[0] ?? 'its .dtb'}, say)`
+        ]
+        : [];
+}
+
+;// CONCATENATED MODULE: ./src/bare/index.ts
+
+
+
+
+
+
+
+
+
+
+
+
+
+
+/** How often (ms) the console and QEMU are looked at. */
+const bare_watchInterval = 100;
+/** After a panic or a power-off the console may have more to say; QEMU's own end is told in two ways, one a moment late. */
+const lastWords = 500;
+/** Lines of console shown with a failure. */
+const bare_shownLines = 12;
+/**
+ * A run without an image: the kernel's serial output is what the reader came for. No SSH, no workspace, no disk but the
+ * user's own.
+ */
+async function runBare(inputs, context) {
+    const { phases, journal, log, output, stdout, record } = context;
+    await phases.run('plan', 'Plan', async () => {
+        for (const line of describeBare(inputs))
+            log.info(line);
+        return Promise.resolve();
+    });
+    const install = await readyQemu(inputs, boardFor(inputs, undefined), context);
+    await readyTools(inputs, context);
+    const machine = await phases.run('machine', 'Kernel, device tree and disks', () => makeMachine(inputs, context));
+    const { board } = machine;
+    output('board', board.name);
+    log.debug(qemuCommand(machine, install).join(' '));
+    log.info(`${board.title}: ${board.fidelity}`);
+    const { cpus, memoryMiB, accelerator } = machine;
+    record.note({ board: board.title, cpus, memoryMiB, accelerator, fidelity: [board.fidelity] });
+    const serial = new SerialLog(journal.logs, board.uarts, stdout);
+    const qemu = await phases.run('qemu', 'Start QEMU', () => startQemu(machine, install, journal));
+    record.machine = { qemu, serial };
+    tellAccess(machine, serial, context);
+    const { gdb } = inputs.debugging;
+    if (gdb?.waits === true)
+        await phases.run('gdb', `Wait for gdb on port ${gdb.port}`, () => waitForGdb(qemu, gdb, limitOf(inputs).limit, log));
+    const started = Date.now();
+    const ending = await phases.run('console', 'Serial console', () => {
+        log.endGroup(); // it is what the reader came for: not folded away
+        return follow(inputs, qemu, serial);
+    });
+    // What we say next begins a line of its own: a workflow command has to.
+    if (serial.unfinished.some(line => line !== ''))
+        stdout(Buffer.from('\n'));
+    tellAccess(machine, serial, context);
+    const seconds = (Date.now() - started) / 1000;
+    await collect(inputs, { logs: journal.logs, record, log }, ending.kind !== 'matched');
+    await phases.run('power-off', 'Switch the Pi off', () => quitQemu(qemu, inputs.disks.length > 0 ? flushPatience : undefined));
+    return resultOf(ending, {
+        expect: inputs.expect,
+        seconds,
+        tail: serial.tail(bare_shownLines),
+        found: diagnose(serial.tail(bare_shownLines), ending.kind === 'late' ? Infinity : 0)?.row,
+        log: serial.mainFile
+    });
+}
+/** What is going to happen, in words, for the log. */
+function describeBare(inputs) {
+    const { board, kernel, initrd, dtb, disks, expect } = inputs;
+    return [
+        'image: none, a bare kernel',
+        `board: ${board === undefined ? '' : boards[board].title}`,
+        `kernel: ${kernel ?? ''}`,
+        ...(initrd === undefined ? [] : [`initramfs: ${initrd}`]),
+        ...(dtb === undefined ? [] : [`device tree: ${dtb}`]),
+        ...disks.map(({ path, format }) => `disk: ${path} (${format}), writable`),
+        `ends: ${expect === undefined ? 'when the guest switches itself off' : `when the console shows ${String(expect)}`}, at most ${limitOf(inputs).limit / 1000} s`
+    ];
+}
+/** Without a limit of its own, a kernel may take as long as an image's boot. */
+function limitOf({ runTimeout, bootTimeout }) {
+    return runTimeout === undefined
+        ? { limit: bootTimeout, input: 'boot-timeout' }
+        : { limit: runTimeout, input: 'run-timeout' };
+}
+async function makeMachine(inputs, { journal, log }) {
+    const board = boardFor(inputs, undefined);
+    const file = await inspectKernel(inputs.kernel ?? '');
+    const faults = kernelFaults(board, file, inputs, Object.values(boards));
+    if (faults.length > 0)
+        throw new BadInput(faults);
+    await checkDisks(inputs.disks);
+    const architecture = architectureFor(board, file);
+    const { machine, deviceTree } = planMachine({
+        ...{ inputs, board, architecture, image: undefined, volumes: [], logs: journal.logs },
+        clock: Date.now()
+    });
+    if (deviceTree !== undefined) {
+        const notes = await makeDeviceTree({ ...deviceTree, to: (0,external_node_path_namespaceObject.join)(journal.folder, runFiles.deviceTree) });
+        for (const note of notes)
+            log.info(note);
+    }
+    return machine;
+}
+async function follow(inputs, qemu, serial) {
+    const watch = new ConsoleWatch(inputs.expect);
+    const { limit, input } = limitOf(inputs);
+    const started = Date.now();
+    let spoke = started;
+    const listen = () => {
+        for (let parts = serial.read(); parts.length > 0; parts = serial.read()) {
+            spoke = Date.now();
+            for (const { finished } of parts)
+                watch.see(finished);
+        }
+    };
+    for (;;) {
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(bare_watchInterval);
+        listen();
+        watch.seeUnfinished(serial.unfinished, Date.now() - spoke);
+        const ended = !qemu.isAlive();
+        if (watch.decided || ended) {
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(watch.matched === undefined ? lastWords : 0);
+            listen();
+            watch.see(serial.unfinished);
+            return endingOf(watch, ended || !qemu.isAlive() ? qemu : undefined, inputs);
+        }
+        if (Date.now() - started > limit)
+            return { kind: 'late', limit, input };
+    }
+}
+/** @param ended QEMU, if it has ended */
+function endingOf(watch, ended, { qemuArgs }) {
+    const { matched, panic, off } = watch;
+    if (matched !== undefined)
+        return { kind: 'matched', line: matched };
+    if (panic !== undefined)
+        return { kind: 'panic', line: panic };
+    if (off !== undefined || ended?.qmp.shutdownReason?.startsWith('guest-') === true)
+        return { kind: 'off' };
+    const exit = ended?.exit() ?? 'status unknown';
+    // With semihosting the guest ends QEMU itself, without an event, and chooses the status.
+    const status = /^status (\d+)$/.exec(exit)?.[1];
+    return qemuArgs.some(word => word.startsWith('-semihosting')) && status !== undefined
+        ? { kind: 'off', status: Number(status) }
+        : { kind: 'died', exit };
+}
 
 ;// CONCATENATED MODULE: ./src/cache/evict.ts
 
@@ -72640,7 +74428,7 @@ async function runFirstBoot(request) {
         const plan = machine(cmdline);
         const qemu = await startQemu({ ...plan, extra: [...plan.extra, '-no-reboot'] }, install, journal);
         const serial = new SerialLog(journal.logs, plan.board.uarts);
-        started(serial);
+        started(serial, qemu);
         let session;
         const done = new AbortController();
         const reboot = Promise.race([qemu.qmp.guestReset, halted(serial, done.signal)]);
@@ -73057,7 +74845,10 @@ function whyNoSnapshot(inputs, { board, accelerator, clock }) {
         [inputs.files.length > 0, 'files are of one run only'],
         [inputs.disks.length > 0, 'disks are of one run only'],
         [inputs.qemuArgs.length > 0, 'qemu-args may change the machine'],
+        [inputs.network === 'tap', 'network: tap gives the guest an address of one run only'],
         [inputs.kernel !== undefined || inputs.initrd !== undefined, 'kernel or initrd may change under the same name'],
+        [inputs.debugging.gdb !== undefined, 'gdb may want to see the boot'],
+        [inputs.debugging.vnc !== undefined, 'vnc gives the machine a display'],
         [inputs.sync === 'live', 'sync: live shares a folder of one run'],
         [accelerator === 'kvm', "KVM: the memory would be of this host's CPU"],
         [clock === 'icount', 'clock: icount']
@@ -73078,6 +74869,8 @@ function snapshotKey(imageId, qemuVersion, machine, kernelId = '') {
         kernelArguments: machine.kernelArguments.filter(word => !word.startsWith('systemd.clock_usec=')),
         volumes: machine.volumes.map(volume => ({ ...volume, file: (0,external_node_path_namespaceObject.basename)(volume.file) })),
         forwards: [],
+        network: ownNetwork,
+        access: undefined,
         logs: ''
     });
     return (0,external_node_crypto_.createHash)('sha256')
@@ -73145,11 +74938,12 @@ async function bootWithSnapshot(request) {
     }
     catch (error) {
         channel.close();
+        // A guest that does not come up is left to the teardown: somebody may want to look into it.
+        if (isOfTheRun(error, { wasKept: snapshot !== undefined, hasStarted: qemu !== undefined }))
+            throw error;
         if (qemu !== undefined)
             await quitQemu(qemu);
         await (0,promises_namespaceObject.rm)((0,external_node_path_namespaceObject.join)(place.journal.folder, runFiles.disk), { force: true });
-        if (isOfTheRun(error, { wasKept: snapshot !== undefined, hasStarted: qemu !== undefined }))
-            throw error;
         log.warn(`The booted Pi could not be ${snapshot === undefined ? 'saved' : 'continued'} (${messageOf(error)}); booting instead`);
         // A QEMU that somebody killed says nothing about the next one.
         const wasKilled = qemu?.exit()?.startsWith('signal') === true;
@@ -73208,7 +75002,7 @@ async function goOn(request, snapshot, channel, running) {
     running(qemu);
     await thaw(qemu.qmp);
     const serial = new SerialLog(place.journal.logs, machine.board.uarts);
-    started(serial);
+    started(serial, qemu);
     return { ...(await wake(request, { qemu, serial, channel }, wakePatience)), restored: true, made: undefined };
 }
 async function makeAndGoOn(request, channel, running) {
@@ -73225,7 +75019,7 @@ async function makeAndGoOn(request, channel, running) {
         const guest = await startQemu({ ...snapshot_held(machine), diskFile }, install, journal);
         running(guest);
         const console = new SerialLog(journal.logs, machine.board.uarts);
-        started(console);
+        started(console, guest);
         const settled = Promise.race([channel.run(settle), silence(console)]);
         const { code, output } = await watchBoot({ qemu: guest, serial: console, timeout, log }, settled);
         if (code !== 0)
@@ -73338,13 +75132,13 @@ function atTop(folder, line) {
 async function excludingIgnored(workspace, patterns) {
     const tracked = await trackedIgnored(workspace);
     const rules = linesOf(Buffer.from((0,external_node_path_namespaceObject.join)(workspace, '.git/info/exclude'))).flatMap(line => atTop('', line) ?? []);
-    collect(workspace, '', rules, excluding(rules), tracked);
+    gitignore_collect(workspace, '', rules, excluding(rules), tracked);
     const ignored = excluding([...rules, ...patterns]);
     const own = excluding(patterns);
     return (path, isFolder) => ignored(path, isFolder) && (!tracked.has(path) || own(path, isFolder));
 }
 /** Adds the rules of the `.gitignore` files from a folder on; like git, none from folders that are ignored. */
-function collect(workspace, folder, rules, above, tracked) {
+function gitignore_collect(workspace, folder, rules, above, tracked) {
     const here = linesOf(tree_bytes(workspace, below(folder, '.gitignore'))).flatMap(line => atTop(folder, line) ?? []);
     rules.push(...here);
     const ignored = here.length === 0 ? above : excluding(rules);
@@ -73352,7 +75146,7 @@ function collect(workspace, folder, rules, above, tracked) {
         const path = below(folder, entry.name.toString('latin1'));
         if (!entry.isDirectory() || path === '.git' || (ignored(path, true) && !tracked.has(path)))
             continue;
-        collect(workspace, path, rules, ignored, tracked);
+        gitignore_collect(workspace, path, rules, ignored, tracked);
     }
 }
 /** Lines of a file; none where there is no such file. Git follows no link there, either. */
@@ -73999,12 +75793,12 @@ async function writeChanged({ left, workspace, sent, copy, log }, same, contents
             continue;
         }
         else if (existing !== undefined && entry.untouched && isChanged(existing, sent.get(path))) {
-            log.warn(`${shown(path)} changed on the host while the script ran, and not in the guest: kept`);
+            log.warn(`${mirror_shown(path)} changed on the host while the script ran, and not in the guest: kept`);
             continue;
         }
         else if (existing?.isDirectory() === true &&
             !(await (0,promises_namespaceObject.rmdir)(target).then(() => true, () => false))) {
-            log.warn(`${shown(path)} is no folder in the guest any more, but on the host it holds files of its own: kept`);
+            log.warn(`${mirror_shown(path)} is no folder in the guest any more, but on the host it holds files of its own: kept`);
             blocked.push(path);
             continue;
         }
@@ -74046,7 +75840,7 @@ async function deleteMissing({ left, workspace, sent, log }) {
                 deleted++;
         }
         else if (isChanged(existing, entry)) {
-            log.warn(`${shown(path)} was deleted in the guest, but changed on the host meanwhile: kept`);
+            log.warn(`${mirror_shown(path)} was deleted in the guest, but changed on the host meanwhile: kept`);
         }
         else {
             await openFolder(tree_bytes(workspace, path.slice(0, Math.max(0, path.lastIndexOf('/')))));
@@ -74073,7 +75867,7 @@ async function openFolder(path, stat) {
         await (0,promises_namespaceObject.chmod)(path, mode | 0o700);
 }
 /** A path for readers. */
-const shown = (path) => Buffer.from(path, 'latin1').toString('utf8');
+const mirror_shown = (path) => Buffer.from(path, 'latin1').toString('utf8');
 async function isSame(entry, source, target, existing) {
     if (entry.kind === 'link') {
         return existing.isSymbolicLink() && entry.target?.equals(await (0,promises_namespaceObject.readlink)(target, { encoding: 'buffer' })) === true;
@@ -74284,6 +76078,10 @@ function broughtBack(left, collected, workspaceToo) {
 
 
 
+
+
+/** Listening on it is listening on all addresses of the host, {@link loopback} among them. */
+const anyAddress = '0.0.0.0';
 const workspaceFile = 'workspace.img';
 /** Whether the workspace travels on a volume. */
 const hasVolume = ({ sync }) => sync !== 'none' && sync !== 'live';
@@ -74295,8 +76093,9 @@ async function makeRunFiles(request) {
         ? await genericKernel(prepared.architecture, request)
         : undefined;
     const kvm = await hasKvm();
+    const tap = inputs.network === 'tap' ? await makeTap(request) : undefined;
     const machineRequest = {
-        ...{ inputs, image: prepared, logs, board, genericKernel: generic, kvm, qemu: request.qemu },
+        ...{ inputs, image: prepared, logs, board, genericKernel: generic, kvm, qemu: request.qemu, tap: tap?.device },
         hostCpus: (0,external_node_os_namespaceObject.availableParallelism)(),
         // A guest that is continued has the same devices in every run.
         volumes: hasVolume(inputs) || (inputs.snapshot === 'auto' && inputs.sync === 'none' && board.migratable)
@@ -74328,6 +76127,7 @@ async function makeRunFiles(request) {
     const own = inputs.provision === 'auto';
     const keyFile = inputs.sshKey ?? keys.clientKeyFile;
     const login = {
+        host: tap?.guest ?? (inputs.listen === anyAddress ? loopback : inputs.listen),
         user,
         privateKey: own ? keys.clientKey : await (0,promises_namespaceObject.readFile)(keyFile, 'utf8'),
         hostKey: own ? keys.hostPublicKey : undefined
@@ -74377,20 +76177,25 @@ async function makeWorkspace({ inputs, user, journal: { folder }, log }, image) 
 
 
 
+
 const usualNames = { disk: 'disk', qemu: 'qemu', boot: 'boot' };
 /** From a prepared image to a shell in the guest. */
 async function powerOn(request, context) {
     const { inputs, board, install, names = usualNames } = request;
-    const { journal, log, phases, output } = context;
+    const { journal, log, phases, output, record } = context;
     const made = await phases.run(names.disk, 'Disk, keys and workspace of this run', () => makeRunFiles({ ...request, ...context, qemu: install.version }));
     const { image, login, machine, machineFor, makeDisk, notPiKernel } = made;
     output('board', board.name);
     log.debug(qemuCommand(machine, install).join(' '));
-    log.info(`${board.title}: ${[board.fidelity, ...notPiKernel].join('; ')}`);
+    const fidelity = [board.fidelity, ...notPiKernel];
+    log.info(`${board.title}: ${fidelity.join('; ')}`);
+    const { cpus, memoryMiB, accelerator } = machine;
+    record.note({ image: image.title, board: board.title, cpus, memoryMiB, accelerator, fidelity });
     let serial = new SerialLog(journal.logs, board.uarts);
-    const started = (log) => {
+    const started = (log, qemu) => {
         serial = log;
-        output('serial-log', serial.mainFile);
+        record.machine = { qemu, serial };
+        tellAccess(machine, serial, context);
     };
     let qemu;
     let session;
@@ -74412,14 +76217,19 @@ async function powerOn(request, context) {
                 await makeDisk();
                 return startQemu(machine, install, journal);
             }));
-            output('serial-log', serial.mainFile);
+            started(serial, qemu);
+            const { gdb } = inputs.debugging;
+            if (gdb?.waits === true)
+                await phases.run('gdb', `Wait for gdb on port ${gdb.port}`, () => waitForGdb(running, gdb, inputs.bootTimeout, log));
             const guestLogin = { ...login, port: qemu.sshPort };
+            if (inputs.debugging.onFailure !== undefined)
+                await writeSshConfig(journal.folder, guestLogin, made.keyFile);
             session = await phases.run(names.boot, title, () => waitForLogin({ qemu: running, serial, login: guestLogin, timeout: inputs.bootTimeout, log }));
         }
     }
     finally {
         // Which UART is the console shows only now; after a failed boot it is wanted most.
-        output('serial-log', serial.mainFile);
+        tellAccess(machine, serial, context);
     }
     const seconds = phases.elapsed - began;
     log.info(`SSH answered after ${seconds.toFixed(1)} s`);
@@ -74456,10 +76266,14 @@ async function fromSnapshot({ inputs, install, setup, isShared }, { image, login
 }
 /** How long (ms) an orderly power-off may take. */
 const powerOffTimeout = 120_000;
-/** Switches a guest off in order, so that its disk is whole. */
-async function powerOff({ guest, qemu, serial }) {
+/**
+ * Switches a guest off in order, so that its disk is whole.
+ * @param timeout ms
+ * @throws TimeLimit
+ */
+async function powerOff({ guest, qemu, serial }, timeout = powerOffTimeout) {
     await guest.powerOff();
-    const deadline = Date.now() + powerOffTimeout;
+    const deadline = Date.now() + timeout;
     while (qemu.isAlive() && Date.now() < deadline) {
         // Boards without a power switch say so and stand still.
         if (serial.poll().some(line => poweredOff.test(line)))
@@ -74468,7 +76282,7 @@ async function powerOff({ guest, qemu, serial }) {
     }
     if (qemu.isAlive() && Date.now() >= deadline) {
         throw new TimeLimit({
-            symptom: `the guest did not switch off within ${powerOffTimeout / 1000} s`,
+            symptom: `the guest did not switch off within ${timeout / 1000} s`,
             log: serial.mainFile
         });
     }
@@ -74512,6 +76326,7 @@ function signalNumber(name) {
 
 
 
+
 /** Whether `prepare` runs on a board of its own: what was given for the run's board does not belong there. */
 function hasOwnBoard(inputs) {
     return inputs.prepareBoard !== undefined && inputs.prepareBoard !== knownBoard(inputs)?.name;
@@ -74527,6 +76342,9 @@ function prepareInputs(inputs, board) {
         board: board.name,
         ...{ user: 'root', shell: undefined, workingDirectory: undefined, env: {}, password: undefined },
         ...{ sync: 'none', copyOut: [], files: [], disks: [], ports: [] },
+        ...{ network: 'user', sshPort: undefined, authorizedKeys: [], listen: loopback },
+        // A failure can be looked into here as well; ports and sockets that were asked for are the run's own.
+        debugging: { ...inputs.debugging, gdb: undefined, monitor: false, vnc: undefined },
         ...{ firstBoot: 'skip', snapshot: 'off', saveImage: undefined, keepRunning: false }
     };
     if (!hasOwnBoard(inputs))
@@ -74577,6 +76395,8 @@ async function hashOf(file) {
 
 
 
+
+
 /** What runs `prepare` on a board. */
 function boardPreparer(inputs, install) {
     return {
@@ -74601,7 +76421,7 @@ async function runPrepare(work, installFor, context) {
         journal,
         // What the outputs tell is about the run itself; but after a failure its console is wanted.
         output: (name, value) => {
-            if (name === 'serial-log')
+            if (name === 'serial-log' || name === 'serial-socket')
                 context.output(name, value);
         }
     };
@@ -74614,12 +76434,14 @@ async function runPrepare(work, installFor, context) {
         const startCpus = pi.machine.cpusAtBoot !== undefined;
         await guest.setUp({ clock: Date.now(), startCpus, mount: undefined, script: text });
         const lines = lineLog(log);
+        const said = new OutputTail();
+        const write = said.through(lines.write);
         const { outcome, exitCode, signal } = await runScript({ ...pi, guest }, inputs.runTimeout, {
-            stdout: lines.write,
-            stderr: lines.write
+            stdout: write,
+            stderr: write
         });
         lines.end();
-        checkPrepare({ outcome, exitCode, signal });
+        checkPrepare({ outcome, exitCode, signal }, said.text);
     });
     return phases.run('prepare-keep', 'Keep what `prepare` did', async () => {
         await powerOff({ ...pi, guest });
@@ -74631,16 +76453,21 @@ async function runPrepare(work, installFor, context) {
         return build;
     });
 }
-/** @throws ScriptFailure or TimeLimit unless `prepare` went well */
-function checkPrepare({ outcome, exitCode, signal }) {
+/**
+ * @param said the end of what it said
+ * @throws ScriptFailure or TimeLimit unless `prepare` went well
+ */
+function checkPrepare({ outcome, exitCode, signal }, said = '') {
     if (outcome === 'success')
         return;
     if (outcome === 'timeout')
         throw new TimeLimit({ symptom: `\`prepare\` ran longer than \`run-timeout\`, and was ended; nothing was cached` });
+    const known = recognise('script', said);
     const how = signal === undefined ? `ended with status ${exitCode}` : `was killed by SIG${signal}`;
     throw new ScriptFailure(exitCode, signal, {
         symptom: `\`prepare\` ${how}; nothing of it was cached`,
-        remedy: 'see what it said above; the script runs as root in a shell that ends at the first error'
+        remedy: 'see what it said above; the script runs as root in a shell that ends at the first error',
+        ...(known && explain(known.row))
     });
 }
 
@@ -74742,9 +76569,13 @@ function pathsOnHost(text, workspace, log) {
 
 
 
-/** From inputs to a shell in the guest. */
-async function bootPi(inputs, context) {
-    const { journal, log, phases, output } = context;
+
+
+/** From inputs to an image in place, and a QEMU with the tools that it takes. */
+async function readyPi(inputs, context) {
+    const { output } = context;
+    if (inputs.network === 'tap')
+        await checkTapRights();
     const expected = knownBoard(inputs);
     const coming = expected && qemuBeside(inputs, expected, context);
     const { release, here } = await plannedImage(inputs, context);
@@ -74764,8 +76595,15 @@ async function bootPi(inputs, context) {
     output('qemu-version', ready.version);
     const user = chooseUser(prepared.users, inputs.user);
     const { uid = 0, gid = 0 } = prepared.users[user] ?? {};
-    const sharing = { install: ready, workspace: inputs.workspace, user: { name: user, uid, gid }, log };
+    const sharing = { install: ready, workspace: inputs.workspace, user: { name: user, uid, gid }, log: context.log };
     const install = inputs.sync === 'live' ? await sharingQemu(sharing) : ready;
+    return { prepared, board, user, install, isShared };
+}
+/** From inputs to a shell in the guest. */
+async function bootPi(inputs, context) {
+    const { journal, phases, output, record } = context;
+    const ready = await readyPi(inputs, context);
+    const { prepared, user } = ready;
     const shared = inputs.sync === 'none' ? undefined : inputs.workspace;
     const workingDirectory = guestDirectory(inputs.workingDirectory, {
         workspace: shared,
@@ -74775,17 +76613,22 @@ async function bootPi(inputs, context) {
     const env = scriptEnvironment(inputs, prepared.architecture, folder);
     const first = inputs.workflow === undefined ? undefined : makeText(folder);
     const setup = {
+        authorized: {
+            files: [authorizedKeys, ...(prepared.family === 'mini' ? [miniAuthorizedKeys] : [])],
+            keys: inputs.authorizedKeys
+        },
         mount: shared === undefined ? undefined : { label: workspaceLabel, path: shared, shared: inputs.sync === 'live' },
         script: inputs.run === undefined ? undefined : { run: inputs.run, shell: inputs.shell, env, workingDirectory, first }
     };
     const text = (clock) => setupText({ ...setup, clock, folder, user });
-    const powered = await powerOn({ inputs, prepared, user, board, install, isShared, setup: text }, context);
-    const { image, login, workspace, keyFile, keys, qemu, serial, session, seconds } = powered;
+    const powered = await powerOn({ ...ready, inputs, setup: text }, context);
+    const { image, workspace, keyFile, keys, qemu, serial, session, seconds } = powered;
     output('boot-seconds', seconds.toFixed(2));
-    const sshConfig = await writeSshConfig(journal.folder, { ...login, port: qemu.sshPort }, keyFile);
+    const login = { ...powered.login, port: qemu.sshPort };
+    const sshConfig = await writeSshConfig(journal.folder, login, keyFile);
     const ssh = {
-        'ssh-host': '127.0.0.1',
-        'ssh-port': String(qemu.sshPort),
+        'ssh-host': login.host ?? loopback,
+        'ssh-port': String(login.port),
         'ssh-user': user,
         'ssh-key': keyFile,
         'ssh-config': sshConfig
@@ -74793,20 +76636,25 @@ async function bootPi(inputs, context) {
     for (const [name, value] of Object.entries(ssh))
         output(name, value);
     const guest = new Guest(session, user, journal.id);
+    record.guest = guest;
     try {
-        if (powered.setup !== undefined)
+        let said;
+        if (powered.setup !== undefined) {
             guest.checkSetUp(setup, powered.setup);
+            said = powered.setup.output;
+        }
         else {
             const startCpus = powered.machine.cpusAtBoot !== undefined;
-            await phases.run('setup', 'Set up the guest', () => guest.setUp({ ...setup, startCpus, clock: Date.now() }));
+            said = await phases.run('setup', 'Set up the guest', () => guest.setUp({ ...setup, startCpus, clock: Date.now() }));
         }
+        record.note({ kernel: kernelIn(said) });
     }
     catch (error) {
         throw qemu.isAlive() ? error : lostGuest(qemu, serial, error);
     }
     return {
-        ...{ guest, qemu, serial, image, user, sshConfig, keys, workspace },
-        ...{ login: { ...login, port: qemu.sshPort }, keyFile, machine: powered.machine }
+        ...{ guest, qemu, serial, image, user, sshConfig, login, keys, workspace },
+        ...{ keyFile, machine: powered.machine }
     };
 }
 /** Ends a Pi at once; its own disk is thrown away, but what it wrote to the user's disks is complete. */
@@ -74853,6 +76701,7 @@ function reach({ folder, state }) {
 /** What a login takes. */
 async function loginOf({ ssh, user }) {
     return {
+        host: ssh.host,
         port: ssh.port,
         user: user.name,
         privateKey: await (0,promises_namespaceObject.readFile)(ssh.keyFile, 'utf8'),
@@ -74873,7 +76722,7 @@ async function enter(pi) {
     const deadline = Date.now() + connect_answerTimeout;
     for (;;) {
         try {
-            return entered(pi, await GuestSession.login(await knock(login.port, knockTimeout), login, connect_answerTimeout));
+            return entered(pi, await GuestSession.login(await knock(login.port, knockTimeout, login.host), login, connect_answerTimeout));
         }
         catch (error) {
             if (!(error instanceof LoginError))
@@ -75155,7 +77004,7 @@ async function keepUp(inputs, pi, { journal, log, output }) {
         ...{ name: inputs.name, run: id, logs, uarts: machine.board.uarts, architecture: image.architecture },
         user: { name: user, uid, gid, home },
         ssh: {
-            ...{ port: login.port, keyFile: pi.keyFile, config: sshConfig },
+            ...{ host: login.host, port: login.port, keyFile: pi.keyFile, config: sshConfig },
             hostKey: login.hostKey?.toString('base64')
         },
         bootTimeout: inputs.bootTimeout,
@@ -75502,7 +77351,7 @@ async function inRootfs(request, emulation, { log }) {
     }
 }
 /** What parts of it a host may refuse, and what then. */
-const script_refusals = {
+const refusals = {
     directory: why => new BadInput([`input \`working-directory\` names ${why}, which does not exist in the root file system`]),
     shell: why => new HostFailure({
         symptom: `no script runs in this root file system: ${why}`,
@@ -75526,7 +77375,7 @@ const script_refusals = {
 function script_resultOf(ended) {
     switch (ended.kind) {
         case 'refused':
-            throw (script_refusals[ended.part]?.(ended.why) ??
+            throw (refusals[ended.part]?.(ended.why) ??
                 new HostFailure({
                     symptom: `this host does not let a root file system be entered (${ended.part}): ${ended.why}`,
                     cause: 'this is a container without the right to mount, or sudo needs a password',
@@ -75559,6 +77408,7 @@ function script_nameOf(number) {
 
 
 
+
 /** What runs `prepare` in an image's root file system, on a copy of its disk. */
 function rootfsPreparer({ runTimeout }, emulationFor) {
     return {
@@ -75573,13 +77423,15 @@ function rootfsPreparer({ runTimeout }, emulationFor) {
                 const at = (0,external_node_path_namespaceObject.join)(journal.folder, 'rootfs');
                 await (0,promises_namespaceObject.mkdir)(at);
                 const lines = lineLog(log);
+                const said = new OutputTail();
+                const write = said.through(lines.write);
                 const ended = await inRootfs({
                     ...{ rootfs: ofImage(base, disk), at, user: root, timeout: runTimeout },
                     script: { run: script, shell: undefined, env: {}, workingDirectory: undefined },
-                    ...{ onStdout: lines.write, onStderr: lines.write }
+                    ...{ onStdout: write, onStderr: write }
                 }, emulationFor(base), context);
                 lines.end();
-                checkPrepare(ended);
+                checkPrepare(ended, said.text);
             });
             return phases.run('prepare-keep', 'Keep what `prepare` did', async () => {
                 const build = (0,external_node_path_namespaceObject.join)(context.journal.folder, 'build-prepared');
@@ -75623,6 +77475,7 @@ async function runInRootfs(inputs, emulationFor, context) {
     const preparer = rootfsPreparer(inputs, image => (known ??= emulationFor(image)));
     const request = { inputs, release, tools, unpackers: unpackersFor(here.image), preparer };
     const { image } = await imageInPlace(request, context);
+    context.record.note({ image: image.title });
     await tools();
     const emulation = known ?? emulationFor(image);
     await emulation.provided();
@@ -75823,13 +77676,13 @@ const engineNames = ['docker', 'podman'];
  * @throws HostFailure if none is installed, or none answers
  */
 async function findEngine(wanted = engineNames) {
-    const answers = await Promise.all(wanted.map(async (name) => [name, await ask(name)]));
+    const answers = await Promise.all(wanted.map(async (name) => [name, await engine_ask(name)]));
     for (const [name, answer] of answers)
         if (answer !== undefined && 'version' in answer)
             return { name, version: answer.version };
     throw new HostFailure(noEngine(answers));
 }
-async function ask(name) {
+async function engine_ask(name) {
     if ((await findTool(name)) === undefined)
         return undefined;
     // Podman has no server unless it is told of one.
@@ -76191,22 +78044,22 @@ function importArguments(engine, file, platform, image) {
     return ['import', ...what, file, image];
 }
 /** What the text of {@link startText} tells of itself, a line each. */
-const told = { started: 'started', machine: 'machine ', directory: 'directory' };
+const argv_told = { started: 'started', machine: 'machine ', directory: 'directory' };
 /** Run in the container by its `sh`: checks the platform, sets the environment, and becomes the script's shell. */
 function argv_startText({ shell, env, directory, machine }) {
     const say = (text) => `echo ${text} >> ${external_node_path_namespaceObject.posix.join(insideFolder, 'told')}`;
     const place = directory === undefined ? undefined : shellQuote(directory);
     return [
-        say(told.started),
+        say(argv_told.started),
         ...(machine === undefined
             ? []
             : // No `uname`, no answer.
                 [
                     `machine=$(uname -m 2>/dev/null) || machine=`,
-                    `case $machine in '' | ${machine}) ;; *) ${say(`"${told.machine}$machine"`)}; exit 1 ;; esac`,
+                    `case $machine in '' | ${machine}) ;; *) ${say(`"${argv_told.machine}$machine"`)}; exit 1 ;; esac`,
                     'unset machine'
                 ]),
-        ...(place === undefined ? [] : [`[ -d ${place} ] || { ${say(told.directory)}; exit 1; }`, `cd ${place} || exit`]),
+        ...(place === undefined ? [] : [`[ -d ${place} ] || { ${say(argv_told.directory)}; exit 1; }`, `cd ${place} || exit`]),
         ...Object.entries(env).map(([name, value]) => `export ${name}=${shellQuote(value)}`),
         shellCommand(shell, external_node_path_namespaceObject.posix.join(insideFolder, 'script')),
         ''
@@ -76229,17 +78082,17 @@ function machineOf({ emulator, name }) {
  */
 function scriptEnding(ended) {
     const { status, timedOut, image, platform } = ended;
-    const machine = ended.told.find(line => line.startsWith(told.machine));
+    const machine = ended.told.find(line => line.startsWith(argv_told.machine));
     if (machine !== undefined) {
         throw new HostFailure({
-            symptom: `${image} is for ${machine.slice(told.machine.length)}, and \`platforms\` asks for ${platform}`,
+            symptom: `${image} is for ${machine.slice(argv_told.machine.length)}, and \`platforms\` asks for ${platform}`,
             cause: 'the image, or the copy of it that this host has, is of another platform than it says',
             remedy: 'give `platforms` the platform of the image, or remove the copy from this host'
         });
     }
-    if (ended.told.includes(told.directory))
+    if (ended.told.includes(argv_told.directory))
         throw new BadInput([`input \`working-directory\` is “${ended.directory ?? ''}”, which the container does not have`]);
-    if (!ended.told.includes(told.started))
+    if (!ended.told.includes(argv_told.started))
         throw notStarted(ended);
     if (timedOut)
         return { outcome: 'timeout', exitCode: 124, signal: undefined };
@@ -76593,12 +78446,14 @@ async function container_stateOf({ name: engine }, container) {
 
 
 
+
 /** Whether a run only makes this host able to run programs of other platforms, for the steps that follow. */
 function isOnlyHandlers({ mode, run, saveImage, build }) {
     return mode === 'user' && run === undefined && saveImage === undefined && build === undefined;
 }
 /** A run in user mode, phase by phase. The caller tears down, whatever happens here. */
 async function runUserMode(inputs, context) {
+    context.record.note({ kernel: `${(0,external_node_os_namespaceObject.release)()}, the host's`, fidelity: caveats });
     const provide = (wanted) => handlersOnHost(inputs, wanted, context);
     if (inputs.container !== undefined)
         return runInContainer(inputs, context, row => provide({ rows: [row], asFarAsPossible: false }));
@@ -76686,14 +78541,22 @@ function runnable(wanted, provided, host = process.arch) {
 
 
 
+
+
 /** A run, phase by phase; in system mode unless the inputs say otherwise. The caller tears down, whatever happens here. */
 async function run(inputs, context) {
     if (inputs.mode === 'user')
         return runUserMode(inputs, context);
     if (inputs.image.kind === 'none')
         return runBare(inputs, context);
-    const pi = await bootPi(inputs, context);
-    const result = await ranScript(inputs, pi, context);
+    const { pi, result } = await stayOnFailure(inputs, context, async () => {
+        const booted = await bootPi(inputs, context);
+        return { pi: booted, result: await ranScript(inputs, booted, context) };
+    }, ({ result: { outcome, exitCode } }) => outcome === 'success' ? undefined : `The script ended with status ${exitCode} (${outcome})`);
+    if (inputs.reportDir !== undefined) {
+        const failed = result.outcome !== 'success';
+        await context.phases.run('report', 'What the guest knows of itself', () => collect(inputs, { ...context, logs: context.journal.logs }, failed));
+    }
     let { workspace } = pi;
     if (workspace !== undefined && bringsBack(inputs)) {
         const volume = workspace;
@@ -76701,15 +78564,8 @@ async function run(inputs, context) {
         workspace = { ...volume, sent };
     }
     if (inputs.saveImage !== undefined) {
-        const target = inputs.saveImage;
         await context.phases.run('power-off', 'Switch the Pi off', () => powerOff(pi));
-        await context.phases.run('save-image', `Save the disk to ${target.path}`, () => saveDisk({
-            image: pi.image,
-            disk: { path: (0,external_node_path_namespaceObject.join)(context.journal.folder, runFiles.disk), format: 'qcow2' },
-            target,
-            keys: pi.keys,
-            ...context
-        }));
+        await keepDisk(inputs, pi, context);
     }
     else if (!inputs.keepRunning) {
         await context.phases.run('power-off', 'Switch the Pi off', () => leave(pi, inputs, context.log));
@@ -76718,6 +78574,13 @@ async function run(inputs, context) {
         await keepUp(inputs, { ...pi, workspace }, context);
     }
     return result;
+}
+/** Writes the disk of a Pi that is switched off to where `save-image` wants it, if it does. */
+async function keepDisk({ saveImage: target }, { image, keys }, context) {
+    if (target === undefined)
+        return;
+    const disk = { path: (0,external_node_path_namespaceObject.join)(context.journal.folder, runFiles.disk), format: 'qcow2' };
+    await context.phases.run('save-image', `Save the disk to ${target.path}`, () => saveDisk({ image, disk, target, keys, ...context }));
 }
 async function ranScript(inputs, pi, context) {
     if (inputs.run === undefined)
@@ -76744,75 +78607,114 @@ async function ranScript(inputs, pi, context) {
 
 
 
+
+
+
+
+
+
+
+
 /** Statuses that are ours and not the script's; as docker and timeout(1) have them. */
 const ownStatus = { fault: 125, timeLimit: 124 };
+/** Lines of the console in which a script's trouble is looked for. */
+const consoleLines = 100;
 /**
  * One whole run, the same from a workflow and a terminal: inputs, work, outcome, teardown. Never throws; a signal that
  * asks this process to end tears down first.
  */
-async function execute({ raw, env, workspace, log, output, work = run, started, hasPost, shared, keepLogs }) {
+async function execute({ raw, env, workspace, log: ownLog, output: tellOutput, work = run, onSignal, started, hasPost, shared, keepLogs }) {
+    const { log, warnings } = rememberWarnings(ownLog);
+    const outputs = new Map();
+    const output = (name, value) => {
+        outputs.set(name, value);
+        tellOutput(name, value);
+    };
+    const record = new RunRecord();
+    const said = new OutputTail();
     const phases = new Phases(log);
     const saves = new Saves(phases);
     const hits = new CacheHits(level => {
         output('cache-hit', level);
     });
     const doing = leavable();
-    let report;
+    let ending;
+    let inputs;
     let journal;
     let kept = false;
     let signals;
     try {
-        const inputs = parseInputs(raw, { env, workspace });
+        const checked = (inputs = parseInputs(raw, { env, workspace }));
         const home = homeFolders(env);
         journal = Journal.create(home, { tellPost: hasPost });
         started?.(journal.folder);
-        signals = tearDownOnSignals(journal.folder, doing, log);
+        signals = tearDownOnSignals(journal.folder, { doing, log, onSignal });
         const write = (stream) => (chunk) => {
             stream.write(chunk);
         };
-        const cache = inputs.cache === 'off' ? undefined : shared?.(home.exchange, env);
+        const cache = checked.cache === 'off' ? undefined : shared?.(home.exchange, env);
         const context = {
-            shared: cache !== undefined && inputs.cache === 'read-only' ? readOnly(cache) : cache,
+            shared: cache !== undefined && checked.cache === 'read-only' ? readOnly(cache) : cache,
             hits,
             saves,
+            record,
             home,
             journal,
             log,
             phases,
             output,
-            stdout: write(process.stdout),
-            stderr: write(process.stderr)
+            stdout: said.through(write(process.stdout)),
+            stderr: said.through(write(process.stderr))
         };
-        report = { ...(await doing.run(() => work(inputs, context))), failure: undefined, phases };
+        ending = { ...(await doing.run(() => work(checked, context))), failure: undefined };
         kept = isKept(journal.folder);
     }
     catch (error) {
         const outcome = error instanceof Failure ? error.outcome : 'host-failed';
         const own = outcome === 'timeout' ? ownStatus.timeLimit : ownStatus.fault;
         const { exitCode, signal } = error instanceof ScriptFailure ? error : { exitCode: own, signal: undefined };
-        report = { outcome, exitCode, signal, failure: describeFailure(error), phases };
+        ending = { outcome, exitCode, signal, failure: describeFailure(error) };
     }
     // A teardown that was asked for is why the work ended, and ends this process with a status of its own.
     if (signals?.isEnding() === true)
         await new Promise(() => undefined);
     // Whatever became of the script: what was made for it is not lost.
     await saves.settle();
-    report = { ...report, cached: hits.text };
+    if (inputs !== undefined && journal !== undefined && ending.failure !== undefined)
+        await collect(inputs, { logs: journal.logs, record, log }, true);
+    const report = reportOf(ending, inputs, { phases, hits, record, said, warnings });
     if (report.failure !== undefined)
         log.error(report.failure);
     output('outcome', report.outcome);
     output('exit-code', String(report.exitCode));
     output('timings', phases.json());
+    const summary = summaryText(report, outputs);
+    if (inputs?.reportDir !== undefined) {
+        const texts = { summary, timings: phases.json(), failure: whatWentWrong(report) };
+        await fillReport(inputs.reportDir, { logs: journal?.logs, ...texts }).catch((error) => {
+            log.warn(`The report could not be written: ${messageOf(error)}`);
+        });
+    }
     const logsStay = keepLogs === 'always' || report.failure !== undefined;
     if (journal !== undefined && !kept) {
         const { folder } = journal;
         await doing.leaveFor(() => undo(folder, log, { keepLogs: logsStay }));
     }
     signals?.ignore();
-    return report;
+    return { ...report, summary };
+}
+function reportOf(ending, inputs, { phases, hits, record, said, warnings }) {
+    const { level, text: cached } = hits;
+    const { facts } = record;
+    const scriptFailed = inputs?.run !== undefined && ending.failure === undefined && ending.outcome !== 'success';
+    return {
+        ...{ ...ending, phases, cached, level, facts, warnings },
+        hint: scriptFailed ? hintFor(said.text, record.console(consoleLines)) : undefined,
+        shortcuts: inputs === undefined ? [] : shortcuts(inputs, level, facts)
+    };
 }
 /** Whatever ends this process early, short of SIGKILL: what it made goes first. */
-function tearDownOnSignals(folder, doing, log) {
+function tearDownOnSignals(folder, { doing, log, onSignal }) {
     const signals = { SIGINT: 2, SIGTERM: 15, SIGHUP: 1 };
     let ending = false;
     const crashed = (error) => {
@@ -76824,7 +78726,7 @@ function tearDownOnSignals(folder, doing, log) {
     };
     const told = Object.entries(signals).map(([name, number]) => {
         const listener = () => {
-            if (ending)
+            if (ending || onSignal?.(name) === true)
                 return;
             ending = true;
             log.warn(`${name}: switching the Pi off`);
@@ -76853,7 +78755,7 @@ var external_node_util_ = __nccwpck_require__(7975);
 
 const arguments_names = definitions.map(({ name }) => name);
 /** Flags whose value may be left out, and then is "true". */
-const switches = ['keep-running', 'setuid', 'push', 'load'];
+const switches = ['keep-running', 'monitor', 'setuid', 'push', 'load'];
 /**
  * Reads the flags of a command that takes the action's inputs. What follows `--` is the command to run in the guest.
  * @throws BadInput for flags that do not exist and for stray words
@@ -76925,6 +78827,8 @@ function withPassword(raw, env) {
 const commandSummaries = {
     run: 'boot a Pi, run a script in it, tear it down; exit with the script’s status',
     shell: 'boot a Pi and open a shell in it; torn down on exit',
+    boot: 'boot a Pi that stays until it switches itself off, or Ctrl-C; says how to reach it',
+    console: 'boot a Pi with this terminal as its serial console; Ctrl-] leaves it and ends the Pi',
     demo: 'boot the built-in image on a raspi3b and show what it is',
     images: 'list the images known by name, and what is prepared; --check tells which newer releases exist',
     cache: 'list what is cached on this machine; --remove drops entries, --prune what is above a size',
@@ -76938,6 +78842,8 @@ const commandSummaries = {
 };
 const ownFlags = {
     shell: ' [flags]',
+    boot: ' [IMAGE] [--listen ADDRESS] [flags]',
+    console: ' [flags]',
     demo: ' [flags]',
     images: ' [--json] [--check] [--catalog-url URL]',
     cache: ' [--json] [--remove NAME] [--prune SIZE]',
@@ -77027,10 +78933,10 @@ async function binfmt_status(args, { print }) {
     const { mounted, enabled, handlers } = await registeredHandlers();
     print(`binfmt_misc: ${mounted ? (enabled ? 'mounted' : 'mounted, switched off') : 'not mounted'}`);
     for (const handler of handlers)
-        print(describe(handler));
+        print(binfmt_describe(handler));
     return 0;
 }
-function describe(handler) {
+function binfmt_describe(handler) {
     const taken = platforms.filter(({ emulator }) => takes(handler, emulator.elf)).map(({ name }) => name);
     return [
         handler.name.padEnd(24),
@@ -77077,6 +78983,376 @@ async function restore(args, { print }) {
     const gone = await withdrawHandlers();
     print(gone.length === 0 ? 'no handler is ours' : `removed ${gone.join(', ')}`);
     return 0;
+}
+
+;// CONCATENATED MODULE: ./src/stay-up.ts
+
+
+
+
+
+
+
+/** How often (ms) the guest is looked at. */
+const stay_up_watchInterval = 250;
+/** How long (ms) a guest may take to switch off where nothing of its disk is kept, before it is ended. */
+const throwawayPatience = 60_000;
+/** How long (ms) the guest may take for each step towards a connection, where that of the boot has broken meanwhile. */
+const loginPatience = 8_000;
+/** What asks a Pi that is up to end. */
+class EndRequest {
+    state = 'early';
+    tell = () => undefined;
+    /** Resolves with the name of the signal. */
+    asked = new Promise(resolve => {
+        this.tell = resolve;
+    });
+    /** From now on there is a guest that can be switched off in order. */
+    guestIsUp() {
+        this.state = 'up';
+    }
+    /** Takes a signal; false if there is nothing to end in order, or that is going on already. */
+    take = (signal) => {
+        if (this.state !== 'up')
+            return false;
+        this.state = 'asked';
+        this.tell(signal);
+        return true;
+    };
+}
+/**
+ * Boots a Pi that stays until it switches itself off, or is asked to end; then it is switched off in order.
+ * @param announce called once it is up
+ * @throws BootFailure if it does not come up, or goes away by itself
+ */
+async function bootAndStay(inputs, context, { request, announce }) {
+    const pi = await bootPi(inputs, context);
+    const started = Date.now();
+    request.guestIsUp();
+    const signal = await context.phases.run('up', 'The Pi is up', () => {
+        announce(pi);
+        return untilOff(pi, request.asked);
+    });
+    if (signal !== undefined)
+        context.log.info(`${signal}: the Pi is switched off in order; once more ends it at once`);
+    await context.phases.run('power-off', 'Switch the Pi off', () => signal === undefined ? ended(pi) : stay_up_off(pi, inputs, context));
+    await keepDisk(inputs, pi, context);
+    const seconds = ((Date.now() - started) / 1000).toFixed(0);
+    const verdict = signal === undefined
+        ? `The guest switched itself off, ${seconds} s after it was up`
+        : `The Pi was switched off, ${seconds} s after it was up`;
+    return { outcome: 'success', exitCode: 0, signal: undefined, verdict };
+}
+/** The signal by which the end was asked for; undefined once the guest has switched itself off. */
+async function untilOff({ qemu, serial }, asked) {
+    let signal;
+    void asked.then(name => (signal = name));
+    for (;;) {
+        if (signal !== undefined)
+            return signal;
+        const lines = serial.poll();
+        // Boards without a power switch stand still then.
+        if (lines.some(line => poweredOff.test(line)))
+            return undefined;
+        if (!qemu.isAlive()) {
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(50); // its last word may still be on the way
+            if (qemu.qmp.shutdownReason === 'guest-shutdown')
+                return undefined;
+            throw new BootFailure({
+                symptom: `QEMU ended (${qemu.exit() ?? 'status unknown'})`,
+                cause: 'it was killed from outside (out of memory?), or crashed',
+                remedy: 'look at the end of the serial log; on a small host lower `memory`',
+                log: serial.mainFile
+            });
+        }
+        if (lines.some(line => line.includes('Kernel panic - not syncing'))) {
+            await (0,external_node_timers_promises_namespaceObject.setTimeout)(300); // what follows names the cause
+            throw lostGuest(qemu, serial);
+        }
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(stay_up_watchInterval);
+    }
+}
+/** Ends what is left of a guest that has switched itself off. */
+async function ended({ guest, qemu }) {
+    guest.session.close();
+    if (qemu.isAlive())
+        await quitQemu(qemu, flushPatience);
+}
+/** Switches it off in order; where its disks are thrown away, at any price. */
+async function stay_up_off(pi, { saveImage, disks }, { log }) {
+    const guest = await reachable(pi);
+    try {
+        await powerOff({ ...pi, guest }, saveImage === undefined ? throwawayPatience : undefined);
+    }
+    catch (error) {
+        if (!(error instanceof TimeLimit) || saveImage !== undefined)
+            throw error;
+        log.warn(`${messageOf(error)}, and is ended`);
+        await quitQemu(pi.qemu, disks.length > 0 ? flushPatience : undefined);
+    }
+}
+/** The guest by a connection that answers: after a reboot that of the boot does not. */
+async function reachable({ guest, login }) {
+    const answers = await Promise.race([
+        guest.session.exec('true').then(({ code }) => code === 0, () => false),
+        (0,external_node_timers_promises_namespaceObject.setTimeout)(loginPatience, false, { ref: false })
+    ]);
+    if (answers)
+        return guest;
+    guest.session.close();
+    try {
+        return guest.over(await GuestSession.login(await knock(login.port, loginPatience, login.host), login, loginPatience));
+    }
+    catch {
+        return guest; // it hears nothing, and the time limit ends it
+    }
+}
+
+;// CONCATENATED MODULE: ./src/commands/console.ts
+
+
+
+
+
+
+/**
+ * Boots a Pi with this terminal as its serial console, from the kernel's first word on, until Ctrl-] or until the guest
+ * switches itself off. Nothing of it takes SSH: an image that never gets so far can be watched, and mended, here.
+ */
+async function consoleSession(asked, context) {
+    if (asked.image.kind === 'none')
+        throw new BadInput(['`console` needs an image; with `--image none` use `run`, which shows the serial output']);
+    const inputs = { ...asked, run: undefined, debugging: { ...asked.debugging, serial: 'socket' } };
+    const { journal, log, phases, output } = context;
+    const ready = await readyPi(inputs, context);
+    const { board, install } = ready;
+    const { machine, image, makeDisk } = await phases.run('disk', 'Disk, keys and workspace of this Pi', () => makeRunFiles({ ...ready, inputs, ...context, qemu: install.version }));
+    output('board', board.name);
+    const standing = { ...machine, standsStill: true };
+    log.debug(qemuCommand(standing, install).join(' '));
+    const qemu = await phases.run('qemu', 'Start QEMU', async () => {
+        await makeDisk();
+        return startQemu(standing, install, journal);
+    });
+    log.info(`${image.title} on ${board.name}; Ctrl-] leaves the console and ends the Pi`);
+    const socket = (0,external_node_path_namespaceObject.join)(journal.folder, runFiles.serial(consoleUart(machine)));
+    const end = await attachConsole(socket, process.stdin, process.stdout, () => {
+        if (inputs.debugging.gdb?.waits !== true)
+            void qemu.qmp.execute('cont').catch(() => undefined);
+    });
+    log.info(end === 'left' ? 'Left the console; the Pi ends' : 'The Pi has ended');
+    await quitQemu(qemu, inputs.disks.length > 0 ? flushPatience : undefined);
+    return { outcome: 'success', exitCode: 0, signal: undefined };
+}
+/** The UART that the kernel's arguments make /dev/console: the last one counts, and a Pi's `ttyS0` is its second. */
+function consoleUart({ board, kernelArguments }) {
+    const last = kernelArguments
+        .flatMap(words => words.split(/\s+/))
+        .filter(word => word.startsWith('console='))
+        .at(-1);
+    return board.uarts > 1 && last?.startsWith('console=ttyS') === true ? 1 : 0;
+}
+
+;// CONCATENATED MODULE: ./src/commands/run.ts
+
+
+
+
+
+
+
+
+/** What `demo` runs unless told otherwise. */
+const demoScript = `printf 'This is a %s\\n' "$(tr -d '\\0' < /proc/device-tree/model)"
+uname -a
+echo "$(nproc) CPUs, $(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo) MiB of memory"
+`;
+/** `pi-qemu run`: the action's main and post in one. Returns the status to exit with. */
+async function runCommand({ raw, log }) {
+    const known = new Map();
+    const report = await onTerminal({ raw, log, known });
+    const stays = raw.mode === 'user' && [raw.run, raw.build, raw['save-image']].every(input => !input);
+    if (stays && report.failure === undefined)
+        log.info(`Programs of ${known.get('platforms') ?? ''} run on this host, until: pi-qemu stop`);
+    else
+        conclude(report, log);
+    if (raw['keep-running'] === 'true' && report.failure === undefined) {
+        log.info(`The Pi stays up: ssh -F ${known.get('ssh-config') ?? ''} ${sshHost}`);
+        log.info('Switch it off with: pi-qemu stop');
+    }
+    return report.exitCode;
+}
+/** `pi-qemu demo`: a run with defaults that show what this is about. */
+async function demoCommand({ raw, log }) {
+    log.info('Booting a Raspberry Pi 3 in QEMU, on a small image that is built here from Debian packages.');
+    return runCommand({ raw: { image: 'mini-arm64', board: 'raspi3b', sync: 'none', run: demoScript, ...raw }, log });
+}
+/** `pi-qemu shell`: an interactive session instead of a script. */
+async function run_shellCommand({ raw, log }) {
+    const session = async (inputs, context) => {
+        if (inputs.image.kind === 'none')
+            throw new BadInput(['`shell` needs an image; with `--image none` use `run`, whose result is the serial output']);
+        const pi = await bootPi({ ...inputs, run: undefined }, context);
+        const start = pi.workspace === undefined ? [] : [`cd ${shellQuote(pi.workspace.path)} && exec "\${SHELL:-/bin/sh}" -l`];
+        const exitCode = await new Promise((resolve, reject) => {
+            (0,external_node_child_process_namespaceObject.spawn)('ssh', ['-F', pi.sshConfig, '-t', sshHost, ...start], { stdio: 'inherit' })
+                .on('error', reject)
+                .on('close', code => {
+                resolve(code ?? 255);
+            });
+        });
+        await leave(pi, inputs, context.log);
+        return { outcome: 'success', exitCode, signal: undefined };
+    };
+    // A shell is for looking around: the host's folder is there, and stays as it is.
+    const report = await onTerminal({ raw: { sync: 'in', ...raw, 'keep-running': 'false' }, log, work: session });
+    return report.exitCode;
+}
+/** `pi-qemu console`: the serial console instead of a script. */
+async function consoleCommand({ raw, log }) {
+    const own = { sync: 'none', ...raw, 'keep-running': 'false' };
+    return (await onTerminal({ raw: own, log, work: consoleSession })).exitCode;
+}
+/** A run whose words go to the terminal, and whose workspace is the current folder. */
+async function onTerminal({ raw, log, known = new Map(), ...own }) {
+    let folder = '';
+    const report = await execute({
+        ...{ log, keepLogs: 'on-failure', hasPost: false, env: process.env, workspace: process.cwd(), ...own },
+        raw: withPassword(raw, process.env),
+        started: path => (folder = path),
+        output: (name, value) => {
+            known.set(name, value);
+            log.debug(`${name}: ${value}`);
+        }
+    });
+    if (report.failure !== undefined && known.has('serial-log'))
+        log.info(`logs: ${logsOf(folder)}`);
+    return report;
+}
+/** Says how a run ended, where it did not fail: then that was said. */
+function conclude({ outcome, exitCode, signal, verdict, failure, hint, phases }, log) {
+    if (failure !== undefined)
+        return;
+    if (verdict !== undefined) {
+        if (outcome === 'success')
+            log.info(verdict);
+        else
+            log.error(verdict);
+        return;
+    }
+    const how = signal === undefined ? `ended with status ${exitCode}` : `was killed by SIG${signal}`;
+    const booted = phases.timings.find(({ name }) => name === 'boot');
+    log.info(outcome === 'timeout'
+        ? 'The script ran longer than --run-timeout, and was ended'
+        : `The script ${how}; ${phases.elapsed.toFixed(1)} s in all${booted === undefined ? '' : `, ${booted.seconds.toFixed(1)} s of it to boot`}`);
+    if (hint !== undefined)
+        log.error(hint);
+}
+
+;// CONCATENATED MODULE: ./src/commands/boot.ts
+
+
+
+
+
+
+
+/**
+ * Takes the image and `--listen` out of the words of `pi-qemu boot [IMAGE] [flags]`.
+ * @throws BadInput for an address that is none
+ */
+function bootWords(argv) {
+    const [image, words] = argv[0] === undefined || argv[0].startsWith('-') ? [undefined, argv] : [argv[0], argv.slice(1)];
+    const at = words.findIndex(word => word === '--listen' || word.startsWith('--listen='));
+    if (at < 0)
+        return { image, listen: undefined, rest: words };
+    const joined = words[at]?.startsWith('--listen=') === true;
+    const listen = joined ? words[at]?.slice('--listen='.length) : words[at + 1];
+    if (listen === undefined || !(0,external_node_net_.isIPv4)(listen))
+        throw new BadInput([
+            `flag \`--listen\` is “${listen ?? ''}”; valid: an IPv4 address of this host, or 0.0.0.0 for all`
+        ]);
+    return { image, listen, rest: words.filter((_, index) => index < at || index > (joined ? at : at + 1)) };
+}
+/** Where an image is looked for in our container image if none is named; the second is where such containers have it. */
+const mountedImages = ['/image.img', '/sdcard/filesystem.img'];
+/** Public keys that are mounted into the container. */
+const mountedKeys = '/authorized_keys';
+/**
+ * On a host nothing but the host itself reaches the guest. A container that our Dockerfile made says so in its
+ * environment: there the engine decides who reaches it, so it listens on the address that ports are published from.
+ */
+function bootDefaults(env, { network } = {}, exists = external_node_fs_namespaceObject.existsSync) {
+    if (env['PI_QEMU_CONTAINER'] !== '1')
+        return { raw: { sync: 'none' }, listen: loopback };
+    const image = mountedImages.find(exists);
+    return {
+        raw: {
+            sync: 'none',
+            ...(network !== 'tap' && { 'ssh-port': '2222' }),
+            ...(image !== undefined && { image }),
+            ...(exists(mountedKeys) && { 'authorized-keys': mountedKeys })
+        },
+        listen: '0.0.0.0'
+    };
+}
+/** What `boot` cannot do, in words. */
+function faults({ mode, image, run, sync, copyOut, keepRunning }) {
+    const rows = [
+        [mode === 'user', '`boot` boots a system, and `mode: user` does not; use `run`'],
+        [image.kind === 'none', '`boot` needs an image; with `--image none` use `run`, whose result is the serial output'],
+        [run !== undefined, '`boot` runs no script; use `run`, or `run --keep-running`'],
+        [
+            sync === 'both' || sync === 'out' || copyOut.length > 0,
+            '`boot` brings nothing back from the guest; valid for `--sync`: none, in, live'
+        ],
+        [keepRunning, '`boot` ends with its Pi; use `run --keep-running`']
+    ];
+    return rows.filter(([wrong]) => wrong).map(([, fault]) => fault);
+}
+/** `pi-qemu boot`: a Pi that stays until it switches itself off, or the command is asked to end. */
+async function bootCommand({ raw, log }, { image, listen }) {
+    if (image !== undefined && raw.image !== undefined)
+        throw new BadInput(['there are two images: the first word, and `--image`; give one']);
+    const defaults = bootDefaults(process.env, raw);
+    const request = new EndRequest();
+    const report = await onTerminal({
+        raw: { ...defaults.raw, ...raw, ...(image !== undefined && { image }) },
+        log,
+        onSignal: request.take,
+        work: async (parsed, context) => {
+            const wrong = faults(parsed);
+            if (wrong.length > 0)
+                throw new BadInput(wrong);
+            const inputs = { ...parsed, listen: listen ?? defaults.listen };
+            return bootAndStay(inputs, context, {
+                request,
+                announce: pi => {
+                    for (const line of boot_waysIn(inputs, pi))
+                        log.info(line);
+                }
+            });
+        }
+    });
+    conclude(report, log);
+    return report.exitCode;
+}
+/** How to reach a guest, a line each. */
+function boot_waysIn({ listen, network, authorizedKeys, password, ports }, { user, sshConfig, login: { host = loopback, port } }) {
+    const own = authorizedKeys.length > 0;
+    const isOpen = own || password !== undefined;
+    const from = network === 'user' && listen !== loopback
+        ? `, from elsewhere by the address of this host or the port that was published`
+        : '';
+    const at = port === 22 ? '' : `-p ${port} `;
+    return [
+        `With the key of this run: ssh -F ${sshConfig} ${sshHost}`,
+        isOpen
+            ? `With ${[...(own ? ['your own key'] : []), ...(password === undefined ? [] : ['the password'])].join(' or ')}: ssh ${at}${user}@${host}${from}`
+            : 'Nobody else gets in: no --authorized-keys and no password were given',
+        ...ports.map(({ protocol, host: outer, guest }) => `Port ${guest}/${protocol} of the guest: ${host}:${outer}${from}`),
+        'The Pi stays up until it switches itself off; Ctrl-C or SIGTERM switch it off in order'
+    ];
 }
 
 ;// CONCATENATED MODULE: ./src/commands/cache.ts
@@ -78305,7 +80581,7 @@ async function execCommand(argv, log) {
     const env = { ...process.env, ...flags.env };
     const program = readProgram(flags.program);
     const platform = platformOf(program, flags.platform);
-    const sysroot = flags.sysroot === undefined ? undefined : await folderOf(flags.sysroot, log);
+    const sysroot = flags.sysroot === undefined ? undefined : await exec_folderOf(flags.sysroot, log);
     const files = checkLibraries(program, sysroot, (env['LD_LIBRARY_PATH'] ?? '').split(':').filter(Boolean));
     const emulator = staticEmulator(platform.emulator);
     await ensureTools([emulator, 'prlimit'], log);
@@ -78321,7 +80597,7 @@ async function execCommand(argv, log) {
     return exitCode;
 }
 /** The folder of `--sysroot`: as it is, or with the libraries of the image that it names. */
-async function folderOf(text, log) {
+async function exec_folderOf(text, log) {
     if ((0,external_node_fs_namespaceObject.statSync)(text, { throwIfNoEntry: false })?.isDirectory() === true)
         return text;
     let folder = '';
@@ -78612,6 +80888,8 @@ function asJson({ catalogue, releases, prepared, updates: found }) {
 
 
 
+
+
 const subcommands = {
     run: {
         usage: 'run [--env NAME[=VALUE]] -- COMMAND [ARGUMENT ...]',
@@ -78624,6 +80902,7 @@ const subcommands = {
     reboot: { usage: 'reboot', summary: 'reboot the Pi, and wait until it is ready again', work: rebootIt },
     screenshot: { usage: 'screenshot FILE.png', summary: 'a picture of what is on its display', work: takePicture },
     log: { usage: 'log [--follow]', summary: 'show what it wrote to its serial console', work: showLog },
+    console: { usage: 'console', summary: 'its serial console, with `serial: socket`; Ctrl-] leaves it', work: pi_console },
     ssh: { usage: 'ssh [ARGUMENT ...]', summary: 'a login shell, or what ssh runs', work: ssh },
     stop: { usage: 'stop', summary: 'switch the Pi off', work: stop }
 };
@@ -78776,6 +81055,13 @@ async function showLog({ found, words }) {
         await (0,external_node_timers_promises_namespaceObject.setTimeout)(followInterval);
     }
 }
+async function pi_console({ found, words }) {
+    if (words.length > 0)
+        throw new BadInput(['`console` takes nothing else']);
+    const { folder, serial } = reach(found);
+    await attachConsole((0,external_node_path_namespaceObject.join)(folder, runFiles.serial(serial.mainUart)), process.stdin, process.stdout);
+    return 0;
+}
 async function ssh({ found, words }) {
     const terminal = words.length === 0 && process.stdin.isTTY ? ['-t'] : [];
     return new Promise((resolve, reject) => {
@@ -78796,99 +81082,8 @@ async function stop({ found, log }) {
     return (await undo(found.folder, log)) ? 0 : 1;
 }
 
-;// CONCATENATED MODULE: ./src/commands/run.ts
-
-
-
-
-
-
-
-/** What `demo` runs unless told otherwise. */
-const demoScript = `printf 'This is a %s\\n' "$(tr -d '\\0' < /proc/device-tree/model)"
-uname -a
-echo "$(nproc) CPUs, $(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo) MiB of memory"
-`;
-/** `pi-qemu run`: the action's main and post in one. Returns the status to exit with. */
-async function runCommand({ raw, log }) {
-    const known = new Map();
-    let folder = '';
-    const report = await onTerminal({ raw, log }, known, undefined, path => (folder = path));
-    const stays = raw.mode === 'user' && [raw.run, raw.build, raw['save-image']].every(input => !input);
-    if (stays && report.failure === undefined)
-        log.info(`Programs of ${known.get('platforms') ?? ''} run on this host, until: pi-qemu stop`);
-    else
-        conclude(report, log);
-    if (report.failure !== undefined && known.has('serial-log'))
-        log.info(`logs: ${logsOf(folder)}`);
-    if (raw['keep-running'] === 'true' && report.failure === undefined) {
-        log.info(`The Pi stays up: ssh -F ${known.get('ssh-config') ?? ''} ${sshHost}`);
-        log.info('Switch it off with: pi-qemu stop');
-    }
-    return report.exitCode;
-}
-/** `pi-qemu demo`: a run with defaults that show what this is about. */
-async function demoCommand({ raw, log }) {
-    log.info('Booting a Raspberry Pi 3 in QEMU, on a small image that is built here from Debian packages.');
-    return runCommand({ raw: { image: 'mini-arm64', board: 'raspi3b', sync: 'none', run: demoScript, ...raw }, log });
-}
-/** `pi-qemu shell`: an interactive session instead of a script. */
-async function run_shellCommand({ raw, log }) {
-    const session = async (inputs, context) => {
-        if (inputs.image.kind === 'none')
-            throw new BadInput(['`shell` needs an image; with `--image none` use `run`, whose result is the serial output']);
-        const pi = await bootPi({ ...inputs, run: undefined }, context);
-        const start = pi.workspace === undefined ? [] : [`cd ${shellQuote(pi.workspace.path)} && exec "\${SHELL:-/bin/sh}" -l`];
-        const exitCode = await new Promise((resolve, reject) => {
-            (0,external_node_child_process_namespaceObject.spawn)('ssh', ['-F', pi.sshConfig, '-t', sshHost, ...start], { stdio: 'inherit' })
-                .on('error', reject)
-                .on('close', code => {
-                resolve(code ?? 255);
-            });
-        });
-        await leave(pi, inputs, context.log);
-        return { outcome: 'success', exitCode, signal: undefined };
-    };
-    // A shell is for looking around: the host's folder is there, and stays as it is.
-    const report = await onTerminal({ raw: { sync: 'in', ...raw, 'keep-running': 'false' }, log }, new Map(), session, () => undefined);
-    return report.exitCode;
-}
-function onTerminal({ raw, log }, known, work, started) {
-    return execute({
-        ...{
-            raw: withPassword(raw, process.env),
-            log,
-            started,
-            keepLogs: 'on-failure',
-            hasPost: false,
-            env: process.env,
-            workspace: process.cwd()
-        },
-        output: (name, value) => {
-            known.set(name, value);
-            log.debug(`${name}: ${value}`);
-        },
-        ...(work !== undefined && { work })
-    });
-}
-function conclude({ outcome, exitCode, signal, verdict, failure, phases }, log) {
-    if (failure !== undefined)
-        return;
-    if (verdict !== undefined) {
-        if (outcome === 'success')
-            log.info(verdict);
-        else
-            log.error(verdict);
-        return;
-    }
-    const how = signal === undefined ? `ended with status ${exitCode}` : `was killed by SIG${signal}`;
-    const booted = phases.timings.find(({ name }) => name === 'boot');
-    log.info(outcome === 'timeout'
-        ? 'The script ran longer than --run-timeout, and was ended'
-        : `The script ${how}; ${phases.elapsed.toFixed(1)} s in all${booted === undefined ? '' : `, ${booted.seconds.toFixed(1)} s of it to boot`}`);
-}
-
 ;// CONCATENATED MODULE: ./src/cli.ts
+
 
 
 
@@ -78914,8 +81109,8 @@ async function cli_command(name, rest) {
                 `\`pi-qemu ${name ?? ''}\` does not take \`${wrong}\`; valid: ${valid.join(', ') || 'nothing'}`
             ]);
     };
-    const flagged = (work) => {
-        const { raw, verbose, help } = parseFlags(rest);
+    const flagged = (work, words = rest) => {
+        const { raw, verbose, help } = parseFlags(words);
         if (!help)
             return work({ raw, log: terminalLog(process.stderr, verbose || process.env['RUNNER_DEBUG'] === '1') });
         print(helpText());
@@ -78925,6 +81120,11 @@ async function cli_command(name, rest) {
         run: () => flagged(runCommand),
         demo: () => flagged(demoCommand),
         shell: () => flagged(run_shellCommand),
+        boot: () => {
+            const words = bootWords(rest);
+            return flagged(terminal => bootCommand(terminal, words), words.rest);
+        },
+        console: () => flagged(consoleCommand),
         images: () => imagesCommand(rest, { home, print, log: terminalLog() }),
         cache: () => cacheCommand(rest, { home, print, log: terminalLog() }),
         binfmt: () => binfmtCommand(rest, { home, print, log: terminalLog() }),

@@ -34970,7 +34970,597 @@ const promises_namespaceObject = require("node:fs/promises");
 const external_node_path_namespaceObject = require("node:path");
 ;// CONCATENATED MODULE: external "node:child_process"
 const external_node_child_process_namespaceObject = require("node:child_process");
+;// CONCATENATED MODULE: ./src/report/diagnosis/console.ts
+/**
+ * What a guest's console says that means it will not come up; a boot that shows it is ended. Most telling first: one trouble often leads
+ * to a message of the next row.
+ */
+const console_consoleSymptoms = [
+    {
+        id: 'no-root',
+        shows: '`ALERT! root device … does not exist`, `Gave up waiting for root … device`',
+        pattern: /(?:ALERT! +(?:root device )?|Gave up waiting for root)(.*)(?: does not exist|device)/i,
+        symptom: 'the guest found no root file system',
+        cause: '`root=` on the kernel command line names a partition that the disk does not have, or its driver is missing',
+        remedy: 'check `append`, `kernel` and `initrd`: the initramfs has to belong to the kernel'
+    },
+    {
+        id: 'kernel-no-root',
+        shows: '`VFS: Unable to mount root fs`, `VFS: Cannot open root device`',
+        pattern: /VFS: (?:Unable to mount root fs|Cannot open root device)/,
+        symptom: 'the kernel found no root file system',
+        cause: '`root=` names a partition that the disk does not have, or the kernel has no driver for the disk and no initramfs',
+        remedy: 'check `append`, and give `initrd` if the kernel needs one'
+    },
+    {
+        id: 'waits-for-root',
+        shows: '`Waiting for root device …`, and nothing more for 20 s',
+        pattern: /Waiting for root device (\S+?)\.{3}/,
+        symptom: 'the kernel waits for a root file system that does not appear',
+        cause: '`root=` names a partition that the disk does not have, or the kernel has no driver for the disk and no initramfs',
+        remedy: 'check `append`, and give `initrd` if the kernel needs one',
+        lingers: 20_000
+    },
+    {
+        id: 'cannot-mount-root',
+        shows: '`ALERT! cannot mount`',
+        pattern: /ALERT! cannot mount/,
+        symptom: 'the guest cannot mount its root file system',
+        cause: 'the file system is damaged, or of a kind the kernel does not know',
+        remedy: 'check the image with e2fsck'
+    },
+    {
+        id: 'no-init',
+        shows: '`No working init found`, `Requested init … failed`',
+        pattern: /No working init found|Requested init \S+ failed|switch_root: can't execute/,
+        symptom: 'the guest has no init to start',
+        cause: 'the root file system is empty, or its programs are for another architecture',
+        remedy: 'check that `image` and `board` belong together'
+    },
+    {
+        id: 'emergency-mode',
+        shows: '`You are in emergency mode`',
+        pattern: /You are in emergency mode|Welcome to emergency mode|Cannot open access to console, the root account is locked/i,
+        symptom: 'the guest stopped in emergency mode',
+        cause: 'a mount in /etc/fstab failed, or an essential service',
+        remedy: 'look for the first “Failed to mount” or “Dependency failed” in the serial log'
+    },
+    {
+        id: 'initramfs-prompt',
+        shows: 'the prompt `(initramfs)`',
+        pattern: /^\(initramfs\)/,
+        symptom: 'the guest stopped in the initramfs',
+        cause: 'it could not prepare or mount the root file system',
+        remedy: 'look at the lines before the prompt in the serial log'
+    },
+    {
+        id: 'no-lease',
+        shows: '`no DHCP lease`, `No DHCPOFFERS received`',
+        pattern: /no DHCP lease|udhcpc: no lease, failing|No DHCPOFFERS received|dhcpcd.*timed out/i,
+        symptom: 'the guest got no network address (no DHCP lease)',
+        cause: 'the emulated network device did not answer in time, or `qemu-args` changed the network',
+        remedy: 'try again; on a very slow host use `board: virt`, whose network is faster'
+    },
+    {
+        id: 'no-network-device',
+        shows: '`no network interface appeared`',
+        pattern: /no network interface appeared/,
+        symptom: 'the guest has no network interface',
+        cause: "the kernel has no driver for the board's network device, or the device tree switches USB off",
+        remedy: "use the image's own kernel and device tree"
+    },
+    {
+        id: 'ssh-failed',
+        shows: '`ssh.service: Failed`, `Failed to start … OpenSSH`',
+        pattern: /ssh(?:d)?\.service: Failed|Failed to start.*(?:OpenSSH|ssh|Secure Shell)/i,
+        symptom: 'the SSH server of the guest did not start',
+        cause: 'its configuration is wrong, or openssh-server is damaged',
+        remedy: 'look for “sshd” in the serial log'
+    },
+    {
+        id: 'init-ended',
+        shows: '`Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000…00`',
+        pattern: /Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000[\da-f]{2}00/,
+        symptom: 'the init of the guest ended, and its kernel panicked',
+        cause: 'a program that is run as init must not end; or it could not do its work',
+        remedy: 'look at the lines before “Kernel panic” in the serial log; to end a run, let init switch the guest off'
+    },
+    {
+        id: 'nothing-to-start',
+        shows: '`BdsDxe: No bootable option`, `UEFI Interactive Shell`',
+        pattern: /BdsDxe: No bootable option|UEFI Interactive Shell|^Shell> /,
+        symptom: 'the UEFI firmware found nothing to start',
+        cause: 'the image has no boot loader for this architecture, or it is damaged',
+        remedy: 'check that the EFI system partition has EFI/BOOT/BOOTAA64.EFI'
+    },
+    {
+        id: 'boot-loader-stopped',
+        shows: 'the prompt `grub>`, `grub rescue>`',
+        pattern: /^grub(?: rescue)?>/,
+        symptom: 'the boot loader of the guest stopped',
+        cause: 'GRUB does not find its configuration, or its file system',
+        remedy: 'look at the serial log; the image has to be whole, and boot elsewhere'
+    },
+    {
+        id: 'kernel-panic',
+        shows: '`Kernel panic - not syncing`',
+        pattern: /Kernel panic - not syncing: (.*)/,
+        symptom: 'the kernel of the guest panicked',
+        cause: 'kernel, device tree, initramfs or root file system do not fit together',
+        remedy: 'look at the lines before “Kernel panic” in the serial log'
+    },
+    {
+        id: 'card-slot-crash',
+        shows: '`PC is at bcm2835_finish_data`',
+        pattern: /PC is at bcm2835_finish_data/,
+        symptom: "the driver of the card slot crashed in the guest's kernel",
+        cause: 'its interrupts came too late: those of the USB outran the emulation, on a host that is slow or busy',
+        remedy: 'use `storage: usb`, or `clock: icount`'
+    },
+    {
+        id: 'kernel-crash',
+        shows: '`Internal error: …`, `Unable to handle kernel …`',
+        pattern: /Internal error: |Unable to handle kernel (?:NULL pointer|paging request)/,
+        symptom: 'the kernel of the guest crashed',
+        cause: 'a driver met hardware that QEMU does not emulate, or a bug of the kernel',
+        remedy: 'try another `dtb`, `kernel` or board'
+    }
+];
+/** What a console shows of a guest that is late; it passes by in good boots, too, on a slow host. */
+const lateSymptoms = [
+    {
+        id: 'start-job',
+        shows: '`A start job is running for …`',
+        pattern: /A (?:start|stop) job is running for (.+)/,
+        symptom: 'a unit of the guest does not get ready',
+        cause: 'systemd waits for it: often a device or a network that the emulated board does not have',
+        remedy: 'mask it: `append: systemd.mask=NAME.service`, or `files` with a drop-in'
+    },
+    {
+        id: 'card-slot-late',
+        shows: '`sdhost…: timeout waiting for hardware interrupt`',
+        pattern: /(?:mmc|sdhost|sdhci)\S*: [Tt]imeout waiting for hardware interrupt/,
+        symptom: 'the card slot of the emulated board does not keep up',
+        cause: 'the interrupts of the USB outran the emulation, on a host that is slow or busy',
+        remedy: 'use `storage: usb`, or `clock: icount`'
+    },
+    {
+        id: 'cpu-stall',
+        shows: '`rcu: INFO: … detected stalls`, `watchdog: BUG: soft lockup`',
+        pattern: /rcu: INFO: .*stall|BUG: soft lockup|self-detected stall/,
+        symptom: 'a CPU of the guest stood still for long',
+        cause: 'the host has too little CPU time for the emulation: other work runs on it, or it is slow',
+        remedy: 'use `clock: icount`, whose time waits for the guest; or `board: virt`, which needs less'
+    }
+];
+
+;// CONCATENATED MODULE: ./src/report/diagnosis/host.ts
+/** What programs of the host, and the host itself, say when they fail. Most telling first. */
+const hostSymptoms = [
+    {
+        id: 'host-disk-full',
+        shows: '`No space left on device`, `ENOSPC`, `disk full`',
+        pattern: /no space left on device|disk full|ENOSPC/i,
+        symptom: 'the disk of the host is full',
+        cause: 'the disk is full',
+        remedy: 'free some space, point PI_QEMU_HOME at a larger disk, or lower what is kept there: `pi-qemu cache`, `cache-max-size`'
+    },
+    {
+        id: 'host-old-keys',
+        shows: '`NO_PUBKEY`',
+        pattern: /NO_PUBKEY/,
+        symptom: 'the host cannot check the signature of packages',
+        cause: "the host's keys for checking Debian's packages are older than the release",
+        remedy: 'install a newer debian-archive-keyring'
+    },
+    {
+        id: 'mirror-in-motion',
+        shows: '`Mirror sync in progress?`, `Hash Sum mismatch`',
+        pattern: /Mirror sync in progress|Hash Sum mismatch/,
+        symptom: 'the mirror of packages contradicts itself',
+        cause: 'it is being updated',
+        remedy: 'try again in some minutes'
+    },
+    {
+        id: 'host-no-names',
+        shows: '`Temporary failure resolving`, `ENOTFOUND`, `EAI_AGAIN`',
+        pattern: /Temporary failure (?:resolving|in name resolution)|Could not resolve|\bENOTFOUND\b|\bEAI_AGAIN\b/,
+        symptom: 'the host does not find a server',
+        cause: 'it has no network, no name server, or needs a proxy',
+        remedy: 'check the network of the host; `http_proxy` and `https_proxy` are used where they are set'
+    },
+    {
+        id: 'host-not-accessible',
+        shows: '`Permission denied`, `EACCES`',
+        pattern: /permission denied|\bEACCES\b/i,
+        symptom: 'the host denies access',
+        cause: 'a file or folder is not accessible to this user',
+        remedy: 'check the owner and mode of the path named above'
+    }
+];
+
+;// CONCATENATED MODULE: ./src/report/diagnosis/qemu.ts
+const fullDisk = {
+    symptom: 'QEMU has no room on the disk of the host',
+    cause: 'the disk is full',
+    remedy: 'free some space, or point PI_QEMU_HOME at a larger disk'
+};
+/** What QEMU says when it does not start. Most telling first. */
+const qemuSymptoms = [
+    {
+        id: 'port-taken',
+        shows: '`Could not set up host forwarding rule`',
+        pattern: /Could not set up host forwarding rule '([^']*)'/,
+        symptom: 'QEMU cannot have a port of the host',
+        cause: 'a host port in `ports`, or `ssh-port`, is taken by another program, or needs root (below 1024)',
+        remedy: 'choose another host port'
+    },
+    {
+        id: 'gdb-port-taken',
+        shows: '`-gdb tcp:… Failed to find an available port`',
+        pattern: /-gdb \S+: .*(?:Failed to find an available port|Address already in use|Permission denied)/,
+        symptom: 'QEMU cannot have the port for gdb',
+        cause: 'the port in `gdb` is taken by another program, or needs root (below 1024)',
+        remedy: 'choose another port'
+    },
+    {
+        id: 'vnc-port-taken',
+        shows: '`-vnc 127.0.0.1:… Failed to find an available port`',
+        pattern: /-vnc \S+: .*(?:Failed to find an available port|Address already in use)/,
+        symptom: 'QEMU cannot have the port for VNC',
+        cause: 'the port in `vnc` is taken by another program',
+        remedy: 'choose another port'
+    },
+    {
+        id: 'disk-in-use',
+        shows: '`Failed to get "write" lock`',
+        pattern: /Failed to get (?:shared )?"[\w ]+" lock/,
+        symptom: 'QEMU cannot have a disk for itself',
+        cause: 'a file in `disks` is in use by another program, maybe another run',
+        remedy: 'wait until it has ended, or give each run a disk of its own'
+    },
+    {
+        id: 'wrong-format',
+        shows: '`Image is not in qcow2 format`',
+        pattern: /Image is not in qcow2 format/,
+        symptom: 'QEMU cannot read a disk',
+        cause: 'a file in `disks` is of another format than it is said to be',
+        remedy: 'write `file:raw` or `file:qcow2`'
+    },
+    {
+        id: 'card-size',
+        shows: '`SD card size has to be a power of 2`',
+        pattern: /Invalid SD card size|SD card size has to be a power of 2/,
+        symptom: 'QEMU refuses a card of this size',
+        cause: 'the card slot takes sizes that are a power of two; `image` is rounded up by itself, a card in `qemu-args` is not',
+        remedy: 'grow the file (`qemu-img resize -f raw FILE 4G`), or attach it with `disks`'
+    },
+    {
+        id: 'memory-size',
+        shows: '`Invalid RAM size, should be …`',
+        pattern: /Invalid RAM size/,
+        symptom: 'QEMU refuses this much memory',
+        cause: 'the board has a fixed size of memory, and `qemu-args` asks for another',
+        remedy: 'leave `-m` out of `qemu-args`; `memory` goes with `board: virt`'
+    },
+    {
+        id: 'old-qemu',
+        shows: '`unsupported machine type`',
+        pattern: /unsupported machine type/,
+        symptom: 'QEMU does not know the board',
+        cause: 'this QEMU is too old for the board: `raspi4b` needs 9.0',
+        remedy: 'use `qemu: auto` or `qemu: private`, or choose another board'
+    },
+    {
+        id: 'unknown-argument',
+        shows: '`invalid option`, `Invalid parameter`',
+        pattern: /invalid option|Invalid parameter|unknown option/i,
+        symptom: 'QEMU does not know an argument',
+        cause: 'a word in `qemu-args` is not one of QEMU, or of another version of it',
+        remedy: 'check `qemu-args`'
+    },
+    {
+        id: 'host-memory',
+        shows: '`Cannot allocate memory`',
+        pattern: /Cannot allocate memory|cannot set up guest memory/i,
+        symptom: 'QEMU does not get the memory of the guest',
+        cause: 'the host has too little memory',
+        remedy: 'lower `memory`'
+    },
+    {
+        id: 'qemu-disk-full',
+        shows: '`No space left on device`',
+        pattern: /No space left on device/,
+        ...fullDisk
+    }
+];
+
+;// CONCATENATED MODULE: ./src/report/diagnosis/emulation.ts
+/** What programs of a foreign architecture show when they run on a CPU, or a kernel, that is not theirs. */
+const emulationSymptoms = [
+    {
+        id: 'illegal-instruction',
+        shows: '`Illegal instruction`, `uncaught target signal 4`',
+        pattern: /\bIllegal instruction|uncaught target signal 4\b|\bSIGILL\b/,
+        symptom: 'a program used an instruction that the emulated CPU does not have',
+        cause: 'it is built for a newer CPU than the board has: ARMv7 or NEON on a Pi Zero, atomics or AES on a Pi 3, as wheels and prebuilt binaries often are',
+        remedy: 'build it for the board (`-march=armv6`, `-mcpu=cortex-a53`); `pi-qemu exec` names the instruction and where it is'
+    },
+    {
+        id: 'qemu-user-crash',
+        shows: '`qemu: uncaught target signal 11 (Segmentation fault)`',
+        pattern: /uncaught target signal (?:6|7|11) \(/,
+        symptom: 'a program crashed under the emulator for single programs',
+        cause: 'a bug of the program; or kernel, libc and QEMU do not go together (static programs and the place of the heap, say)',
+        remedy: 'try `qemu: private`, which brings another QEMU, or `mode: system`, where the whole machine is emulated'
+    },
+    {
+        id: 'readdir-overflow',
+        shows: '`Value too large for defined data type`',
+        pattern: /Value too large for defined data type|\bEOVERFLOW\b/,
+        symptom: 'a 32-bit program cannot read a folder or a file',
+        cause: 'it has no large file support, and the 64-bit kernel of the host answers with numbers that it cannot hold',
+        remedy: 'build it with `-D_FILE_OFFSET_BITS=64`; or use `mode: system`, or the arm64 image'
+    },
+    {
+        id: 'exec-format',
+        shows: '`Exec format error`, `cannot execute binary file`',
+        pattern: /[Ee]xec format error|cannot execute binary file|\x7fELF.*not found/,
+        symptom: 'a program is for another architecture',
+        cause: "it is built for the host's, or for a 64-bit system while the image is 32-bit",
+        remedy: 'build it for the image (`file PROGRAM` says what it is for); in a container, check `--platform`'
+    },
+    {
+        id: 'loader-missing',
+        shows: "`Could not open '/lib/ld-linux-…'`",
+        pattern: /[Cc]ould not open '\/lib\S*\/ld-|cannot execute: required file not found/,
+        symptom: 'the dynamic loader of a program is missing',
+        cause: 'its libraries are not there: it is cross-built and needs a sysroot, or is of the other 32-bit kind (armel, armhf)',
+        remedy: 'use `sysroot`, link it statically, or install its libraries'
+    },
+    {
+        id: 'cpu-model',
+        shows: '`unable to find CPU model`',
+        pattern: /unable to find CPU model/,
+        symptom: 'the emulator does not know the CPU it is asked for',
+        cause: 'QEMU_CPU is set for all programs, and 32-bit ones have other models than 64-bit ones',
+        remedy: 'use `qemu-cpu` with one line for each platform, and leave QEMU_CPU alone'
+    },
+    {
+        id: 'unsupported-syscall',
+        shows: '`qemu: Unsupported syscall`',
+        pattern: /Unsupported syscall: -?\d+|Unknown host signal|Unsupported ancillary data/,
+        symptom: 'a program asked the kernel for something that the emulator does not pass on',
+        cause: 'the emulator for single programs knows many system calls, and not all',
+        remedy: 'try `qemu: private`, which is newer than most, or `mode: system`'
+    }
+];
+
+;// CONCATENATED MODULE: ./src/report/diagnosis/script.ts
+
+/** What the output of a script shows of packages, networks and clocks. */
+const distributionSymptoms = [
+    {
+        id: 'clock',
+        shows: '`Release file … is not valid yet`, `certificate is not yet valid`',
+        pattern: /is not valid yet \(invalid for another|certificate (?:has expired or )?is not yet valid/,
+        symptom: 'the clock of the guest is behind',
+        cause: 'a Pi has no clock of its own; it was set when the guest came up, and the script, or a program of the image, changed it',
+        remedy: 'set it first: `date -u -s @SECONDS`; leave `fake-hwclock` and time servers of the image alone'
+    },
+    {
+        id: 'release-expired',
+        shows: '`Release file … is expired`',
+        pattern: /Release file for \S+ is expired/,
+        symptom: 'the lists of packages have expired',
+        cause: 'the release of the image is not maintained any more, or the clock of the guest is ahead',
+        remedy: 'take a newer image, or `apt-get -o Acquire::Check-Valid-Until=false update`'
+    },
+    {
+        id: 'no-release-file',
+        shows: '`does not have a Release file`, `404  Not Found [IP: …]`',
+        pattern: /The repository '[^']*' (?:does not have|no longer has) a Release file|404\s+Not Found \[IP:/,
+        symptom: 'the package server does not have what the image asks for',
+        cause: "the image's lists of packages are old, or its release has moved to an archive",
+        remedy: 'run `apt-get update` first; for old releases use legacy.raspbian.org or archive.debian.org'
+    },
+    {
+        id: 'apt-signature',
+        shows: '`NO_PUBKEY`, `At least one invalid signature was encountered`',
+        pattern: /NO_PUBKEY|At least one invalid signature was encountered|The repository '[^']*' is not signed/,
+        symptom: 'apt does not accept the signature of a package server',
+        cause: 'the keys in the image are older than those of the server; or the clock is wrong, or /tmp is full or not writable',
+        remedy: 'take a newer image, or install its keyring packages anew; compare `date`, and look at `df /tmp`'
+    },
+    {
+        id: 'apt-lock',
+        shows: '`Could not get lock /var/lib/dpkg/lock`',
+        pattern: /Could not get lock \/var\/(?:lib|cache)\/(?:dpkg|apt)/,
+        symptom: 'another program has the packages locked',
+        cause: 'the image updates itself when it boots',
+        remedy: 'use `boot: fast`, which leaves that out, or `apt-get -o DPkg::Lock::Timeout=300 …`'
+    },
+    {
+        id: 'image-pull-limit',
+        shows: '`toomanyrequests: You have reached your … pull rate limit`',
+        pattern: /toomanyrequests|reached your (?:unauthenticated )?pull rate limit/,
+        symptom: 'Docker Hub refuses to hand out more images',
+        cause: 'it counts what an address pulls, and the runners share theirs',
+        remedy: 'log in first (`docker login`), or pull from another registry; this action itself pulls nothing from there'
+    },
+    {
+        id: 'no-network',
+        shows: '`Temporary failure in name resolution`, `Could not resolve host`, `Network is unreachable`',
+        pattern: /Temporary failure (?:in name resolution|resolving)|Could not resolve host|Network is unreachable|: bad address '/,
+        symptom: 'the script does not reach the network',
+        cause: 'the host itself has no network or no name server, or the name does not exist; QEMU passes the connections on',
+        remedy: 'try the same on the host; the host is 10.0.2.2 to a guest, and a proxy of the host has to be named there (`env`)'
+    },
+    {
+        id: 'ping',
+        shows: '`0 received, 100% packet loss`',
+        pattern: /\d+ packets? transmitted, 0 (?:packets )?received/,
+        symptom: '`ping` got no answer',
+        cause: "QEMU's network passes TCP and UDP on; ICMP only where the host lets every user ping (`net.ipv4.ping_group_range`)",
+        remedy: 'look with TCP instead: `curl`, `nc -z HOST PORT`'
+    }
+];
+/** What it shows of the machine, and of what an image lacks. */
+const systemSymptoms = [
+    {
+        id: 'out-of-memory',
+        shows: '`Out of memory: Killed process …` (on the console), `Cannot allocate memory`, `Killed signal terminated program cc1`',
+        pattern: /Out of memory: Kill|oom-kill:|invoked oom-killer|Cannot allocate memory|virtual memory exhausted|std::bad_alloc|Killed signal terminated program/,
+        symptom: 'the memory of the guest did not suffice',
+        cause: 'a Pi has as much as the real board: 512 MiB, 1 or 2 GiB',
+        remedy: 'do less at once (`make -j1`), add swap in the script, or use `board: virt` with `memory: 4G`',
+        alsoOnConsole: true
+    },
+    {
+        id: 'disk-full',
+        shows: '`No space left on device`',
+        pattern: /No space left on device|\bENOSPC\b|You don't have enough free space in/,
+        symptom: 'a file system in the guest is full',
+        cause: 'images have little free space: their own first boot, which grows them, is left out',
+        remedy: '`disk-size: 8G` makes it larger; /tmp and /run are memory'
+    },
+    {
+        id: 'read-only',
+        shows: '`Read-only file system`',
+        pattern: /Read-only file system/,
+        symptom: 'a file system in the guest cannot be written',
+        cause: 'the image mounts it so (an overlay, say), or the kernel did after an error of the disk',
+        remedy: 'look at `mount` and at the serial log; write to the workspace or /tmp'
+    },
+    {
+        id: 'docker-in-guest',
+        shows: "`can't initialize iptables table`, `failed to create NAT chain DOCKER`, `cgroup mountpoint does not exist`",
+        pattern: /failed to create NAT chain|iptables\S* .*(?:[Tt]able does not exist|Protocol not supported)|can't initialize iptables table|cgroup mountpoint does not exist|Devices cgroup isn't mounted|failed to mount cgroup|cannot enter cgroupv2|your kernel does not support .*cgroup/i,
+        symptom: 'Docker does not find in the kernel what it needs',
+        cause: "modules of netfilter are missing, or the memory cgroup is off, as on every Pi; in user mode the kernel is the host's",
+        remedy: "use the image's own kernel on a Pi board, or `board: virt`; `append: cgroup_enable=memory`; not `mode: user`"
+    },
+    {
+        id: 'docker-daemon',
+        shows: '`Cannot connect to the Docker daemon`',
+        pattern: /Cannot connect to the Docker daemon|Is the docker daemon running/,
+        symptom: 'Docker is not up',
+        cause: 'its service did not start, is still starting on the slow board, or the user is not in the group `docker`',
+        remedy: '`systemctl status docker`; wait for it: `timeout 120 sh -c "until docker info; do sleep 2; done"`; `user: root`'
+    },
+    {
+        id: 'kernel-module',
+        shows: '`modprobe: … Module … not found`, `not found in modules.dep`',
+        pattern: /modprobe: FATAL: Module \S+ not found|modprobe: (?:can't (?:load|open)|module \S+ not found in modules\.dep)/,
+        symptom: 'the kernel has no such module',
+        cause: "the kernel is not the one that the image has modules for: that of `kernel`, of `board: virt`, or the host's in user mode",
+        remedy: "use a Pi board without `kernel`, which boots the image's own"
+    },
+    {
+        id: 'no-systemd',
+        shows: '`System has not been booted with systemd as init system`, `Failed to connect to bus`',
+        pattern: /System has not been booted with systemd|Failed to connect to (?:system scope )?bus: (?:No such file|Host is down)/,
+        symptom: 'systemd does not run',
+        cause: 'in user mode and in containers nothing is booted; the `mini` images have another init',
+        remedy: 'use `mode: system` with a whole image, or start the program itself'
+    },
+    {
+        id: 'pi-hardware',
+        shows: '`Cannot determine SOC peripheral base address`, `Not running on a RPi!`, `VCHI initialization failed`, `/dev/gpiomem`, `/dev/i2c-1`',
+        pattern: /Cannot determine SOC peripheral base address|Not running on a RPi|This module can only be run on a Raspberry Pi|VCHI initialization failed|Can't open device file: \/dev\/vc|No access to \/dev\/mem|[Nn]o cameras available|No such file or directory: '\/dev\/(?:gpio|i2c|spi|mem|vc|video)|Could not open file [`'"]?\/dev\/(?:i2c|spi)/,
+        symptom: 'the program looks for hardware of a Pi that is not there',
+        cause: 'GPIO headers, I2C, SPI, camera and the VideoCore are not emulated, or not so that this library knows them',
+        remedy: 'test without it: `GPIOZERO_PIN_FACTORY=mock`, the `i2c-stub` and `gpio-mockup` modules, or a fake in the program'
+    },
+    {
+        id: 'account-unavailable',
+        shows: '`This account is currently not available`',
+        pattern: /This account is currently not available/,
+        symptom: 'the user may not log in',
+        cause: 'the image gives it a shell that lets nobody in, as the Raspberry Pi OS of 2026-04-13 did to `pi`',
+        remedy: 'use `user: root`, or a newer image'
+    },
+    {
+        id: 'password-expired',
+        shows: '`Password change required but no TTY available`',
+        pattern: /Password change required but no TTY|[Yy]our password has expired|password change is required/,
+        symptom: 'the image wants a new password first',
+        cause: 'the password of the user has expired',
+        remedy: 'use `password`, or `provision: auto`'
+    },
+    {
+        id: 'sudo-password',
+        shows: '`sudo: a password is required`, `sudo: a terminal is required to read the password`',
+        pattern: /sudo: a (?:terminal|password) is required/,
+        symptom: '`sudo` asks for a password',
+        cause: 'images since April 2026 ask for one; with `provision: none`, or for another user than `user`, that stays so',
+        remedy: 'use `provision: auto`, or `user: root`'
+    },
+    {
+        id: 'shell-dialect',
+        shows: '`Illegal option -o pipefail`, `[[: not found`, `Syntax error: "(" unexpected`, `Bad substitution`',
+        pattern: /Illegal option -o pipefail|\[\[: not found|[Ss]yntax error: (?:"\(" unexpected|unexpected "\(")|: [Bb]ad substitution/,
+        symptom: 'the script is written for bash, and another shell runs it',
+        cause: 'the image has no bash, or the script starts with `sh`',
+        remedy: 'use `shell: bash`, and an image that has it; the `mini` images have not'
+    },
+    {
+        id: 'command-not-found',
+        shows: '`not found`, `command not found` after the name of a program',
+        pattern: /^.*\S: (?:line \d+: )?\S+: (?:command )?not found$|^\S+: command not found$|executable file not found in \$PATH/,
+        symptom: 'a program is not in the image',
+        cause: 'lite and minimal images have few, the `mini` images only busybox; or PATH does not lead to it',
+        remedy: 'install it in `prepare`, whose result is cached'
+    }
+];
+/**
+ * What the output of a script that failed shows, and the console of its guest meanwhile. Most telling first: one trouble often
+ * leads to a message of a later row.
+ */
+const scriptSymptoms = [...emulationSymptoms, ...distributionSymptoms, ...systemSymptoms];
+
+;// CONCATENATED MODULE: ./src/report/diagnosis/index.ts
+
+
+
+
+/** Everything that is known of troubles, by where it is seen. The tables in docs/troubleshooting.md are made from this. */
+const symptoms = {
+    console: console_consoleSymptoms,
+    late: lateSymptoms,
+    qemu: qemuSymptoms,
+    script: scriptSymptoms,
+    host: hostSymptoms
+};
+/** The page on which every row has an anchor. */
+const diagnosis_troubleshooting = 'docs/troubleshooting.md';
+/**
+ * The first row that any of a console's lines shows, and the line that showed it.
+ * @param quiet how long (ms) the console has been silent since the last of the lines
+ */
+function diagnose(lines, quiet = 0) {
+    return firstOf(consoleSymptoms, lines, quiet);
+}
+/** What is known of troubles that are seen elsewhere, in text of any length. */
+function diagnosis_recognise(place, text) {
+    return firstOf(symptoms[place], text.split(/\r*\n|\r/), 0);
+}
+function firstOf(rows, lines, quiet) {
+    for (const row of rows) {
+        const candidates = row.lingers === undefined ? lines : quiet >= row.lingers ? lines.slice(-1) : [];
+        const line = candidates.find(candidate => row.pattern.test(candidate));
+        if (line !== undefined)
+            return { row, line };
+    }
+    return undefined;
+}
+/** What a row has to say of a failure that it is the reason of. */
+function diagnosis_explain({ cause, remedy, id }) {
+    return { cause, remedy, see: id };
+}
+
 ;// CONCATENATED MODULE: ./src/report/errors.ts
+
 /** Any failure we can explain. Thrown where the cause is known, formatted once by {@link describeFailure}. */
 class Failure extends Error {
     details;
@@ -35018,13 +35608,37 @@ class BootFailure extends (/* unused pure expression or super */ null && (Failur
 class TimeLimit extends (/* unused pure expression or super */ null && (Failure)) {
     outcome = 'timeout';
 }
-/** The failure as text: symptom, cause, remedy, log; each on its own line. */
+/** The failure as text: symptom, cause, remedy, log, documentation; each on its own line. */
 function describeFailure(error) {
     if (!(error instanceof Failure)) {
-        return error instanceof Error ? (error.stack ?? error.message) : String(error);
+        const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        const known = recognise('host', errors_messageOf(error));
+        return known === undefined ? text : describe({ symptom: text, ...explain(known.row) });
     }
-    const { symptom, cause, remedy, log } = error.details;
-    return [symptom, cause && `Cause: ${cause}`, remedy && `Remedy: ${remedy}`, log && `Log: ${log}`]
+    const place = places[error.outcome];
+    if (place === undefined || error.details.cause !== undefined)
+        return describe(error.details);
+    const known = recognise(place, error.details.symptom);
+    if (known === undefined)
+        return describe(error.details);
+    const { remedy = known.row.remedy, log } = error.details;
+    return describe({ ...explain(known.row), symptom: error.details.symptom, remedy, log });
+}
+/** Where to look for the cause of what is told without one. */
+const places = {
+    'host-failed': 'host',
+    // What a guest says of its set-up is what it would say to a script.
+    'boot-failed': 'script'
+};
+/** What happened, and what is known about it, each on its own line. */
+function describe({ symptom, cause, remedy, log, see }) {
+    return [
+        symptom,
+        cause && `Cause: ${cause}`,
+        remedy && `Remedy: ${remedy}`,
+        log && `Log: ${log}`,
+        see && `See: ${troubleshooting}#${see}`
+    ]
         .filter(Boolean)
         .join('\n');
 }
@@ -35059,6 +35673,7 @@ async function going_on_goingOn() {
 }
 
 ;// CONCATENATED MODULE: ./src/host/exec.ts
+
 
 
 
@@ -35133,31 +35748,13 @@ async function exec_tool(name, args, options = {}) {
         throw exec_toolFailure(name, args, code, stderr || stdout);
     return stdout;
 }
-const symptoms = [
-    {
-        pattern: /no space left on device|disk full/i,
-        cause: 'the disk is full',
-        remedy: 'free some space, or point PI_QEMU_HOME at a larger disk'
-    },
-    {
-        pattern: /NO_PUBKEY/,
-        cause: "the host's keys for checking Debian's packages are older than the release",
-        remedy: 'install a newer debian-archive-keyring'
-    },
-    {
-        pattern: /permission denied/i,
-        cause: 'a file or folder is not accessible to this user',
-        remedy: 'check the owner and mode of the path named above'
-    }
-];
 /** The {@link HostFailure} for a tool that ended with `code`, with the cause where its output tells one. */
 function exec_toolFailure(name, args, code, output) {
     const lastWords = output.trim().split('\n').slice(-8).join('\n');
-    const known = symptoms.find(({ pattern }) => pattern.test(output));
+    const known = diagnosis_recognise('host', output);
     return new errors_HostFailure({
         symptom: `${name} ended with status ${code} (${[name, ...args].join(' ').slice(0, 300)})\n${lastWords}`,
-        cause: known?.cause,
-        remedy: known?.remedy
+        ...(known && diagnosis_explain(known.row))
     });
 }
 
