@@ -86,7 +86,9 @@ describe('boot', () => {
   })
 
   test('refuses what it cannot do, before anything is started', async () => {
-    const { code, stderr } = await cli(['boot', 'mini-arm64', '--sync', 'both', '--keep-running', '--', 'true'])
+    const home = join(scratch, 'home')
+    const words = ['boot', 'mini-arm64', '--sync', 'both', '--keep-running', '--', 'true']
+    const { code, stderr } = await cli(words, { home })
     expect(code).toBe(125)
     for (const fault of ['`boot` runs no script', '`boot` brings nothing back', '`boot` ends with its Pi'])
       expect(stderr).toContain(fault)
@@ -123,6 +125,7 @@ describe('network: tap', () => {
   })
 
   test('what a run that was killed left on the host is put back by `clean`', async () => {
+    await cli(['clean']) // what earlier runs left is not to be taken for this one's
     const [host, state] = [await look(), await network.state()]
     const pi = await booted(tap(), { under: network.under })
     process.kill(pi.pid, 'SIGKILL')
