@@ -2,7 +2,6 @@ import { symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { linuxFiles } from './bare-kernels'
 import { needsCompilers } from './cross-programs'
-import { uefiImage } from './uefi-image'
 
 /** Where the commands of a block start, and what they find there. */
 export interface Place {
@@ -29,10 +28,6 @@ export const fixtures: Readonly<Record<string, (folder: string) => Promise<Parti
   },
   'data.img': async folder => {
     await writeFile(join(folder, 'data.img'), Buffer.alloc(1024 * 1024))
-    return {}
-  },
-  'disk.img': async folder => {
-    await symlink(await uefiImage(), join(folder, 'disk.img'))
     return {}
   },
   'hello.c': async folder => {
