@@ -1,8 +1,9 @@
-import { chmod, copyFile, truncate, writeFile } from 'node:fs/promises'
+import { truncate, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { crossBuild, needsCompilers } from '../kit/cross-programs'
 import { debianImage } from '../kit/debian-image'
+import { elfFile } from '../kit/elf-files'
 import { RunnerJob } from '../kit/runner'
 import type { StepResult } from '../kit/running-step'
 
@@ -61,12 +62,6 @@ describe('a script in a booted Pi that fails for a known reason', () => {
     const { message } = await failing({ ...virt, memory: '256', snapshot: 'off', run: 'tail /dev/zero > /dev/null' })
     expect(message).toMatch(/memory of the guest did not suffice \(“.*Out of memory: Killed process/)
     expect(message).toEqual(pointsAt('out-of-memory'))
-  })
-
-  test('exec-format: a program of the host', async () => {
-    await copyFile(process.execPath, join(job.workspace, 'tool'))
-    const { message } = await failing({ board: 'virt', run: './tool --version' })
-    expect(message).toEqual(pointsAt('exec-format'))
   })
 
   test('illegal-instruction', async () => {
@@ -128,10 +123,10 @@ describe('a script in user mode that fails for a known reason', () => {
     expect(message).toEqual(pointsAt('cpu-model'))
   })
 
-  test('loader-missing', async () => {
+  test('loader-missing: a program of the other 32-bit kind', async () => {
     await needsCompilers()
-    await crossBuild(job.workspace, 'arm64', 'tool', 'int main(void) { return 0; }\n')
-    const { message } = await failing({ ...mini, run: './tool' })
+    await crossBuild(job.workspace, 'armel', 'tool', 'int main(void) { return 0; }\n')
+    const { message } = await failing({ ...mini, image: 'mini-armhf', run: './tool' })
     expect(message).toEqual(pointsAt('loader-missing'))
   })
 
@@ -141,17 +136,24 @@ describe('a script in user mode that fails for a known reason', () => {
 #include <errno.h>
 #include <stdio.h>
 int main(void) {
-  DIR *folder = opendir("/etc");
+  DIR *folder = opendir(".");
   errno = 0;
   while (folder != 0 && readdir(folder) != 0) errno = 0;
   if (errno != 0) perror("readdir");
   return errno != 0;
 }
 `
-    const tool = await crossBuild(job.workspace, 'armhf', 'tool', source, ['-static'])
-    await chmod(tool, 0o755)
+    await crossBuild(job.workspace, 'armhf', 'tool', source, ['-static'])
     const { message } = await failing({ ...mini, image: 'mini-armhf', run: './tool' })
     expect(message).toEqual(pointsAt('readdir-overflow'))
+  })
+
+  test('exec-format', async () => {
+    const mips = 8
+    await writeFile(join(job.workspace, 'tool'), elfFile({ machine: mips, type: 2 }), { mode: 0o755 })
+    const image = await debianImage()
+    const { message } = await failing({ mode: 'user', image, run: './tool' })
+    expect(message).toEqual(pointsAt('exec-format'))
   })
 
   test.each([

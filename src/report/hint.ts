@@ -46,10 +46,10 @@ export function hintFor(said: string, console: readonly string[] = []): string |
   return describe({ symptom: `Known trouble: ${row.symptom} (“${shortened(line)}”)`, ...explain(row) })
 }
 
-/** Most of the rows would be found in a console that tells of something else. */
+/** The last line that tells of it is the plainest. Most of the rows would be found in a console that tells of something else. */
 function onConsole(lines: readonly string[]): Finding | undefined {
   const rows = symptoms.script.filter(({ alsoOnConsole }) => alsoOnConsole)
-  return rows.flatMap(row => lines.filter(line => row.pattern.test(line)).map(line => ({ row, line })))[0]
+  return rows.flatMap(row => lines.filter(line => row.pattern.test(line)).map(line => ({ row, line }))).at(-1)
 }
 
 /** Characters of a line that is shown. */

@@ -18,8 +18,8 @@ const mostWarnings = 20
 
 /** The run as Markdown: what was emulated, how it ended, where the time went. */
 export function summaryText(report: Report, outputs: ReadonlyMap<OutputName, string>): string {
-  const { phases, level, warnings } = report
-  const timeline: Timeline = { phases: phases.timings, level }
+  const { level, warnings } = report
+  const timeline: Timeline = { phases: phasesOf(report), level }
   const wrong = whatWentWrong(report)
   return [
     '### Raspberry Pi under QEMU',
@@ -30,6 +30,12 @@ export function summaryText(report: Report, outputs: ReadonlyMap<OutputName, str
     ...(timeline.phases.length === 0 ? [] : ['', ...pictureOf(timeline)]),
     ''
   ].join('\n')
+}
+
+/** A script that fails ends its phase like any other: that it failed is the outcome of the run. */
+function phasesOf({ outcome, failure, phases: { timings } }: Report): Timeline['phases'] {
+  const scriptFailed = outcome !== 'success' && failure === undefined
+  return timings.map(row => (scriptFailed && /^(?:run|console)$/.test(row.name) ? { ...row, failed: true } : row))
 }
 
 function factsOf(

@@ -16,9 +16,12 @@ export interface Timeline {
   readonly level: CacheLevel
 }
 
-/** Whether a cache spared the work of a phase. */
-export function isFromCache({ name, failed }: PhaseTiming, level: CacheLevel): boolean {
-  return !failed && sparedBy[level].includes(name)
+/** Mermaid's tags for what there is to say of a phase: `crit` is red, `done` is grey. */
+const colours = { failed: 'crit', 'from a cache': 'done' } as const
+
+function markOf({ name, failed }: PhaseTiming, level: CacheLevel): keyof typeof colours | undefined {
+  if (failed) return 'failed'
+  return sparedBy[level].includes(name) ? 'from a cache' : undefined
 }
 
 /** Phases in the order in which they began. */
@@ -55,9 +58,11 @@ export function gantt({ phases, level }: Timeline): string {
 
 /** A bar's words begin with a number: no statement of Mermaid's does. */
 function bar(row: PhaseTiming, level: CacheLevel): string {
-  const words = `${row.seconds.toFixed(1)} s ${harmless(row.title).slice(0, titleLength).trim()}`
-  const tag = row.failed ? 'crit, ' : isFromCache(row, level) ? 'done, ' : ''
-  return `${words} :${tag}${milliseconds(row.start)}, ${milliseconds(row.seconds)}ms`
+  const mark = markOf(row, level)
+  const tag = mark === undefined ? '' : `${colours[mark]}, `
+  // The colour of a short bar cannot be seen.
+  const title = `${harmless(row.title).slice(0, titleLength).trim()}${mark === undefined ? '' : `, ${mark}`}`
+  return `${row.seconds.toFixed(1)} s ${title} :${tag}${milliseconds(row.start)}, ${milliseconds(row.seconds)}ms`
 }
 
 const milliseconds = (seconds: number): number => Math.round(seconds * 1000)
@@ -88,7 +93,7 @@ export function timingsTable({ phases, level }: Timeline): readonly string[] {
     '| Phase | What | starts at (s) | takes (s) | |',
     '|---|---|---:|---:|---|',
     ...inOrder(phases).map(row => {
-      const mark = row.failed ? 'failed' : isFromCache(row, level) ? 'from a cache' : ''
+      const mark = markOf(row, level) ?? ''
       return `| ${row.name} | ${cell(row.title)} | ${row.start.toFixed(3)} | ${row.seconds.toFixed(3)} | ${mark} |`
     })
   ]

@@ -17,7 +17,11 @@ test('an output that shows nothing known has no hint', () => {
 })
 
 test("a script that was killed for its memory says nothing of it, but the guest's console does", () => {
-  const console = ['[   99.0] Out of memory: Killed process 655 (tail) total-vm:812344kB']
+  const console = [
+    '[   98.9] tail invoked oom-killer: gfp_mask=0x140dca(GFP_HIGHUSER_MOVABLE), order=0, oom_score_adj=0',
+    '[   99.0] Out of memory: Killed process 655 (tail) total-vm:812344kB',
+    '/ #'
+  ]
   expect(hintFor('Killed\n', console)).toContain('memory of the guest did not suffice (“[   99.0] Out of memory')
 })
 

@@ -108,6 +108,17 @@ test('a script that failed comes with its status and the hint', () => {
   expect(text).toContain('```text\nThe script ended with status 2\nKnown trouble: x\n```')
 })
 
+test('the phase of a script that failed is red, and that of one that did not is not', () => {
+  const phases = new Phases(new RecordedLog())
+  for (const name of ['boot', 'run']) phases.note(name, 1)
+  const red = (changes: Partial<Report>): readonly string[] =>
+    [...summaryText(report({ phases, ...changes }), none).matchAll(/^\| (\w+) \|.*\| failed \|$/gm)].map(
+      ([, name = '']) => name
+    )
+  expect(red({ outcome: 'script-failed', exitCode: 1 })).toEqual(['run'])
+  expect([red({}), red({ outcome: 'boot-failed', failure: 'QEMU ended' })]).toEqual([[], []])
+})
+
 test('a failure cannot break out of its block', () => {
   const text = summaryText(report({ outcome: 'boot-failed', failure: 'bad\n```\n# Hacked\n````' }), none)
   expect(text.match(/^```/gm)).toHaveLength(2)

@@ -67,6 +67,9 @@ test('what a cache spared is grey, and what failed is red, in the picture and in
   const phases = [phase('image', 0, 1), phase('boot', 1, 2), phase('run', 3, 1, { failed: true })]
   const tags = (level: 'none' | 'prepared' | 'snapshot'): string[] =>
     parsed(gantt({ phases, level })).map(({ tags: [tag = ''] }) => tag)
+  expect(parsed(gantt({ phases, level: 'prepared' })).map(({ words }) => words)).toEqual([
+    ...['1.0 s Title of image, from a cache', '2.0 s Title of boot', '1.0 s Title of run, failed']
+  ])
   expect(tags('none')).toEqual(['', '', 'crit'])
   expect(tags('prepared')).toEqual(['done', '', 'crit'])
   expect(tags('snapshot')).toEqual(['done', 'done', 'crit'])
