@@ -12,6 +12,13 @@ const display: TreeFix = {
   why: 'no display hardware'
 }
 
+/** Its driver would take what comes in on the console's UART, and there would be no terminal on it. */
+const bluetooth: TreeFix = {
+  node: '/soc/serial@7e201000/bluetooth',
+  set: off,
+  why: 'no Bluetooth; the UART is the console'
+}
+
 /**
  * The part of memory that QEMU shows as the screen unless a driver wants it otherwise: 1 MiB into the video memory, which
  * is the last 64 MiB of the (first GiB of) memory, 640 by 480 pixels of 16 bits (initial_config in QEMU's
@@ -71,8 +78,8 @@ export const psciFixes: readonly TreeFix[] = [
 
 /** Changes to device trees by chip and naming, found by booting; the nodes that a tree lacks are passed over. */
 export const treeFixes = {
-  bcm2837: { raspberrypi: [], mainline: [display, screens.ofGiB] },
-  bcm283x: { raspberrypi: [powerDomains], mainline: [powerDomains, display, screens.of512MiB] },
+  bcm2837: { raspberrypi: [], mainline: [display, bluetooth, screens.ofGiB] },
+  bcm283x: { raspberrypi: [powerDomains], mainline: [powerDomains, display, bluetooth, screens.of512MiB] },
   bcm2711: {
     raspberrypi: [
       secondGiB,
@@ -90,7 +97,7 @@ export const treeFixes = {
       { ...display, node: '/gpu' },
       screens.bcm2711,
       { node: '/soc/serial@7e215040', set: off, why: 'writing to the mini UART ends in an interrupt storm' },
-      { node: '/soc/serial@7e201000/bluetooth', set: off, why: 'no Bluetooth' },
+      bluetooth,
       {
         node: '/soc/usb@7e980000',
         set: { status: 'okay', dr_mode: 'host' },
