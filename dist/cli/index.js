@@ -59430,6 +59430,12 @@ const display = {
     set: off,
     why: 'no display hardware'
 };
+/** Its driver would take what comes in on the console's UART, and there would be no terminal on it. */
+const bluetooth = {
+    node: '/soc/serial@7e201000/bluetooth',
+    set: off,
+    why: 'no Bluetooth; the UART is the console'
+};
 /**
  * The part of memory that QEMU shows as the screen unless a driver wants it otherwise: 1 MiB into the video memory, which
  * is the last 64 MiB of the (first GiB of) memory, 640 by 480 pixels of 16 bits (initial_config in QEMU's
@@ -59484,8 +59490,8 @@ const psciFixes = [
 ];
 /** Changes to device trees by chip and naming, found by booting; the nodes that a tree lacks are passed over. */
 const treeFixes = {
-    bcm2837: { raspberrypi: [], mainline: [display, screens.ofGiB] },
-    bcm283x: { raspberrypi: [powerDomains], mainline: [powerDomains, display, screens.of512MiB] },
+    bcm2837: { raspberrypi: [], mainline: [display, bluetooth, screens.ofGiB] },
+    bcm283x: { raspberrypi: [powerDomains], mainline: [powerDomains, display, bluetooth, screens.of512MiB] },
     bcm2711: {
         raspberrypi: [
             secondGiB,
@@ -59503,7 +59509,7 @@ const treeFixes = {
             { ...display, node: '/gpu' },
             screens.bcm2711,
             { node: '/soc/serial@7e215040', set: off, why: 'writing to the mini UART ends in an interrupt storm' },
-            { node: '/soc/serial@7e201000/bluetooth', set: off, why: 'no Bluetooth' },
+            bluetooth,
             {
                 node: '/soc/usb@7e980000',
                 set: { status: 'okay', dr_mode: 'host' },
@@ -67382,10 +67388,10 @@ function hintFor(said, console = []) {
     const { row, line } = found;
     return describe({ symptom: `Known trouble: ${row.symptom} (“${shortened(line)}”)`, ...explain(row) });
 }
-/** Most of the rows would be found in a console that tells of something else. */
+/** The last line that tells of it is the plainest. Most of the rows would be found in a console that tells of something else. */
 function onConsole(lines) {
     const rows = symptoms.script.filter(({ alsoOnConsole }) => alsoOnConsole);
-    return rows.flatMap(row => lines.filter(line => row.pattern.test(line)).map(line => ({ row, line })))[0];
+    return rows.flatMap(row => lines.filter(line => row.pattern.test(line)).map(line => ({ row, line }))).at(-1);
 }
 /** Characters of a line that is shown. */
 const shown = 200;
@@ -67562,9 +67568,12 @@ const sparedBy = {
     prepared: ['image'],
     snapshot: ['image', 'boot']
 };
-/** Whether a cache spared the work of a phase. */
-function isFromCache({ name, failed }, level) {
-    return !failed && sparedBy[level].includes(name);
+/** Mermaid's tags for what there is to say of a phase: `crit` is red, `done` is grey. */
+const colours = { failed: 'crit', 'from a cache': 'done' };
+function markOf({ name, failed }, level) {
+    if (failed)
+        return 'failed';
+    return sparedBy[level].includes(name) ? 'from a cache' : undefined;
 }
 /** Phases in the order in which they began. */
 function inOrder(phases) {
@@ -67597,9 +67606,11 @@ function gantt({ phases, level }) {
 }
 /** A bar's words begin with a number: no statement of Mermaid's does. */
 function bar(row, level) {
-    const words = `${row.seconds.toFixed(1)} s ${harmless(row.title).slice(0, titleLength).trim()}`;
-    const tag = row.failed ? 'crit, ' : isFromCache(row, level) ? 'done, ' : '';
-    return `${words} :${tag}${milliseconds(row.start)}, ${milliseconds(row.seconds)}ms`;
+    const mark = markOf(row, level);
+    const tag = mark === undefined ? '' : `${colours[mark]}, `;
+    // The colour of a short bar cannot be seen.
+    const title = `${harmless(row.title).slice(0, titleLength).trim()}${mark === undefined ? '' : `, ${mark}`}`;
+    return `${row.seconds.toFixed(1)} s ${title} :${tag}${milliseconds(row.start)}, ${milliseconds(row.seconds)}ms`;
 }
 const milliseconds = (seconds) => Math.round(seconds * 1000);
 /** Without the characters that mean something in Mermaid's text, or in Markdown's code blocks. */
@@ -67625,7 +67636,7 @@ function timingsTable({ phases, level }) {
         '| Phase | What | starts at (s) | takes (s) | |',
         '|---|---|---:|---:|---|',
         ...inOrder(phases).map(row => {
-            const mark = row.failed ? 'failed' : isFromCache(row, level) ? 'from a cache' : '';
+            const mark = markOf(row, level) ?? '';
             return `| ${row.name} | ${cell(row.title)} | ${row.start.toFixed(3)} | ${row.seconds.toFixed(3)} | ${mark} |`;
         })
     ];
@@ -67651,8 +67662,8 @@ const verdicts = {
 const mostWarnings = 20;
 /** The run as Markdown: what was emulated, how it ended, where the time went. */
 function summaryText(report, outputs) {
-    const { phases, level, warnings } = report;
-    const timeline = { phases: phases.timings, level };
+    const { level, warnings } = report;
+    const timeline = { phases: phasesOf(report), level };
     const wrong = whatWentWrong(report);
     return [
         '### Raspberry Pi under QEMU',
@@ -67663,6 +67674,11 @@ function summaryText(report, outputs) {
         ...(timeline.phases.length === 0 ? [] : ['', ...pictureOf(timeline)]),
         ''
     ].join('\n');
+}
+/** A script that fails ends its phase like any other: that it failed is the outcome of the run. */
+function phasesOf({ outcome, failure, phases: { timings } }) {
+    const scriptFailed = outcome !== 'success' && failure === undefined;
+    return timings.map(row => (scriptFailed && /^(?:run|console)$/.test(row.name) ? { ...row, failed: true } : row));
 }
 function factsOf({ outcome, exitCode, verdict, cached, facts, shortcuts }, outputs) {
     const { image, cpus, memoryMiB, kernel, fidelity = [] } = facts;
