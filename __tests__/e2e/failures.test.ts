@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { debianImage } from '../kit/debian-image'
 import { miniImage } from '../kit/mini-image'
 import { needs } from '../kit/needs'
@@ -22,14 +23,19 @@ const board = 'virt'
 const errors = ({ commands }: StepResult): readonly string[] =>
   commands.filter(({ name }) => name === 'error').map(({ message }) => message)
 
-/** The pid of the QEMU that serves a step, from its journal. */
+/** The pid of the QEMU that serves a step, once there is one. */
 async function qemuPid(step: RunningStep, home: string): Promise<number> {
-  await step.waitForLog(/Boot .* on|Continue the booted Pi/, 60_000)
   await needs(['procps'])
-  const found = await run('pgrep', ['-f', `qemu-system-aarch64.*${home}`], { tolerate: true })
-  const pids = found.trim().split('\n').map(Number)
-  expect(pids).toHaveLength(1)
-  return pids[0] ?? -1
+  await step.waitForLog(/Boot .* on|Continue the booted Pi/, 60_000)
+  for (const end = Date.now() + 60_000; Date.now() < end; await sleep(100)) {
+    const pids = (await run('pgrep', ['-f', `qemu-system-aarch64.*${home}`], { tolerate: true })).match(/\d+/g) ?? []
+    // Not 0, which would be all of us.
+    if (pids.length > 0) {
+      expect(pids).toHaveLength(1)
+      return Number(pids[0])
+    }
+  }
+  throw new Error('no QEMU appeared')
 }
 
 describe('a boot that fails says why, as soon as it is known', () => {
