@@ -27,13 +27,14 @@ const errors = ({ commands }: StepResult): readonly string[] =>
 async function qemuPid(step: RunningStep, home: string): Promise<number> {
   await needs(['procps'])
   await step.waitForLog(/Boot .* on|Continue the booted Pi/, 60_000)
-  for (const end = Date.now() + 60_000; Date.now() < end; await sleep(100)) {
+  for (const end = Date.now() + 60_000; Date.now() < end;) {
     const pids = (await run('pgrep', ['-f', `qemu-system-aarch64.*${home}`], { tolerate: true })).match(/\d+/g) ?? []
     // Not 0, which would be all of us.
     if (pids.length > 0) {
       expect(pids).toHaveLength(1)
       return Number(pids[0])
     }
+    await sleep(100)
   }
   throw new Error('no QEMU appeared')
 }
