@@ -74769,10 +74769,12 @@ ${texts_all(empty)}fi
 for program in /usr/sbin/sshd ${sessionServer}; do
   [ -x $program ] && $program -t >/dev/null 2>&1
 done
-# A login waits for the user's own systemd.
-for id in 0 1000; do
-  getent passwd $id >/dev/null 2>&1 && systemctl start user@$id.service >/dev/null 2>&1
-done
+# A login waits for the user's own systemd, where PAM starts one; elsewhere it would only fail.
+if grep -qs '^session.*pam_systemd' /etc/pam.d/*; then
+  for id in 0 1000; do
+    getent passwd $id >/dev/null 2>&1 && systemctl start user@$id.service >/dev/null 2>&1
+  done
+fi
 rm -f /var/lib/systemd/random-seed
 sync
 exit 0
@@ -74847,7 +74849,7 @@ async function wake({ image, keys, login, setup, place: { log } }, { qemu, seria
 
 
 /** Raise when what a snapshot holds, or how it is continued, changes. */
-const snapshotVersion = 4;
+const snapshotVersion = 5;
 /** Why a run neither uses nor makes a booted snapshot, in words for the log; undefined if it does. */
 function whyNoSnapshot(inputs, { board, accelerator, clock }) {
     const rows = [

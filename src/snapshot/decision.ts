@@ -4,7 +4,7 @@ import type { Inputs } from '../inputs'
 import { ownNetwork, qemuArguments, type Machine } from '../qemu'
 
 /** Raise when what a snapshot holds, or how it is continued, changes. */
-const snapshotVersion = 4
+const snapshotVersion = 5
 
 type Wishes = Pick<
   Inputs,

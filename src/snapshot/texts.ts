@@ -39,10 +39,12 @@ ${all(empty)}fi
 for program in /usr/sbin/sshd ${sessionServer}; do
   [ -x $program ] && $program -t >/dev/null 2>&1
 done
-# A login waits for the user's own systemd.
-for id in 0 1000; do
-  getent passwd $id >/dev/null 2>&1 && systemctl start user@$id.service >/dev/null 2>&1
-done
+# A login waits for the user's own systemd, where PAM starts one; elsewhere it would only fail.
+if grep -qs '^session.*pam_systemd' /etc/pam.d/*; then
+  for id in 0 1000; do
+    getent passwd $id >/dev/null 2>&1 && systemctl start user@$id.service >/dev/null 2>&1
+  done
+fi
 rm -f /var/lib/systemd/random-seed
 sync
 exit 0
