@@ -12,7 +12,7 @@ import { miniImage } from '../kit/mini-image'
 import { run } from '../kit/run'
 import { repository } from '../kit/runner'
 
-jest.setTimeout(420_000)
+jest.setTimeout(1_800_000)
 
 const image = 'pi-qemu'
 /** What the Pis of this file keep, as the documentation has it: one volume, used by one container at a time. */

@@ -5,7 +5,7 @@ import { RunnerJob } from '../kit/runner'
 import { shellStep, startShellStep } from '../kit/shell-step'
 import type { StepResult } from '../kit/running-step'
 
-jest.setTimeout(600_000)
+jest.setTimeout(1_800_000)
 
 let job: RunnerJob
 beforeEach(async () => {
