@@ -26,6 +26,8 @@ export interface DockerSuite {
 
 /** How long (ms) an engine may take to clear up after a client that died. */
 const patience = 20_000
+/** ms: a new machine makes an engine and roots for several architectures first. */
+const firstTime = 1_800_000
 
 /** The difference to how the host was, once it is the same, or the engine had time enough. */
 export async function differenceAtRest(
@@ -56,7 +58,7 @@ export function dockerSuite(architectures: readonly BaseArchitecture[], usual: W
     await engine.loadBases(architectures)
     home = await mkdtemp(join(tmpdir(), 'pi-qemu-test-home-'))
     await mkdir(join(home, 'runs')) // it stays, empty
-  })
+  }, firstTime)
   afterAll(async () => {
     await engine.stop()
     await rm(home, { recursive: true, force: true })
