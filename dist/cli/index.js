@@ -63391,7 +63391,7 @@ async function freeNet(uplink, own) {
         remedy: 'use a larger network (docker network create --subnet 172.30.0.0/16 …), or `network: user`'
     });
 }
-/** Whether somebody on the network has an address: any packet to it makes the kernel ask. */
+/** Whether somebody on the network has an address: to send there, the kernel has to ask for it. */
 async function hasNeighbour(address, device) {
     const socket = (0,external_node_dgram_namespaceObject.createSocket)('udp4').unref();
     // Port 9 is that of a service that throws away what it gets.
@@ -67012,7 +67012,10 @@ function noScreenshot(file, why) {
     return new HostFailure({ symptom: `the screenshot ${file} could not be made: ${why}` });
 }
 
+// EXTERNAL MODULE: external "node:util"
+var external_node_util_ = __nccwpck_require__(7975);
 ;// CONCATENATED MODULE: ./src/qemu/serial.ts
+
 
 
 
@@ -67099,13 +67102,10 @@ function readFrom(file, position) {
 }
 /** Without colours and other control sequences; workflow commands from a console are defused. */
 function printable(line) {
-    return (line
-        // eslint-disable-next-line no-control-regex
-        .replace(/\x1b(\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>cM78])/g, '')
-        // eslint-disable-next-line no-control-regex
-        .replace(/[\x00-\x08\x0b-\x1f]/g, '')
+    return (0,external_node_util_.stripVTControlCharacters)(line)
+        .replace(/[^\P{Cc}\t\n]/gu, '')
         .replace(/^(\s*):(?=:)/, '$1: ')
-        .replaceAll('##[', '# #['));
+        .replaceAll('##[', '# #[');
 }
 
 ;// CONCATENATED MODULE: ./src/qemu/device-tree.ts
@@ -67349,6 +67349,7 @@ async function fillReport(folder, { logs, summary, timings, failure }) {
 ;// CONCATENATED MODULE: ./src/report/hint.ts
 
 
+
 /** Characters of a script's output that are looked at for known troubles: its end. */
 const looked = 64 * 1024;
 /** Remembers the end of what a script says, which goes on as it is. */
@@ -67364,10 +67365,7 @@ class OutputTail {
     }
     /** Without colours and other control sequences. */
     get text() {
-        return (Buffer.concat(this.chunks)
-            .toString()
-            // eslint-disable-next-line no-control-regex
-            .replace(/\x1b(\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>cM78])/g, ''));
+        return (0,external_node_util_.stripVTControlCharacters)(Buffer.concat(this.chunks).toString());
     }
     keep(chunk) {
         this.chunks.push(chunk);
@@ -70337,7 +70335,7 @@ const replaceAt = (fields, index, value) => fields.map((field, at) => (at === in
 
 
 
-/** Keys that may log in as any user. The mini system copies it to {@link miniAuthorizedKeys} when it starts. */
+/** Keys that may log in, whoever the user is; the mini system's SSH server reads {@link miniAuthorizedKeys}, a copy made when it starts. */
 const authorizedKeys = `${part_folder}/authorized_keys`;
 const miniAuthorizedKeys = '/root/.ssh/authorized_keys';
 const hostKey = `${part_folder}/ssh_host_ed25519_key`;
@@ -78764,8 +78762,6 @@ function tearDownOnSignals(folder, { doing, log, onSignal }) {
     };
 }
 
-// EXTERNAL MODULE: external "node:util"
-var external_node_util_ = __nccwpck_require__(7975);
 ;// CONCATENATED MODULE: ./src/commands/arguments.ts
 
 

@@ -36222,7 +36222,7 @@ async function freeNet(uplink, own) {
         remedy: 'use a larger network (docker network create --subnet 172.30.0.0/16 …), or `network: user`'
     });
 }
-/** Whether somebody on the network has an address: any packet to it makes the kernel ask. */
+/** Whether somebody on the network has an address: to send there, the kernel has to ask for it. */
 async function hasNeighbour(address, device) {
     const socket = createSocket('udp4').unref();
     // Port 9 is that of a service that throws away what it gets.

@@ -70,7 +70,7 @@ async function freeNet(uplink: Uplink, own: readonly string[]): Promise<GuestNet
   })
 }
 
-/** Whether somebody on the network has an address: any packet to it makes the kernel ask. */
+/** Whether somebody on the network has an address: to send there, the kernel has to ask for it. */
 async function hasNeighbour(address: string, device: string): Promise<boolean> {
   const socket = createSocket('udp4').unref()
   // Port 9 is that of a service that throws away what it gets.

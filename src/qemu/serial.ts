@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { StringDecoder } from 'node:string_decoder'
+import { stripVTControlCharacters } from 'node:util'
 import { logFiles } from './argv'
 
 /** Lines kept per UART: enough to see a boot's end, and to show it. */
@@ -105,13 +106,8 @@ function readFrom(file: string, position: number): Buffer {
 
 /** Without colours and other control sequences; workflow commands from a console are defused. */
 function printable(line: string): string {
-  return (
-    line
-      // eslint-disable-next-line no-control-regex
-      .replace(/\x1b(\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>cM78])/g, '')
-      // eslint-disable-next-line no-control-regex
-      .replace(/[\x00-\x08\x0b-\x1f]/g, '')
-      .replace(/^(\s*):(?=:)/, '$1: ')
-      .replaceAll('##[', '# #[')
-  )
+  return stripVTControlCharacters(line)
+    .replace(/[^\P{Cc}\t\n]/gu, '')
+    .replace(/^(\s*):(?=:)/, '$1: ')
+    .replaceAll('##[', '# #[')
 }

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util'
 import { explain, recognise, symptoms, type Finding } from './diagnosis'
 import { describe } from './errors'
 
@@ -19,12 +20,7 @@ export class OutputTail {
 
   /** Without colours and other control sequences. */
   get text(): string {
-    return (
-      Buffer.concat(this.chunks)
-        .toString()
-        // eslint-disable-next-line no-control-regex
-        .replace(/\x1b(\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>cM78])/g, '')
-    )
+    return stripVTControlCharacters(Buffer.concat(this.chunks).toString())
   }
 
   private keep(chunk: Buffer): void {

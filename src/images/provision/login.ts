@@ -4,7 +4,7 @@ import type { Edit } from '../ext4'
 import type { RootFacts } from '../families'
 import { folder, replacing, slotFile, type Part } from './part'
 
-/** Keys that may log in as any user. The mini system copies it to {@link miniAuthorizedKeys} when it starts. */
+/** Keys that may log in, whoever the user is; the mini system's SSH server reads {@link miniAuthorizedKeys}, a copy made when it starts. */
 export const authorizedKeys = `${folder}/authorized_keys`
 export const miniAuthorizedKeys = '/root/.ssh/authorized_keys'
 const hostKey = `${folder}/ssh_host_ed25519_key`
